@@ -1,0 +1,191 @@
+"""What every cell has: weights, options, one step by hand. The equations are the subclasses'."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+
+class Cell(keras.layers.Layer):
+    """One step of a recurrent network, usable by itself or inside `keras.layers.RNN`.
+
+    A subclass states its equations by `gates`, `states` and five methods:
+
+        step(x_gates, states, weights, dropout)           → new states
+        linearise(x_gates, states, weights, dropout)      → local derivatives
+        backward(errors, local, weights, dropout)         → δ, errors of the old states
+        weight_gradients(delta, states, local, dropout)   → ∂L/∂weights
+        recurrent_weights()                               → the weights of the recurrent product
+
+    `states` are [B, H] in `step`; `linearise` and `weight_gradients` get them for all steps, [T, B, H].
+    `dropout`, [B, H] or None, multiplies h wherever it enters a product.
+
+    Args:    the arguments of the Keras cell of the same name
+    Call:    inputs [B, D], states (each [B, H]) → output [B, H], new states
+    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    """
+
+    gates = 1
+    states = 1
+    options = (
+        "units", "activation", "use_bias", "kernel_initializer", "recurrent_initializer",
+        "bias_initializer", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
+        "kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout",
+        "recurrent_dropout", "seed")
+
+    def __init__(self, units, activation="tanh", use_bias=True, kernel_initializer="glorot_uniform",
+                 recurrent_initializer="orthogonal", bias_initializer="zeros",
+                 kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None,
+                 kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
+                 dropout=0.0, recurrent_dropout=0.0, seed=None, implementation=None, **kwargs):
+        super().__init__(**kwargs)
+        if units <= 0:
+            raise ValueError(f"units: expected a positive integer, received {units}")
+        self.units = units
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.recurrent_constraint = keras.constraints.get(recurrent_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.dropout = rate("dropout", dropout)
+        self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.output_size = units
+        self.state_size = units if self.states == 1 else self.states * [units]
+
+    def build(self, input_shape):
+        width = self.gates * self.units
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[-1], width), initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel", shape=(self.units, width),
+            initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint)
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=self.bias_shape(), initializer=self.initial_bias,
+                regularizer=self.bias_regularizer, constraint=self.bias_constraint)
+
+    def bias_shape(self):
+        return (self.gates * self.units,)
+
+    def initial_bias(self, shape, dtype=None):
+        return self.bias_initializer(shape, dtype=dtype)
+
+    def input_bias(self):
+        return None if self.bias is None else tf.convert_to_tensor(self.bias)
+
+    def input_gates(self, inputs):
+        """inputs·kernel + bias for one step [B, D] or for all steps [T, B, D] in one product."""
+        product = dot(inputs, tf.convert_to_tensor(self.kernel))
+        bias = self.input_bias()
+        return product if bias is None else add_bias(product, bias)
+
+    def recurrent_weights(self):
+        return (tf.convert_to_tensor(self.recurrent_kernel),)
+
+    def call(self, inputs, states, training=False):
+        nested = isinstance(states, (list, tuple))
+        states = list(states) if nested else [states]
+        if training and self.dropout:
+            inputs *= self.drawn(tf.ones_like(inputs), self.dropout)
+        mask = None
+        if training and self.recurrent_dropout:
+            mask = self.drawn(tf.ones_like(states[0]), self.recurrent_dropout)
+        new = self.step(self.input_gates(inputs), states, self.recurrent_weights(), mask)
+        return new[0], list(new) if nested else new[0]
+
+    def drawn(self, ones, rate):
+        """A dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
+        return keras.random.dropout(ones, rate, seed=self.seed_generator)
+
+    def get_initial_state(self, batch_size=None):
+        return [tf.zeros([batch_size, self.units], self.compute_dtype) for _ in range(self.states)]
+
+    def get_config(self):
+        return {**super().get_config(), **{name: serialized(getattr(self, name))
+                                           for name in self.options}}
+
+
+def rate(name, value):
+    """Check a dropout or zoneout rate."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a rate in [0, 1), received {value}")
+    return value
+
+
+def serialized(value):
+    """An option as `get_config` gives it: numbers as they are, objects as Keras serialises them."""
+    if inspect.isfunction(value):
+        return keras.activations.serialize(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return keras.saving.serialize_keras_object(value)
+
+
+def dropped(h, dropout):
+    """h under its dropout mask, if there is one."""
+    return h if dropout is None else h * dropout
+
+
+def dot(x, weights):
+    """x·weights over the last axis, any number of leading axes folded into one matrix product."""
+    if x.shape.rank == 2:
+        return tf.matmul(x, weights)
+    flat = tf.matmul(tf.reshape(x, [-1, weights.shape[0]]), weights)
+    return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [weights.shape[1]]], 0))
+
+
+def dot_transposed(x, weights):
+    """x·weightsᵀ, the way back through `dot`."""
+    if x.shape.rank == 2:
+        return tf.matmul(x, weights, transpose_b=True)
+    flat = tf.matmul(tf.reshape(x, [-1, weights.shape[1]]), weights, transpose_b=True)
+    return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [weights.shape[0]]], 0))
+
+
+def outer(x, delta):
+    """Σ_t Σ_b x ⊗ δ as a single product: [T, B, M], [T, B, N] → [M, N]."""
+    return tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), tf.reshape(delta, [-1, delta.shape[-1]]),
+                     transpose_a=True)
+
+
+def sum_over_steps(delta):
+    """Σ_t Σ_b δ, summed in at least float32: in bfloat16 the sum stops growing after 256 terms."""
+    wide = tf.float64 if delta.dtype == tf.float64 else tf.float32
+    return tf.cast(tf.reduce_sum(tf.cast(delta, wide), list(range(delta.shape.rank - 1))), delta.dtype)
+
+
+@tf.custom_gradient
+def add_bias(x, bias):
+    """x + bias, with the bias gradient of `sum_over_steps`."""
+    return x + bias, lambda upstream: (upstream, sum_over_steps(upstream))
+
+
+# φ′ by φ's own value, where that is possible: what makes BPTT cheap.
+_DERIVATIVES = {
+    keras.activations.tanh: lambda y: 1 - y * y,
+    keras.activations.sigmoid: lambda y: y * (1 - y),
+    keras.activations.relu: lambda y: tf.cast(y > 0, y.dtype),
+    keras.activations.linear: tf.ones_like,
+}
+
+
+def value_and_derivative(activation, a):
+    """φ(a) and φ′(a), elementwise; activations without a closed form go through autodiff."""
+    if activation in _DERIVATIVES:
+        y = activation(a)
+        return y, _DERIVATIVES[activation](y)
+    with tf.GradientTape() as tape:
+        tape.watch(a)
+        y = activation(a)
+    return y, tape.gradient(y, a)

@@ -1,0 +1,138 @@
+"""The gated recurrent unit, with the reset gate before or after the recurrent product."""
+
+import keras
+import tensorflow as tf
+
+from zoo.cell import (
+    Cell, dot, dot_transposed, dropped, outer, sum_over_steps, value_and_derivative)
+from zoo.layer import Recurrent
+
+
+@keras.saving.register_keras_serializable("zoo")
+class GRUCell(Cell):
+    """One step of the gated recurrent unit.
+
+        z = σ(x_z + h·U_z)        r = σ(x_r + h·U_r)        x_z, x_r, x_n = x·W + b
+        n = φ(x_n + (r·h)·U_n)          with `reset_after=False`: the textbook's form
+        n = φ(x_n + r·(h·U_n + b_n))    with `reset_after=True`: cuDNN's form
+        h' = z·h + (1 - z)·n
+
+    Backward, with the error dh' of the new state, δ = [δ_z δ_r δ_n]:
+
+        δ_z = dh'·(h - n)·σ′        δ_n = dh'·(1 - z)·φ′
+        δ_r = (δ_n·U_nᵀ)·h·σ′                   dh = dh'·z + r·(δ_n·U_nᵀ) + δ_z·U_zᵀ + δ_r·U_rᵀ
+        δ_r = δ_n·(h·U_n + b_n)·σ′              dh = dh'·z + [δ_z δ_r r·δ_n]·Uᵀ
+
+    (the last two lines: reset before, reset after).
+
+    Args:    as `keras.layers.GRUCell`
+    Call:    inputs [B, D], states ([B, H],) → output [B, H], states
+    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    Source:  Cho et al. 2014 (before); Chung et al. 2014 and cuDNN (after)
+
+    >>> cell = GRUCell(4, reset_after=False)
+    >>> output, states = cell(keras.ops.ones((2, 3)), cell.get_initial_state(2))
+    >>> tuple(output.shape)
+    (2, 4)
+    """
+
+    gates = 3
+    options = (*Cell.options, "recurrent_activation", "reset_after")
+
+    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
+                 reset_after=True, **kwargs):
+        super().__init__(units, activation=activation, use_bias=use_bias, **kwargs)
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+        self.reset_after = reset_after
+
+    def bias_shape(self):
+        return (2, 3 * self.units) if self.reset_after else super().bias_shape()
+
+    def input_bias(self):
+        bias = super().input_bias()
+        return bias[0] if bias is not None and self.reset_after else bias
+
+    def recurrent_weights(self):
+        """U and b_n (zeros without a bias) for the form after; U_zr and U_n for the form before."""
+        U = tf.convert_to_tensor(self.recurrent_kernel)
+        if not self.reset_after:
+            return U[:, :2 * self.units], U[:, 2 * self.units:]
+        bias = super().input_bias()
+        return U, tf.zeros([3 * self.units], U.dtype) if bias is None else bias[1]
+
+    def step(self, x_gates, states, weights, dropout=None):
+        (h,) = states
+        a_zr, reset, x_n = self._open(x_gates, dropped(h, dropout), weights)
+        z, r = tf.split(self.recurrent_activation(a_zr), 2, -1)
+        n = self.activation(x_n + self._close(r * reset, weights))
+        return [z * h + (1 - z) * n]
+
+    def _open(self, x_gates, h, weights):
+        """The gates' pre-activation, what the reset gate multiplies, and the candidate's input."""
+        x_zr, x_n = tf.split(x_gates, [2 * self.units, self.units], -1)
+        if not self.reset_after:
+            return x_zr + dot(h, weights[0]), h, x_n
+        inner = dot(h, weights[0]) + weights[1]
+        inner_zr, inner_n = tf.split(inner, [2 * self.units, self.units], -1)
+        return x_zr + inner_zr, inner_n, x_n
+
+    def _close(self, gated, weights):
+        """From behind the reset gate to the candidate: r·h still has its product to come."""
+        return gated if self.reset_after else dot(gated, weights[1])
+
+    def linearise(self, x_gates, states, weights, dropout):
+        (h,) = states
+        a_zr, reset, x_n = self._open(x_gates, dropped(h, dropout), weights)
+        zr, slope_zr = value_and_derivative(self.recurrent_activation, a_zr)
+        (z, r), (slope_z, slope_r) = tf.split(zr, 2, -1), tf.split(slope_zr, 2, -1)
+        n, slope_n = value_and_derivative(
+            self.activation, x_n + self._close(r * reset, weights))
+        return [(h - n) * slope_z, reset * slope_r, (1 - z) * slope_n, z, r]
+
+    def backward(self, errors, local, weights, dropout):
+        (dh,), (update, reset, candidate, z, r) = errors, local
+        dz, dn = dh * update, dh * candidate
+        dgated = dn if self.reset_after else dot_transposed(dn, weights[1])
+        dr = dgated * reset
+        if self.reset_after:
+            dproduct = dot_transposed(tf.concat([dz, dr, dn * r], -1), weights[0])
+        else:
+            dproduct = dgated * r + dot_transposed(tf.concat([dz, dr], -1), weights[0])
+        return tf.concat([dz, dr, dn], -1), [dh * z + dropped(dproduct, dropout)]
+
+    def weight_gradients(self, delta, states, local, dropout):
+        h, r = dropped(states[0], dropout), local[-1]
+        delta_zr, delta_n = tf.split(delta, [2 * self.units, self.units], -1)
+        if not self.reset_after:
+            return [outer(h, delta_zr), outer(r * h, delta_n)]
+        inner = tf.concat([delta_zr, delta_n * r], -1)
+        return [outer(h, inner), sum_over_steps(inner)]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class GRU(Recurrent):
+    """The gated recurrent unit over a sequence; a drop-in for `keras.layers.GRU`.
+
+        z = σ(x_t·W_z + h_{t-1}·U_z + b_z)        r = σ(x_t·W_r + h_{t-1}·U_r + b_r)
+        n = φ(x_t·W_n + r·(h_{t-1}·U_n + b'_n) + b_n)         (`reset_after`, else (r·h_{t-1})·U_n)
+        h_t = z·h_{t-1} + (1 - z)·n
+
+    Weights as Keras has them: `kernel` [D, 3H], `recurrent_kernel` [H, 3H], gates z r n, `bias` [2, 3H]
+    with `reset_after`, else [3H].
+
+    Args:    as `keras.layers.GRU`; and `zoneout`, `truncate`, `engine`, see `Recurrent`
+    Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`
+    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    Source:  Cho et al. 2014
+
+    >>> tuple(GRU(4, reset_after=False)(keras.ops.ones((2, 5, 3))).shape)
+    (2, 4)
+    """
+
+    cell_class = GRUCell
+    cell_name = "gru_cell"
+
+    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
+                 **kwargs):
+        super().__init__(units, activation=activation, recurrent_activation=recurrent_activation,
+                         use_bias=use_bias, **kwargs)

@@ -1,0 +1,186 @@
+"""The Keras layer around a recurrence: everything that is the same for all cells."""
+
+import keras
+import tensorflow as tf
+
+from zoo import engines
+from zoo.cell import Cell, rate, serialized
+from zoo.recurrence import Timing
+
+
+class Recurrent(keras.layers.Layer):
+    """A recurrent layer: a cell, and time.
+
+    A drop-in for the Keras layer of the same name: arguments, weights, masks, states, configuration.
+    Beyond Keras:
+
+    Args:    zoneout   share of a state's units that keep their old value at a step, in [0, 1)
+             truncate  None, or how many steps at the most an error flows back: for every t,
+                       ∂L_t/∂U sums δ_j ⊗ h_{j-1} over j = t-truncate … t
+             engine    "auto", or the name of an engine (see `zoo.engines`)
+             recurrent_dropout draws one mask a sequence, the same for all gates and steps
+    Call:    sequences  [B, T, D], or a `tf.RaggedTensor` [B, (T), D]: right-padded and masked
+             mask       [B, T] bool, any pattern: a masked step leaves the state as it is
+             initial_state  one tensor [B, H] a state
+    Returns: the last output [B, H] or all of them [B, T, H]; then, with `return_state`, the states
+    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    """
+
+    cell_class = Cell
+    cell_name = "cell"
+    options = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll",
+               "zero_output_for_mask", "zoneout", "truncate", "engine", "use_cudnn",
+               "activity_regularizer")
+
+    def __init__(self, units, return_sequences=False, return_state=False, go_backwards=False,
+                 stateful=False, unroll=False, zero_output_for_mask=False, zoneout=0.0,
+                 truncate=None, engine="auto", use_cudnn="auto", **kwargs):
+        cell = {name: kwargs.pop(name) for name in self.cell_class.options if name in kwargs}
+        kwargs.pop("implementation", None)  # Keras chooses between its own two loops with it.
+        super().__init__(**kwargs)
+        self.cell = self.cell_class(units, dtype=self.dtype_policy, name=self.cell_name, **cell)
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.zoneout = rate("zoneout", zoneout)
+        self.truncate = steps(truncate)
+        self.engine = engines.check(engine)
+        self.use_cudnn = use_cudnn
+        self.supports_masking = True
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.states = None
+        engines.choose(self)
+
+    @property
+    def engine_in_use(self):
+        """The name of the engine that a call would run on now."""
+        return engines.choose(self)
+
+    @property
+    def state_size(self):
+        return self.cell.states * [self.cell.units]
+
+    def __getattr__(self, name):
+        """The cell's options read as the layer's own: `layer.units`, `layer.activation` …"""
+        if name in type(self).cell_class.options and "cell" in self.__dict__:
+            return getattr(self.cell, name)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        if not self.cell.built:
+            self.cell.build((sequences_shape[0], sequences_shape[-1]))
+            self.cell.built = True
+        if self.stateful and self.states is None:
+            self._make_states(sequences_shape[0])
+        self.built = True
+
+    def _make_states(self, batch_size):
+        if batch_size is None:
+            raise ValueError("stateful: expected a fixed batch size, received None; give the input "
+                             "a batch_shape, as in keras.Input(batch_shape=(32, None, 8))")
+        self.states = [
+            self.add_weight(name=f"state_{n}", shape=(batch_size, self.cell.units),
+                            initializer="zeros", trainable=False)
+            for n in range(self.cell.states)]
+
+    def reset_state(self):
+        """Set the states that a stateful layer carries from call to call to zero."""
+        for state in self.states or ():
+            state.assign(tf.zeros_like(state.value))
+
+    reset_states = reset_state
+
+    def get_initial_state(self, batch_size):
+        return self.cell.get_initial_state(batch_size)
+
+    def __call__(self, sequences, *args, **kwargs):
+        sequences, kwargs = from_ragged(sequences, kwargs)
+        return super().__call__(sequences, *args, **kwargs)
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        x = self._in_time(tf.cast(sequences, self.compute_dtype))
+        mask = None if mask is None else self._in_time(tf.cast(mask, tf.bool)[..., tf.newaxis])
+        states = self._first_states(initial_state, tf.shape(x)[1])
+        timing = self._timing(x, mask, training)
+        if training and self.cell.dropout:
+            x *= self.cell.drawn(tf.ones_like(x[0]), self.cell.dropout)
+        sequence, states = engines.ENGINES[self.engine_in_use].run(
+            self.cell, self.cell.input_gates(x), states, timing, self.return_sequences)
+        if self.stateful:
+            for variable, state in zip(self.states, states):
+                variable.assign(tf.cast(state, variable.dtype))
+        output = self._output(sequence, states[0], mask)
+        return (output, *states) if self.return_state else output
+
+    def _in_time(self, sequences):
+        """[B, T, …] → [T, B, …], in the order in which the steps are taken."""
+        sequences = tf.transpose(sequences, [1, 0, 2])
+        return tf.reverse(sequences, [0]) if self.go_backwards else sequences
+
+    def _first_states(self, given, batch_size):
+        if given is None:
+            given = self.states if self.stateful else self.get_initial_state(batch_size)
+        given = given if isinstance(given, (list, tuple)) else [given]
+        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in given]
+
+    def _timing(self, x, mask, training):
+        dropout = zoneout = None
+        shape = tf.concat([tf.shape(x)[:2], [self.cell.units]], 0)
+        if training and self.cell.recurrent_dropout:
+            dropout = self.cell.drawn(tf.ones(shape[1:], x.dtype), self.cell.recurrent_dropout)
+        if self.zoneout:
+            zoneout = tuple(self._zoneout(shape, x.dtype, training) for _ in range(self.cell.states))
+        return Timing(mask, zoneout, dropout, self.truncate, self.unroll)
+
+    def _zoneout(self, shape, dtype, training):
+        """Which units keep their state: drawn for every step while training, else the expectation."""
+        if not training:
+            return tf.constant(self.zoneout, dtype)
+        drawn = keras.random.uniform(shape, dtype="float32", seed=self.cell.seed_generator)
+        return tf.cast(drawn < self.zoneout, dtype)
+
+    def _output(self, sequence, last, mask):
+        """Masked steps repeat the output before them: zeros before the first unmasked step."""
+        if not self.return_sequences:
+            return last if mask is None else tf.where(self._shown(mask)[-1], last, tf.zeros_like(last))
+        if mask is not None:
+            sequence = tf.where(self._shown(mask), sequence, tf.zeros_like(sequence))
+        return tf.transpose(sequence, [1, 0, 2])
+
+    def _shown(self, mask):
+        if self.zero_output_for_mask:
+            return mask
+        return tf.cumsum(tf.cast(mask, tf.int32), 0) > 0
+
+    def compute_mask(self, sequences, mask=None):
+        shown = mask if self.return_sequences else None
+        return [shown, *self.cell.states * [None]] if self.return_state else shown
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        state = (sequences_shape[0], self.cell.units)
+        output = (*sequences_shape[:2], self.cell.units) if self.return_sequences else state
+        return (output, *self.cell.states * [state]) if self.return_state else output
+
+    def get_config(self):
+        cell = {name: serialized(getattr(self.cell, name)) for name in self.cell.options}
+        own = {name: serialized(getattr(self, name)) for name in self.options}
+        return {**super().get_config(), **cell, **own}
+
+
+def steps(truncate):
+    """Check a truncation length."""
+    if truncate is not None and truncate < 1:
+        raise ValueError(f"truncate: expected None or at least 1 step, received {truncate}")
+    return truncate
+
+
+def from_ragged(sequences, kwargs):
+    """A ragged batch as a right-padded one and its mask; anything else as it is."""
+    if not isinstance(sequences, tf.RaggedTensor):
+        return sequences, kwargs
+    dense = sequences.to_tensor()
+    lengths = sequences.row_lengths()
+    return dense, {**kwargs, "mask": tf.sequence_mask(lengths, tf.shape(dense)[1])}

@@ -1,0 +1,216 @@
+"""Time: the forward scan, backpropagation through time, masks, zoneout and truncation.
+
+Nothing here knows a gate. A cell (see `cell.py`) gives the equations of one step:
+
+    states' = step(x_gates, states)             forward, t = 1 … T
+    local   = linearise(x_gates, states)        derivatives of every step, all t at once
+    δ, errors = backward(errors', local)        linear in the errors, t = T … 1
+
+The error of a step's gates, δ_t = ∂L/∂x_gates_t, is all that the weights need: ∂L/∂U = Σ_t h_{t-1} ⊗ δ_t
+is one product after the loop, and ∂L/∂W, ∂L/∂b, ∂L/∂x follow from ∂L/∂x_gates outside this file.
+
+Arrays are time-major: `x_gates` [T, B, G·H], states [B, H], sequences of states [T, B, H].
+
+Source: Werbos 1990 (BPTT); Williams & Peng 1990 (truncation); Krueger et al. 2017 (zoneout).
+"""
+
+import dataclasses
+
+import tensorflow as tf
+from tensorflow.python.eager import record
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """What a recurrence does besides its cell's equations.
+
+    mask      [T, B, 1] bool or None: where False, the state is carried over unchanged
+    zoneout   None, or for each state a tensor that broadcasts to [T, B, H]: the share of the old state
+              that is kept (0 or 1 drawn while training, the rate itself at inference)
+    dropout   [B, H] or None: multiplies h wherever it enters a recurrent product
+    truncate  None, or how many steps at the most an error flows back
+    unroll    write the loop out in the graph; needs a static length
+    """
+
+    mask: tf.Tensor | None = None
+    zoneout: tuple | None = None
+    dropout: tf.Tensor | None = None
+    truncate: int | None = None
+    unroll: bool = False
+
+
+def unmet(layer):
+    """The loop supports everything: there is never an unmet condition."""
+    return None
+
+
+def run(cell, x_gates, states, timing, return_sequences):
+    """All steps of a recurrence, differentiable in x_gates, states and the recurrent weights.
+
+    Args:    cell              the equations
+             x_gates           [T, B, G·H], x·kernel + bias
+             states            initial states, each [B, H]
+             timing            mask, zoneout, dropout, truncation
+             return_sequences  whether the sequence h_1 … h_T is wanted
+    Returns: sequence [T, B, H] or None, final states
+    """
+    weights = cell.recurrent_weights()
+    count = len(states)
+    # Without a tape nothing is kept; a gradient asked for all the same computes the states again.
+    keep = record.should_record_backprop([x_gates, *states, *weights])
+
+    @tf.custom_gradient
+    def recurrence(x_gates, *tensors):
+        states, weights = tensors[:count], tensors[count:]
+        collect = count if keep else int(return_sequences)
+        sequences, final = _scan(cell, x_gates, states, weights, timing, collect)
+
+        def gradient(*upstream):
+            kept = sequences
+            if not keep:
+                kept, _ = _scan(cell, x_gates, states, weights, timing, count)
+            dy = upstream[0] if return_sequences else None
+            return _backpropagate(
+                cell, x_gates, states, weights, timing, kept, dy, upstream[int(return_sequences):])
+
+        return (sequences[:1] if return_sequences else []) + final, gradient
+
+    outputs = recurrence(x_gates, *states, *weights)
+    if return_sequences:
+        return outputs[0], outputs[1:]
+    return None, outputs
+
+
+def _scan(cell, x_gates, states, weights, timing, collect):
+    """Steps 1 … T. Returns the sequences of the first `collect` states, and the final states."""
+    steps = tf.shape(x_gates)[0]
+
+    def step(t, states, sequences):
+        new = cell.step(tf.gather(x_gates, t), states, weights, timing.dropout)
+        new = _hold(new, states, timing, t)
+        return new, [_put(sequence, t, state) for sequence, state in zip(sequences, new)]
+
+    shapes = [tf.shape(state) for state in states[:collect]]
+    empty = [_reserve(steps, shape, x_gates.dtype) for shape in shapes]
+    states, sequences = _loop(step, steps, list(states), empty, timing.unroll and x_gates.shape[0])
+    return [_stack(s, shape, x_gates.dtype) for s, shape in zip(sequences, shapes)], states
+
+
+def _hold(new, old, timing, t):
+    """Zoneout keeps a share of the old state; a masked step keeps all of it."""
+    if timing.zoneout is not None:
+        shares = [_at(share, t) for share in timing.zoneout]
+        new = [share * o + (1 - share) * n for share, o, n in zip(shares, old, new)]
+    if timing.mask is not None:
+        unmasked = tf.gather(timing.mask, t)
+        new = [tf.where(unmasked, n, o) for o, n in zip(old, new)]
+    return list(new)
+
+
+def _backpropagate(cell, x_gates, states, weights, timing, sequences, dy, dfinal):
+    """∂L/∂x_gates, ∂L/∂states, ∂L/∂weights, given dy [T, B, H] or None and the final states' errors."""
+    previous = [tf.concat([s[None], sequence[:-1]], 0) for s, sequence in zip(states, sequences)]
+    local = cell.linearise(x_gates, previous, weights, timing.dropout)
+    if timing.mask is not None:
+        local = [tf.where(timing.mask, a, tf.zeros([], a.dtype)) for a in local]
+    errors_of = _errors_through_time if timing.truncate is None else _errors_by_lag
+    delta, dstates = errors_of(cell, weights, local, timing, dy, list(dfinal), tf.shape(x_gates))
+    return [delta, *dstates, *cell.weight_gradients(delta, previous, local, timing.dropout)]
+
+
+def _back(cell, weights, timing, errors, local, held):
+    """One step back: errors of the new states → δ and the errors of the old states. Linear."""
+    if held is None:
+        return cell.backward(errors, local, weights, timing.dropout)
+    moved = [(1 - share) * error for share, error in zip(held, errors)]
+    delta, before = cell.backward(moved, local, weights, timing.dropout)
+    return delta, [b + share * error for b, share, error in zip(before, held, errors)]
+
+
+def _held(timing, count, dtype):
+    """For each state the share that a step copies from the old one, [T, B, 1 or H]; None if none."""
+    if timing.mask is None:
+        return timing.zoneout
+    shares = timing.zoneout or count * [tf.zeros([], dtype)]
+    return [tf.where(timing.mask, share, tf.ones([], dtype)) for share in shares]
+
+
+def _errors_through_time(cell, weights, local, timing, dy, errors, shape):
+    """δ_T … δ_1 in a loop: a step's errors are those from above plus those of the step after it."""
+    held = _held(timing, len(errors), local[0].dtype)
+
+    def step(s, errors, deltas):
+        t = shape[0] - 1 - s
+        if dy is not None:
+            errors = [errors[0] + tf.gather(dy, t), *errors[1:]]
+        delta, errors = _back(cell, weights, timing, errors, [tf.gather(a, t) for a in local],
+                              held and [_at(share, t) for share in held])
+        return errors, [_put(deltas[0], t, delta)]
+
+    empty = [_reserve(shape[0], shape[1:], local[0].dtype)]
+    errors, deltas = _loop(step, shape[0], errors, empty, timing.unroll and local[0].shape[0])
+    return _stack(deltas[0], shape[1:], local[0].dtype), errors
+
+
+def _errors_by_lag(cell, weights, local, timing, dy, errors, shape):
+    """δ of truncated BPTT: the error of every step t flows back to t, t-1 … t-truncate, all t at once.
+
+    δ_j = Σ_{l=0..truncate} δ_j^(l), where δ^(l) is what the errors injected l steps later have become.
+    A lag moves every error one step back: one product over all steps, and a shift.
+    """
+    held = _held(timing, len(errors), local[0].dtype)
+    last = [tf.concat([tf.zeros_like(_tail(error, shape)), error[None]], 0) for error in errors]
+    if dy is not None:
+        last[0] += dy
+
+    def lag(_, carried, unused):
+        delta, dstates, errors = carried[0], carried[1:1 + len(last)], carried[1 + len(last):]
+        more, before = _back(cell, weights, timing, errors, local, held)
+        shifted = [tf.concat([b[1:], tf.zeros_like(b[:1])], 0) for b in before]
+        return [delta + more, *[d + b[0] for d, b in zip(dstates, before)], *shifted], unused
+
+    start = [tf.zeros(shape, local[0].dtype), *[tf.zeros_like(error) for error in errors], *last]
+    lags = tf.minimum(timing.truncate + 1, shape[0])
+    carried, _ = _loop(lag, lags, start, [], False)
+    return carried[0], carried[1:1 + len(last)]
+
+
+def _tail(error, shape):
+    """Room for the errors of all steps but the last: [T-1, B, H]."""
+    return tf.broadcast_to(error, tf.concat([[shape[0] - 1], tf.shape(error)], 0))
+
+
+def _at(share, t):
+    """A share at time t; a rate is the same at all times."""
+    return tf.gather(share, t) if share.shape.rank == 3 else share
+
+
+# A plain loop over raw tensor lists: with a batch size and a length known only at run time it trains,
+# saves, compiles under XLA and converts to builtin TFLite ops, which `tf.TensorArray` does not.
+
+def _loop(step, steps, states, sequences, unroll):
+    """Apply `step(t, states, sequences)` for t = 0 … steps-1; `unroll`: the static length, or falsy."""
+    if unroll:
+        for t in range(unroll):
+            states, sequences = step(t, states, sequences)
+        return states, sequences
+
+    def body(t, states, sequences):
+        return t + 1, *step(t, states, sequences)
+
+    _, states, sequences = tf.while_loop(lambda t, *_: t < steps, body, (0, states, sequences))
+    return states, sequences
+
+
+def _reserve(steps, shape, dtype):
+    return tf.raw_ops.TensorListReserve(
+        element_shape=shape, num_elements=steps, element_dtype=dtype)
+
+
+def _put(sequence, t, item):
+    return tf.raw_ops.TensorListSetItem(input_handle=sequence, index=t, item=item)
+
+
+def _stack(sequence, shape, dtype):
+    return tf.raw_ops.TensorListStack(
+        input_handle=sequence, element_shape=shape, element_dtype=dtype)

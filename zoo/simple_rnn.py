@@ -1,0 +1,66 @@
+"""The simple (Elman) recurrent network."""
+
+import keras
+
+from zoo.cell import Cell, dot, dot_transposed, dropped, outer, value_and_derivative
+from zoo.layer import Recurrent
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SimpleRNNCell(Cell):
+    """One step of the simple recurrent network.
+
+        h' = φ(x·W + h·U + b)
+
+    Backward, with dh' = ∂L/∂h':
+
+        δ  = dh'·φ′        dh = δ·Uᵀ        ∂L/∂U = Σ_t h ⊗ δ
+
+    Args:    as `keras.layers.SimpleRNNCell`
+    Call:    inputs [B, D], states ([B, H],) → output [B, H], states
+    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    Source:  Elman 1990
+
+    >>> cell = SimpleRNNCell(4)
+    >>> output, states = cell(keras.ops.ones((2, 3)), cell.get_initial_state(2))
+    >>> tuple(output.shape)
+    (2, 4)
+    """
+
+    def step(self, x_gates, states, weights, dropout=None):
+        (h,), (U,) = states, weights
+        return [self.activation(x_gates + dot(dropped(h, dropout), U))]
+
+    def linearise(self, x_gates, states, weights, dropout):
+        (h,), (U,) = states, weights
+        return [value_and_derivative(self.activation, x_gates + dot(dropped(h, dropout), U))[1]]
+
+    def backward(self, errors, local, weights, dropout):
+        (dh,), (slope,), (U,) = errors, local, weights
+        delta = dh * slope
+        return delta, [dropped(dot_transposed(delta, U), dropout)]
+
+    def weight_gradients(self, delta, states, local, dropout):
+        return [outer(dropped(states[0], dropout), delta)]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SimpleRNN(Recurrent):
+    """The simple recurrent network over a sequence; a drop-in for `keras.layers.SimpleRNN`.
+
+        h_t = φ(x_t·W + h_{t-1}·U + b)
+
+    Args:    as `keras.layers.SimpleRNN`; and `zoneout`, `truncate`, `engine`, see `Recurrent`
+    Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`
+    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    Source:  Elman 1990
+
+    >>> tuple(SimpleRNN(4, return_sequences=True)(keras.ops.ones((2, 5, 3))).shape)
+    (2, 5, 4)
+    """
+
+    cell_class = SimpleRNNCell
+    cell_name = "simple_rnn_cell"
+
+    def __init__(self, units, activation="tanh", use_bias=True, **kwargs):
+        super().__init__(units, activation=activation, use_bias=use_bias, **kwargs)
