@@ -101,24 +101,19 @@ class Recurrent(keras.layers.Layer):
         return super().__call__(sequences, *args, **kwargs)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        x = self._in_time(tf.cast(sequences, self.compute_dtype))
-        mask = None if mask is None else self._in_time(tf.cast(mask, tf.bool)[..., tf.newaxis])
-        states = self._first_states(initial_state, tf.shape(x)[1])
+        x = tf.cast(sequences, self.compute_dtype)
+        mask = None if mask is None else tf.cast(mask, tf.bool)
+        states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self._timing(x, mask, training)
         if training and self.cell.dropout:
-            x *= self.cell.drawn(tf.ones_like(x[0]), self.cell.dropout)
+            x *= tf.expand_dims(self.cell.drawn(tf.ones_like(x[:, 0]), self.cell.dropout), 1)
         sequence, states = engines.ENGINES[self.engine_in_use].run(
-            self.cell, self.cell.input_gates(x), states, timing, self.return_sequences)
+            self.cell, x, states, timing, self.return_sequences)
         if self.stateful:
             for variable, state in zip(self.states, states):
                 variable.assign(tf.cast(state, variable.dtype))
         output = self._output(sequence, states[0], mask)
         return (output, *states) if self.return_state else output
-
-    def _in_time(self, sequences):
-        """[B, T, …] → [T, B, …], in the order in which the steps are taken."""
-        sequences = tf.transpose(sequences, [1, 0, 2])
-        return tf.reverse(sequences, [0]) if self.go_backwards else sequences
 
     def _first_states(self, given, batch_size):
         if given is None:
@@ -130,10 +125,12 @@ class Recurrent(keras.layers.Layer):
         dropout = zoneout = None
         shape = tf.concat([tf.shape(x)[:2], [self.cell.units]], 0)
         if training and self.cell.recurrent_dropout:
-            dropout = self.cell.drawn(tf.ones(shape[1:], x.dtype), self.cell.recurrent_dropout)
+            ones = tf.ones([shape[0], self.cell.units], x.dtype)
+            dropout = self.cell.drawn(ones, self.cell.recurrent_dropout)
         if self.zoneout:
             zoneout = tuple(self._zoneout(shape, x.dtype, training) for _ in range(self.cell.states))
-        return Timing(mask, zoneout, dropout, self.truncate, self.unroll)
+        return Timing(
+            mask, zoneout, dropout, self.truncate, self.go_backwards, self.unroll)
 
     def _zoneout(self, shape, dtype, training):
         """Which units keep their state: drawn for every step while training, else the expectation."""
@@ -144,16 +141,18 @@ class Recurrent(keras.layers.Layer):
 
     def _output(self, sequence, last, mask):
         """Masked steps repeat the output before them: zeros before the first unmasked step."""
-        if not self.return_sequences:
-            return last if mask is None else tf.where(self._shown(mask)[-1], last, tf.zeros_like(last))
-        if mask is not None:
-            sequence = tf.where(self._shown(mask), sequence, tf.zeros_like(sequence))
-        return tf.transpose(sequence, [1, 0, 2])
+        output = sequence if self.return_sequences else last
+        return output if mask is None else tf.where(self._shown(mask), output, tf.zeros_like(output))
 
     def _shown(self, mask):
-        if self.zero_output_for_mask:
-            return mask
-        return tf.cumsum(tf.cast(mask, tf.int32), 0) > 0
+        """Where the outputs asked for are shown: [B, T, 1], or [B, 1] for the last one alone."""
+        if self.go_backwards:
+            mask = tf.reverse(mask, [1])
+        if self.return_sequences and not self.zero_output_for_mask:
+            mask = tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
+        if self.return_sequences:
+            return tf.expand_dims(mask, -1)
+        return mask[:, -1:] if self.zero_output_for_mask else tf.reduce_any(mask, 1, keepdims=True)
 
     def compute_mask(self, sequences, mask=None):
         shown = mask if self.return_sequences else None

@@ -9,7 +9,8 @@ Nothing here knows a gate. A cell (see `cell.py`) gives the equations of one ste
 The error of a step's gates, δ_t = ∂L/∂x_gates_t, is all that the weights need: ∂L/∂U = Σ_t h_{t-1} ⊗ δ_t
 is one product after the loop, and ∂L/∂W, ∂L/∂b, ∂L/∂x follow from ∂L/∂x_gates outside this file.
 
-Arrays are time-major: `x_gates` [T, B, G·H], states [B, H], sequences of states [T, B, H].
+Outside arrays are batch-major. In here they are time-major: `x_gates` [T, B, G·H], states [B, H],
+sequences of states [T, B, H].
 
 Source: Werbos 1990 (BPTT); Williams & Peng 1990 (truncation); Krueger et al. 2017 (zoneout).
 """
@@ -22,21 +23,38 @@ from tensorflow.python.eager import record
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What a recurrence does besides its cell's equations.
+    """What a recurrence does besides its cell's equations; arrays batch-major.
 
-    mask      [T, B, 1] bool or None: where False, the state is carried over unchanged
-    zoneout   None, or for each state a tensor that broadcasts to [T, B, H]: the share of the old state
-              that is kept (0 or 1 drawn while training, the rate itself at inference)
-    dropout   [B, H] or None: multiplies h wherever it enters a recurrent product
-    truncate  None, or how many steps at the most an error flows back
-    unroll    write the loop out in the graph; needs a static length
+    mask          [B, T] bool or None: where False, the state is carried over unchanged
+    zoneout       None, or for each state a tensor [B, T, H] or scalar: the share of the old state
+                  that is kept (0 or 1 drawn while training, the rate itself at inference)
+    dropout       [B, H] or None: multiplies h wherever it enters a recurrent product
+    truncate      None, or how many steps at the most an error flows back
+    go_backwards  take the steps from the last to the first
+    unroll        write the loop out in the graph; needs a static length
     """
 
     mask: tf.Tensor | None = None
     zoneout: tuple | None = None
     dropout: tf.Tensor | None = None
     truncate: int | None = None
+    go_backwards: bool = False
     unroll: bool = False
+
+    def in_time(self, array):
+        """[B, T, …] → [T, B, …], in the order in which the steps are taken."""
+        array = tf.transpose(array, [1, 0, 2])
+        return tf.reverse(array, [0]) if self.go_backwards else array
+
+    def time_major(self):
+        """The same with time-major arrays: mask [T, B, 1], zoneout [T, B, H]."""
+        mask, zoneout = self.mask, self.zoneout
+        if mask is not None:
+            mask = self.in_time(tf.expand_dims(mask, -1))
+        if zoneout is not None:
+            zoneout = tuple(share if share.shape.rank == 0 else self.in_time(share)
+                            for share in zoneout)
+        return dataclasses.replace(self, mask=mask, zoneout=zoneout)
 
 
 def unmet(layer):
@@ -44,16 +62,23 @@ def unmet(layer):
     return None
 
 
-def run(cell, x_gates, states, timing, return_sequences):
-    """All steps of a recurrence, differentiable in x_gates, states and the recurrent weights.
+def run(cell, inputs, states, timing, return_sequences):
+    """All steps of a recurrence; differentiable in inputs, states and all the cell's weights.
 
     Args:    cell              the equations
-             x_gates           [T, B, G·H], x·kernel + bias
+             inputs            [B, T, D]
              states            initial states, each [B, H]
              timing            mask, zoneout, dropout, truncation
              return_sequences  whether the sequence h_1 … h_T is wanted
-    Returns: sequence [T, B, H] or None, final states
+    Returns: the sequence [B, T, H] in the order in which the steps are taken, or None; final states
     """
+    x_gates = cell.input_gates(timing.in_time(inputs))
+    sequence, states = recur(cell, x_gates, states, timing.time_major(), return_sequences)
+    return None if sequence is None else tf.transpose(sequence, [1, 0, 2]), states
+
+
+def recur(cell, x_gates, states, timing, return_sequences):
+    """The recurrence alone, time-major, with its gradient written out: see the top of the file."""
     weights = cell.recurrent_weights()
     count = len(states)
     # Without a tape nothing is kept; a gradient asked for all the same computes the states again.
@@ -70,8 +95,8 @@ def run(cell, x_gates, states, timing, return_sequences):
             if not keep:
                 kept, _ = _scan(cell, x_gates, states, weights, timing, count)
             dy = upstream[0] if return_sequences else None
-            return _backpropagate(
-                cell, x_gates, states, weights, timing, kept, dy, upstream[int(return_sequences):])
+            return _backpropagate(cell, x_gates, states, weights, timing, kept, dy,
+                                  upstream[int(return_sequences):])
 
         return (sequences[:1] if return_sequences else []) + final, gradient
 

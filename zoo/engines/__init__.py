@@ -3,7 +3,7 @@
 An engine is a module with two functions:
 
     unmet(layer)    None, or the condition that keeps it from running this layer, in words
-    run(cell, x_gates, states, timing, return_sequences)    as `zoo.recurrence.run`
+    run(cell, inputs, states, timing, return_sequences)    as `zoo.recurrence.run`
 
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
 cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built
