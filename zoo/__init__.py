@@ -10,4 +10,23 @@ from zoo.lstm import LSTM, LSTMCell  # noqa: E402
 from zoo.simple_rnn import SimpleRNN, SimpleRNNCell  # noqa: E402
 from zoo.stack import Stack  # noqa: E402
 
-__all__ = ["Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "Stack"]
+__all__ = ["Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "SimpleRNN", "SimpleRNNCell",
+           "Stack", "load"]
+
+
+def load(folder):
+    """The trained model of a run: network, text processing and labels in one object.
+
+    Args:    folder  a run's, such as "runs/sentiment"
+    Returns: a head with `.predict(texts)`
+    Raises:  FileNotFoundError: no trained model there
+    """
+    import json
+    import pathlib
+    from zoo.classifier import TextClassifier
+    heads = {"classifier": TextClassifier}
+    path = pathlib.Path(folder) / "model.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a trained model in {folder}, found no model.json; train "
+                                "one first, as with python -m tasks.sentiment")
+    return heads[json.loads(path.read_text())["head"]].load(folder)

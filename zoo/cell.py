@@ -12,12 +12,13 @@ class Cell(keras.layers.Layer):
     A subclass states its equations by `gates`, `states` and five methods:
 
         step(x_gates, states, weights, dropout)           → new states
-        linearise(x_gates, states, weights, dropout)      → local derivatives
+        linearise(x_gates, states, new, weights, dropout) → local derivatives
         backward(errors, local, weights, dropout)         → δ, errors of the old states
         weight_gradients(delta, states, local, dropout)   → ∂L/∂weights
         recurrent_weights()                               → the weights of the recurrent product
 
     `states` are [B, H] in `step`; `linearise` and `weight_gradients` get them for all steps, [T, B, H].
+    `new` is what `step` made of them, or None where it is no longer known.
     `dropout`, [B, H] or None, multiplies h wherever it enters a product.
 
     Args:    the arguments of the Keras cell of the same name
@@ -172,7 +173,7 @@ def add_bias(x, bias):
 
 
 # φ′ by φ's own value, where that is possible: what makes BPTT cheap.
-_DERIVATIVES = {
+DERIVATIVES = {
     keras.activations.tanh: lambda y: 1 - y * y,
     keras.activations.sigmoid: lambda y: y * (1 - y),
     keras.activations.relu: lambda y: tf.cast(y > 0, y.dtype),
@@ -182,9 +183,9 @@ _DERIVATIVES = {
 
 def value_and_derivative(activation, a):
     """φ(a) and φ′(a), elementwise; activations without a closed form go through autodiff."""
-    if activation in _DERIVATIVES:
+    if activation in DERIVATIVES:
         y = activation(a)
-        return y, _DERIVATIVES[activation](y)
+        return y, DERIVATIVES[activation](y)
     with tf.GradientTape() as tape:
         tape.watch(a)
         y = activation(a)

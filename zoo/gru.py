@@ -80,7 +80,7 @@ class GRUCell(Cell):
         """From behind the reset gate to the candidate: r·h still has its product to come."""
         return gated if self.reset_after else dot(gated, weights[1])
 
-    def linearise(self, x_gates, states, weights, dropout):
+    def linearise(self, x_gates, states, new, weights, dropout):
         (h,) = states
         a_zr, reset, x_n = self._open(x_gates, dropped(h, dropout), weights)
         zr, slope_zr = value_and_derivative(self.recurrent_activation, a_zr)

@@ -58,7 +58,7 @@ class LSTMCell(Cell):
         c = f * c + i * self.activation(a_g)
         return [o * self.activation(c), c]
 
-    def linearise(self, x_gates, states, weights, dropout):
+    def linearise(self, x_gates, states, new, weights, dropout):
         (h, c), (U,) = states, weights
         a_i, a_f, a_g, a_o = tf.split(x_gates + dot(dropped(h, dropout), U), 4, -1)
         i, slope_i = value_and_derivative(self.recurrent_activation, a_i)

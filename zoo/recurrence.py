@@ -2,9 +2,9 @@
 
 Nothing here knows a gate. A cell (see `cell.py`) gives the equations of one step:
 
-    states' = step(x_gates, states)             forward, t = 1 … T
-    local   = linearise(x_gates, states)        derivatives of every step, all t at once
-    δ, errors = backward(errors', local)        linear in the errors, t = T … 1
+    states' = step(x_gates, states)                 forward, t = 1 … T
+    local   = linearise(x_gates, states, states')   derivatives of every step, all t at once
+    δ, errors = backward(errors', local)            linear in the errors, t = T … 1
 
 The error of a step's gates, δ_t = ∂L/∂x_gates_t, is all that the weights need: ∂L/∂U = Σ_t h_{t-1} ⊗ δ_t
 is one product after the loop, and ∂L/∂W, ∂L/∂b, ∂L/∂x follow from ∂L/∂x_gates outside this file.
@@ -135,7 +135,8 @@ def _hold(new, old, timing, t):
 def _backpropagate(cell, x_gates, states, weights, timing, sequences, dy, dfinal):
     """∂L/∂x_gates, ∂L/∂states, ∂L/∂weights, given dy [T, B, H] or None and the final states' errors."""
     previous = [tf.concat([s[None], sequence[:-1]], 0) for s, sequence in zip(states, sequences)]
-    local = cell.linearise(x_gates, previous, weights, timing.dropout)
+    new = sequences if timing.zoneout is None else None
+    local = cell.linearise(x_gates, previous, new, weights, timing.dropout)
     if timing.mask is not None:
         local = [tf.where(timing.mask, a, tf.zeros([], a.dtype)) for a in local]
     errors_of = _errors_through_time if timing.truncate is None else _errors_by_lag

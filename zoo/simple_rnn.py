@@ -2,7 +2,7 @@
 
 import keras
 
-from zoo.cell import Cell, dot, dot_transposed, dropped, outer, value_and_derivative
+from zoo.cell import DERIVATIVES, Cell, dot, dot_transposed, dropped, outer, value_and_derivative
 from zoo.layer import Recurrent
 
 
@@ -31,8 +31,10 @@ class SimpleRNNCell(Cell):
         (h,), (U,) = states, weights
         return [self.activation(x_gates + dot(dropped(h, dropout), U))]
 
-    def linearise(self, x_gates, states, weights, dropout):
+    def linearise(self, x_gates, states, new, weights, dropout):
         (h,), (U,) = states, weights
+        if new is not None and self.activation in DERIVATIVES:
+            return [DERIVATIVES[self.activation](new[0])]
         return [value_and_derivative(self.activation, x_gates + dot(dropped(h, dropout), U))[1]]
 
     def backward(self, errors, local, weights, dropout):

@@ -1,0 +1,32 @@
+"""What every test file shares: a quiet TensorFlow and the way to the real corpora."""
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+pytest.register_assert_rewrite("layer_checks")
+
+
+def _import_quietly():
+    """Imports TensorFlow with file descriptor 2 closed: some lines ignore the log level."""
+    stderr, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(silence)
+
+
+_import_quietly()
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder `shared` beside the repository, which holds real corpora; skips without it."""
+    folder = pathlib.Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("real corpora not found: ../shared is absent")
+    return folder

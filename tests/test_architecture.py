@@ -1,0 +1,42 @@
+"""Dependencies point one way: tasks → export → zoo, and tasks → zoo."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+MAY_IMPORT = {"zoo": {"zoo"}, "export": {"export", "zoo"}, "tasks": {"tasks", "export", "zoo"}}
+
+
+def imported(path):
+    """The top-level packages that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_is_below_it(package):
+    forbidden = set(MAY_IMPORT) | {"tests", "benchmarks"}
+    forbidden -= MAY_IMPORT[package]
+    for path in (ROOT / package).rglob("*.py"):
+        assert not forbidden & set(imported(path)), path
+
+
+def test_layers_import_nothing_but_tensorflow_and_keras():
+    for name in ("cell", "recurrence", "layer", "simple_rnn", "gru", "lstm", "stack",
+                 "bidirectional", "pooling"):
+        outside = set(imported(ROOT / "zoo" / f"{name}.py")) - {"zoo"}
+        assert outside <= {"tensorflow", "keras", "inspect", "dataclasses"}, name
+
+
+def test_own_layers_inherit_from_the_plain_keras_layer_only():
+    import keras
+
+    import zoo
+    for layer in (zoo.SimpleRNN, zoo.GRU, zoo.LSTM, zoo.Bidirectional, zoo.Stack, zoo.LSTMCell):
+        keras_bases = [base for base in layer.__mro__ if base.__module__.startswith("keras.")]
+        assert keras_bases[0] is keras.layers.Layer, layer

@@ -1,0 +1,263 @@
+"""Sequence classification (N→1): one answer for a text of any length."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import pooling as pool
+from zoo.bidirectional import Bidirectional
+from zoo.gru import GRU
+from zoo.lstm import LSTM
+from zoo.simple_rnn import SimpleRNN
+from zoo.stack import Stack
+from zoo.text import Text
+
+CELLS = {"simple": SimpleRNN, "gru": GRU, "lstm": LSTM}
+POOLINGS = ("last", "mean", "max", "attention")
+UNKNOWN = 1
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Classifier(keras.Model):
+    """Word ids to logits: embedding, recurrent layers, pooling, one linear layer.
+
+        x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
+
+    Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
+             outputs             width of the logits
+             cell                "simple", "gru" or "lstm"
+             units, layers       width of a layer (of one direction), how many
+             bidirectional       read both ways
+             pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
+             embedding           width of the embedding
+             word_dropout        rate at which a word is read as unknown while training
+             embedding_dropout   rate at which a coordinate is dropped from all words of a text
+             output_dropout      rate before the linear layer
+             engine              see `zoo.engines`
+    Call:    ids [B, T] int32 → logits [B, outputs]
+    Raises:  ValueError: an unknown cell or pooling
+    Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
+             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text)
+
+    >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
+    >>> tuple(network(tf.constant([[2, 3, 0], [4, 5, 6]])).shape)
+    (2, 2)
+    """
+
+    def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
+                 bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
+                 embedding_dropout=0.0, output_dropout=0.0, engine="auto", **kwargs):
+        super().__init__(**kwargs)
+        self.options = {
+            "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
+            "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
+            "embedding": embedding, "word_dropout": word_dropout,
+            "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
+            "engine": engine}
+        self.poolings = check_poolings(pooling)
+        self.word_dropout = word_dropout
+        self.seed_generator = keras.random.SeedGenerator()
+        self.embedding = keras.layers.Embedding(vocabulary_size, embedding)
+        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
+        self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
+                                   return_sequences=self.poolings != ["last"])
+        self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
+        self.output_dropout = keras.layers.Dropout(output_dropout)
+        self.linear = keras.layers.Dense(outputs)
+
+    def call(self, ids, training=False):
+        y = self.output_dropout(self.represent(ids, training), training=training)
+        return self.linear(y)
+
+    def represent(self, ids, training=False):
+        """The fixed-size representation of a text: ids [B, T] → [B, R]."""
+        mask = tf.not_equal(ids, 0)
+        x = self.embedding(self._drop_words(ids, mask) if training else ids)
+        h = self.recurrent(self.embedding_dropout(x, training=training), mask=mask,
+                           training=training)
+        if self.poolings == ["last"]:
+            return h
+        pooled = {"mean": pool.mean, "max": pool.maximum, "attention": self.attention}
+        return tf.concat([pooled[name](h, mask) for name in self.poolings], -1)
+
+    @property
+    def engine_in_use(self):
+        """The engine of the recurrent layers."""
+        layer = self.recurrent.layers[0]
+        return getattr(layer, "forward_layer", layer).engine_in_use
+
+    def _drop_words(self, ids, mask):
+        if not self.word_dropout:
+            return ids
+        drawn = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
+        return tf.where((drawn < self.word_dropout) & mask, UNKNOWN, ids)
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+def check_poolings(pooling):
+    """["mean", "max"] of "mean+max"; "last" stands alone, since it needs no sequence."""
+    names = pooling.split("+")
+    if not set(names) <= set(POOLINGS) or "last" in names[1:] or names[0] == "last" != pooling:
+        raise ValueError(f"pooling: expected 'last', or some of {POOLINGS[1:]} joined by '+', "
+                         f"received {pooling!r}")
+    return names
+
+
+def recurrent(cell, units, layers, bidirectional, engine, return_sequences):
+    """A deep recurrent network of one kind of cell."""
+    if cell not in CELLS:
+        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
+
+    def layer(sequences):
+        one = CELLS[cell](units, return_sequences=sequences, engine=engine)
+        return Bidirectional(one) if bidirectional else one
+
+    return Stack([layer(True) for _ in range(layers - 1)] + [layer(return_sequences)])
+
+
+class TextClassifier:
+    """Everything it takes to answer: network, text processing, labels, temperature.
+
+        probabilities = softmax(logits / temperature)    kind "single": one label a text
+                        σ(logits / temperature)          kind "multi": any number of labels
+        value         = logits                           kind "regression"
+
+    Args:    network      a `Classifier`
+             text         a `Text`
+             labels       names, in the order of the logits (for regression: of the numbers)
+             kind         "single", "multi" or "regression"
+             temperature  fitted on validation data, so that probabilities can be believed
+    Source:  Guo et al. 2017 (temperature)
+    """
+
+    KINDS = ("single", "multi", "regression")
+
+    def __init__(self, network, text, labels, kind="single", temperature=1.0):
+        if kind not in self.KINDS:
+            raise ValueError(f"kind: expected one of {self.KINDS}, received {kind!r}")
+        self.network, self.text, self.labels = network, text, list(labels)
+        self.kind, self.temperature = kind, temperature
+
+    def answer(self, ids):
+        """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
+        logits = self.network(ids, training=False)
+        if self.kind == "regression":
+            return {"values": logits}
+        squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
+        return {"probabilities": squash(logits / self.temperature)}
+
+    def answer_text(self, strings):
+        """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
+        answer = self.answer(self.text.dense(strings))
+        if self.kind == "regression":
+            return answer
+        names, p = tf.constant(self.labels), answer["probabilities"]
+        if self.kind == "single":
+            return {"label": tf.gather(names, tf.argmax(p, -1)), **answer}
+        chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
+        joined = tf.strings.reduce_join(chosen, -1, separator="|")
+        return {"label": tf.strings.regex_replace(
+            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
+
+    def predict(self, texts, batch_size=256):
+        """texts → one dictionary a text: {"label", "probabilities"} or {"values"}."""
+        answers = [self._compiled(tf.constant(texts[n:n + batch_size]))
+                   for n in range(0, len(texts), batch_size)]
+        return [named(row, self.labels) for answer in answers for row in rows(answer)]
+
+    @property
+    def _compiled(self):
+        if not hasattr(self, "_answer_text"):
+            self._answer_text = tf.function(
+                self.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
+        return self._answer_text
+
+    def start_from(self, other):
+        """Take over another head's embedding, token by token, and its recurrent layers.
+
+        Raises:  ValueError: layers of other shapes
+        """
+        ours, theirs = self.network.recurrent.weights, other.network.recurrent.weights
+        shapes = [[tuple(w.shape) for w in weights] for weights in (ours, theirs)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
+                             f"{shapes[1]}; train with the same cell, units, layers and embedding")
+        for weight, value in zip(ours, theirs):
+            weight.assign(value)
+        row = {token: n for n, token in enumerate(other.text.vocabulary)}
+        found = [(n, row[token]) for n, token in enumerate(self.text.vocabulary) if token in row]
+        table = np.array(self.network.embedding.embeddings)
+        mine, known = np.transpose(found)
+        table[mine] = np.array(other.network.embedding.embeddings)[known]
+        self.network.embedding.embeddings.assign(table)
+
+    # What `export` asks of a head.
+
+    @property
+    def variables(self):
+        return self.network.variables
+
+    @property
+    def trackables(self):
+        return {"text": self.text}
+
+    def signatures(self):
+        """The serving signatures: strings or ids in, everything batch first."""
+        strings = [tf.TensorSpec([None], tf.string, "text")]
+
+        @tf.function(input_signature=strings, autograph=False)
+        def serving_default(text):
+            return self.answer_text(text)
+
+        @tf.function(input_signature=strings, autograph=False)
+        def embed(text):
+            return {"representation": self.network.represent(self.text.dense(text))}
+
+        return {"serving_default": serving_default, "embed": embed, **self.lite_signatures()}
+
+    def lite_signatures(self):
+        """The signature of the TFLite files: ids in."""
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")],
+                     autograph=False)
+        def ids(ids):
+            return self.answer(ids)
+
+        return {"ids": ids}
+
+    def assets(self):
+        return {"labels.txt": "\n".join(self.labels) + "\n", "vocabulary.txt": self.text.lines()}
+
+    def save(self, folder):
+        """Write model.keras, the text processing, and model.json."""
+        folder = pathlib.Path(folder)
+        self.network.save(folder / "model.keras")
+        self.text.save(folder)
+        facts = {"head": "classifier", "labels": self.labels, "kind": self.kind,
+                 "temperature": self.temperature}
+        (folder / "model.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, folder):
+        """What `save` wrote there."""
+        folder = pathlib.Path(folder)
+        facts = json.loads((folder / "model.json").read_text())
+        network = keras.saving.load_model(folder / "model.keras", compile=False)
+        return cls(network, Text.load(folder), facts["labels"], facts["kind"],
+                   facts["temperature"])
+
+
+def rows(answer):
+    """{"label": [B], "probabilities": [B, C]} → a dictionary a row."""
+    columns = {name: np.asarray(value) for name, value in answer.items()}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+
+
+def named(row, labels):
+    """A row for people: strings decoded, numbers by their labels."""
+    return {key: value.decode() if isinstance(value, bytes) else
+            dict(zip(labels, map(float, value))) for key, value in row.items()}

@@ -1,0 +1,29 @@
+"""The named configurations of the zoo, each with its source. A flag can override any field."""
+
+CLASSIFIERS = {
+    # Graves 2012; mean and max pooling, Conneau et al. 2017.
+    "bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "mean+max"},
+    # Cho et al. 2014.
+    "bigru": {"cell": "gru", "bidirectional": True, "pooling": "mean+max"},
+    # Schuster & Paliwal 1997; Elman 1990.
+    "birnn": {"cell": "simple", "bidirectional": True, "pooling": "mean+max"},
+    # The last state alone, N→1: Sutskever et al. 2014 call it the thought vector.
+    "lstm": {"cell": "lstm", "bidirectional": False, "pooling": "last"},
+    "gru": {"cell": "gru", "bidirectional": False, "pooling": "last"},
+    "rnn": {"cell": "simple", "bidirectional": False, "pooling": "last"},
+    # Attention over the words: Yang et al. 2016.
+    "attention": {"cell": "gru", "bidirectional": True, "pooling": "attention"},
+}
+
+
+def configuration(table, name, overrides):
+    """The fields of configuration `name` with those of `overrides` that are not None.
+
+    Raises:  ValueError: an unknown name
+
+    >>> configuration(CLASSIFIERS, "lstm", {"pooling": "max", "cell": None})["pooling"]
+    'max'
+    """
+    if name not in table:
+        raise ValueError(f"expected a model among {', '.join(table)}, received {name!r}")
+    return {**table[name], **{key: value for key, value in overrides.items() if value is not None}}

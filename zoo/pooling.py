@@ -1,0 +1,61 @@
+"""From a sequence of any length to one vector."""
+
+import keras
+import tensorflow as tf
+
+
+def mean(sequence, mask):
+    """Σ_t m_t·h_t / Σ_t m_t; zeros for an empty sequence. [B, T, H], [B, T] → [B, H]
+
+    >>> mean(tf.constant([[[2.0], [4.0], [9.0]]]), tf.constant([[True, True, False]])).numpy().tolist()
+    [[3.0]]
+    """
+    weights = tf.expand_dims(tf.cast(mask, sequence.dtype), -1)
+    count = tf.maximum(tf.reduce_sum(weights, 1), tf.ones([], sequence.dtype))
+    return tf.reduce_sum(sequence * weights, 1) / count
+
+
+def maximum(sequence, mask):
+    """max_t h_t over the unmasked steps; zeros for an empty sequence. [B, T, H], [B, T] → [B, H]
+
+    >>> maximum(tf.constant([[[2.0], [4.0], [9.0]]]), tf.constant([[True, True, False]])).numpy().tolist()
+    [[4.0]]
+    """
+    shown = tf.expand_dims(mask, -1)
+    top = tf.reduce_max(tf.where(shown, sequence, tf.fill([1, 1, 1], sequence.dtype.min)), 1)
+    return tf.where(tf.reduce_any(shown, 1), top, tf.zeros([], sequence.dtype))
+
+
+@keras.saving.register_keras_serializable("zoo")
+class AttentionPooling(keras.layers.Layer):
+    """A learnt weighted mean: the model says where it looks.
+
+        a_t = softmax_t(v·tanh(W·h_t + b))        y = Σ_t a_t·h_t
+
+    Call:    sequence [B, T, H], mask [B, T] → [B, H]; zeros for an empty sequence
+    Source:  Yang et al. 2016 (word attention); Bahdanau et al. 2015 (the score)
+
+    >>> pooling = AttentionPooling()
+    >>> tuple(pooling(tf.ones([2, 3, 4]), tf.ones([2, 3], tf.bool)).shape)
+    (2, 4)
+    """
+
+    def build(self, sequence_shape, mask_shape=None):
+        width = sequence_shape[-1]
+        self.hidden = keras.layers.Dense(width, activation="tanh", dtype=self.dtype_policy)
+        self.hidden.build((None, None, width))
+        self.score = self.add_weight(name="score", shape=(width, 1), initializer="glorot_uniform")
+        self.built = True
+
+    def call(self, sequence, mask):
+        return tf.reduce_sum(self.weights_of(sequence, mask) * sequence, 1)
+
+    def weights_of(self, sequence, mask):
+        """a_t, [B, T, 1]: positive, summing to one over the unmasked steps."""
+        scores = tf.matmul(self.hidden(sequence), tf.convert_to_tensor(self.score)[tf.newaxis])
+        shown = tf.expand_dims(mask, -1)
+        scores = tf.where(shown, scores, tf.fill([1, 1, 1], tf.cast(-1e4, scores.dtype)))
+        return tf.nn.softmax(scores, 1) * tf.cast(shown, scores.dtype)
+
+    def compute_output_shape(self, sequence_shape, mask_shape=None):
+        return sequence_shape[0], sequence_shape[-1]
