@@ -1,0 +1,231 @@
+"""A run's folder: its settings, its checkpoints and its results, each written whole or not at all.
+
+    settings.json          the task, the flags and the environment that shaped the result
+    checkpoints/latest.npz what training needs to go on; best.npz, the best weights so far
+    history.csv            one row an epoch
+    metrics.json           the result; it exists only once the run is finished
+
+A file is written under a temporary name, flushed to the disk and then renamed, so that whoever
+reads it, after `kill -9` or a full disk too, finds the old one or the new one.
+"""
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import pathlib
+import shutil
+import zipfile
+
+import numpy as np
+
+TEMPORARY = ".tmp"
+# What a run writes, as patterns below its folder; `overwrite` removes this and nothing else.
+# The metrics go first, since they say that all the rest is there.
+WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "plots/*.png", "MODEL_CARD.md",
+           "model.keras", "vocabulary.txt", "text.json", "labels.txt", "model.json",
+           "saved_model/[0-9]*", "saved_model/.*", "tflite/*.tflite",
+           "tensorboard/events.out.tfevents.*")
+
+
+class Run:
+    """The folder of one run of one task.
+
+    Args:    folder  its path; `Run.open` makes it, `Run.existing` finds it
+    Writing raises OSError (a full disk, no permission); what was there before stays whole.
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> run = Run.open(folder, "sentiment", {"seed": 1})
+    >>> run.write_json("metrics.json", {"accuracy": 0.75})
+    >>> run.finished, run.read_json("metrics.json")
+    (True, {'accuracy': 0.75})
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    @classmethod
+    def open(cls, folder, task, settings, overwrite=False, environment=None):
+        """Make the folder, or open it again to go on with the same settings.
+
+        Args:    folder       path, made with its parents if it is absent
+                 task         name of the task
+                 settings     {flag: JSON value}, every flag that shapes the result
+                 overwrite    start afresh: remove what an earlier run of this task wrote here
+                 environment  {name: JSON value}, what else the bits depend on (versions, threads);
+                              it no longer matters once the run is finished
+        Raises:  ValueError: the folder holds another task's run, no run, or other settings
+        """
+        run, stored = cls(folder), {"task": task, "settings": settings,
+                                    "environment": environment or {}}
+        stored = json.loads(json.dumps(stored))
+        if run._is_new():
+            run.folder.mkdir(parents=True, exist_ok=True)
+            run.write_json("settings.json", stored)
+            return run
+        run._check_task(task)
+        if overwrite:
+            run._remove_written()
+            run.write_json("settings.json", stored)
+        else:
+            run._check_same(stored)
+        return run
+
+    @classmethod
+    def existing(cls, folder, task):
+        """The run that is already in the folder, whatever its settings, for reading.
+
+        Raises:  FileNotFoundError: nothing has been run there; ValueError: not a run of this task
+        """
+        run = cls(folder)
+        if run._is_new():
+            raise FileNotFoundError(f"expected a run of tasks.{task} in {folder}, found none; train"
+                                    f" first: python -m tasks.{task} --output_dir={folder}")
+        run._check_task(task)
+        return run
+
+    @property
+    def finished(self):
+        """Whether the run has written its result."""
+        return (self.folder / "metrics.json").exists()
+
+    @property
+    def settings(self):
+        """{flag: value} the run was started with."""
+        return self.read_json("settings.json")["settings"]
+
+    def read_json(self, name):
+        """The value in the JSON file `name`."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def write_json(self, name, value):
+        """Write a value of numbers, strings, lists and dictionaries (NumPy's too) as JSON, whole.
+
+        JSON has no NaN and no infinity: they become null.
+        """
+        text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+        with self._whole(name) as file:
+            file.write(text.encode() + b"\n")
+
+    def write_history(self, rows):
+        """Write history.csv, whole: one row a dictionary, the columns in the order of the first."""
+        text = io.StringIO(newline="")
+        lines = csv.DictWriter(text, rows[0] if rows else (), lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+        with self._whole("history.csv") as file:
+            file.write(text.getvalue().encode())
+
+    def save_checkpoint(self, arrays, progress, name="latest"):
+        """Write checkpoints/<name>.npz, whole.
+
+        Args:    arrays    {name: array}
+                 progress  JSON value kept beside them in the same file, floats bit for bit
+        """
+        note = np.frombuffer(json.dumps(progress).encode(), np.uint8)
+        with self._whole(f"checkpoints/{name}.npz") as file:
+            np.savez(file, **{f"array/{key}": value for key, value in arrays.items()},
+                     progress=note)
+
+    def load_checkpoint(self, name="latest"):
+        """(arrays, progress) of the last `save_checkpoint`, or None where there is none.
+
+        Raises:  ValueError: the file is damaged
+        """
+        path = self.folder / f"checkpoints/{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {key[len("array/"):]: stored[key] for key in stored if key != "progress"}
+                return arrays, json.loads(stored["progress"].tobytes())
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"expected a checkpoint in {path}, found a damaged file ({error}); "
+                             "delete the folder checkpoints, or pass --overwrite, to train from "
+                             "the start") from error
+
+    @contextlib.contextmanager
+    def _whole(self, name):
+        """A binary file that takes the name `name` once it is complete and on the disk."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + TEMPORARY)
+        try:
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            # On a full disk the unfinished file would be in the way of everything else.
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
+
+    def _is_new(self):
+        """Whether nothing is here yet, except what a start that was killed at once left behind."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"expected a folder, found a file: {self.folder}; "
+                             "choose another --output_dir")
+        leftover = "settings.json" + TEMPORARY
+        return not self.folder.exists() or {path.name for path in self.folder.iterdir()} <= {
+            leftover}
+
+    def _check_task(self, task):
+        try:
+            stored = self.read_json("settings.json")
+            found = stored["task"], stored["settings"], stored["environment"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ValueError(f"expected an empty folder or a run of tasks.{task}, found other files"
+                             f" in {self.folder}; choose another --output_dir (nothing was removed)"
+                             ) from None
+        if found[0] != task:
+            raise ValueError(f"expected a run of tasks.{task}, found a run of tasks.{found[0]} in "
+                             f"{self.folder}; choose another --output_dir (nothing was removed)")
+
+    def _check_same(self, wanted):
+        stored = self.read_json("settings.json")
+        changes = _changes(stored["settings"], wanted["settings"], "--")
+        if not self.finished:
+            changes += _changes(stored["environment"], wanted["environment"])
+        if changes:
+            raise ValueError(f"{self.folder} holds a run with other settings: {', '.join(changes)};"
+                             " use the same ones to resume it, --overwrite to start afresh, or "
+                             "another --output_dir")
+
+    def _remove_written(self):
+        for pattern in WRITTEN:
+            for path in [*self.folder.glob(pattern), *self.folder.glob(pattern + TEMPORARY)]:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for name in {pattern.split("/")[0] for pattern in WRITTEN if "/" in pattern}:
+            with contextlib.suppress(OSError):  # absent, or the user keeps something in it
+                (self.folder / name).rmdir()
+
+
+def _changes(before, now, prefix=""):
+    """["--hidden was 64 (now 128)", …] for every key that differs."""
+    return [f"{prefix}{key} was {json.dumps(before.get(key))} (now {json.dumps(now.get(key))})"
+            for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+
+
+def _plain(value):
+    """The value in Python's own types, null in the place of what JSON cannot say."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flush_folder(folder):
+    """Make a rename in the folder survive a power cut, where the system can do so."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
