@@ -1,0 +1,83 @@
+"""MODEL_CARD.md: what a reader must know before using the files of a run. Knows no task."""
+import os
+import pathlib
+
+from export import cannot_write
+
+FACTS = ("title", "summary", "data", "terms", "sizes", "variants", "seed", "command",
+         "signatures", "limits")
+
+
+def write(path, facts):
+    """Write the card at `path`, replacing an older one in one step.
+
+    Args:   facts  a dict with all of
+                title, summary, data, terms, command   text (`terms`: of the data)
+                sizes                                  {name: number or text}
+                variants                               {variant: {column: value}}, a row each
+                seed                                   int
+                signatures                             {name: {"takes": text, "returns": text}}
+                limits                                 list of sentences
+    Raises: ValueError: names the facts that are missing or unknown; ExportError: cannot write
+    """
+    text = card(facts)
+    path = pathlib.Path(path)
+    draft = path.with_name(f".{path.name}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from None
+
+
+def card(facts):
+    """The text of the card; see `write`."""
+    missing, extra = sorted(set(FACTS) - set(facts)), sorted(set(facts) - set(FACTS))
+    if missing or extra:
+        raise ValueError(f"expected the facts {', '.join(FACTS)}; missing: "
+                         f"{', '.join(missing) or 'none'}; unknown: {', '.join(extra) or 'none'}")
+    sections = {
+        "Data": f"{facts['data']}\n\nTerms: {facts['terms']}",
+        "Size": "\n".join(f"* {name}: {number(value)}" for name, value in facts["sizes"].items()),
+        "Results": table(facts["variants"], "variant"),
+        "Reproduce": f"Seed {facts['seed']}.\n\n```\n{facts['command']}\n```",
+        "Signatures": "The first axis of every tensor is the batch; `?` is any size.\n\n"
+                      + table(facts["signatures"], "signature"),
+        "Limits": "\n".join(f"* {limit}" for limit in facts["limits"]),
+    }
+    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
+    return f"# {facts['title']}\n\n{facts['summary']}\n\n{body}\n"
+
+
+def table(rows, corner):
+    """A Markdown table of {row: {column: value}}; a column that a row lacks is shown as –.
+
+    >>> print(table({"float32": {"bytes": 48000, "accuracy": .8125}, "int8": {"bytes": 12000}},
+    ...             "variant"))
+    | variant | bytes | accuracy |
+    |---|---|---|
+    | float32 | 48,000 | 0.8125 |
+    | int8 | 12,000 | – |
+    """
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [[corner, *columns], ["---"] * (1 + len(columns))]
+    lines += [[name, *(cell(row.get(column)) for column in columns)] for name, row in rows.items()]
+    head, rule, *body = lines
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|",
+                      *(f"| {' | '.join(line)} |" for line in body)])
+
+
+def cell(value):
+    """A value as it stands in a table: nothing is –, and | does not end the cell."""
+    return "–" if value is None else number(value).replace("|", "\\|").replace("\n", " ")
+
+
+def number(value):
+    """Whole numbers by thousands, others to four digits, the rest as text.
+
+    >>> number(1234567), number(0.81254), number(12.5), number("word")
+    ('1,234,567', '0.8125', '12.5', 'word')
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

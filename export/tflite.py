@@ -1,0 +1,242 @@
+"""A head's ids signatures as TFLite files of builtin ops, and a small runner for them.
+
+    float32   the weights as they are
+    float16   weights stored in 16 bits, arithmetic in 32
+    int8      dynamic range: weights in 8 bits, activations quantised as they come
+
+The converter can crash the process it runs in, so it runs in one of its own, which is this file
+with the argument `convert`.
+"""
+import itertools
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from export import ExportError, cannot_write, one_line, plain_variables, stock_ops, unfinished
+
+VARIANTS = ("float32", "float16", "int8")
+
+
+def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0.005,
+          baseline=None, force=False):
+    """Write `folder/name_variant.tflite` for each variant, and the head's assets beside them.
+
+    Args:    evaluate  score(run) → float, higher is better, on validation data;
+                       run(ids [B, T]) → {output name: array}, by the signature "ids"
+             budget    how far below `baseline` a variant's score may be
+             baseline  the score to compare with; by default that of the first variant
+             force     keep a variant that is over the budget
+    Returns: {variant: {"file", "bytes", "score"}}, where there is no file {variant: {"error"}} or
+             {variant: {"refused", "score"}}: one line that says why
+    Raises:  ExportError: an unknown variant, no variant converted, a folder that takes no files.
+             Files of an earlier export are replaced, or removed, only after all this
+    """
+    unknown = sorted(set(variants) - set(VARIANTS))
+    if unknown or not variants:
+        raise ExportError(f"expected TFLite variants among {', '.join(VARIANTS)}, "
+                          f"received {', '.join(unknown) or 'none'}")
+    with unfinished(folder) as work:
+        try:
+            _save(head, work / "model")
+            entries = _convert_all(work, variants)
+            _judge(work, entries, evaluate, budget, baseline, force)
+            _publish(work, pathlib.Path(folder), name, entries, head.assets())
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+    return entries
+
+
+class Lite:
+    """Runs a TFLite file: `Lite(path)(ids=[[2, 3]])` → {output name: array}.
+
+    Takes any batch and any length from 1; numbers are cast to the type the signature wants.
+    `.signatures` lists what can be called, {name: {"inputs": […], "outputs": […]}}.
+    Raises ValueError: an unknown signature or input; FileNotFoundError: no such file.
+    """
+
+    def __init__(self, path, threads=1):
+        from ai_edge_litert.interpreter import Interpreter
+        from zoo.quiet import standard_error_to
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"expected a TFLite file, found none at {path}")
+        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        with standard_error_to(os.devnull):  # the first allocation logs the delegate it makes
+            self._interpreter.allocate_tensors()
+        self.signatures = self._interpreter.get_signature_list()
+        self._runners = {}
+
+    def __call__(self, signature="ids", **inputs):
+        runner = self._runner(signature)
+        expected = runner.get_input_details()
+        if set(inputs) != set(expected):
+            raise ValueError(f"signature {signature!r}: expected inputs {sorted(expected)}, "
+                             f"received {sorted(inputs)}")
+        return runner(**{key: np.asarray(value, expected[key]["dtype"])
+                         for key, value in inputs.items()})
+
+    def _runner(self, signature):
+        if signature not in self.signatures:
+            raise ValueError(f"expected a signature among {sorted(self.signatures)}, "
+                             f"received {signature!r}")
+        if signature not in self._runners:
+            self._runners[signature] = self._interpreter.get_signature_runner(signature)
+        return self._runners[signature]
+
+
+def measure(path, batches, signature="ids", requests=200):
+    """Answers for `batches`, an iterable of ids [B, T], and the time of one example on one thread.
+
+    Returns: {"outputs": {name: all batches together [N, …]},
+              "milliseconds": median, "milliseconds_p95"} of the first `requests` rows, one by one
+    """
+    batches, run = [np.asarray(ids) for ids in batches], Lite(path)
+    answers = [run(signature, ids=ids) for ids in batches]
+    rows = list(itertools.islice((row for ids in batches for row in ids), requests))
+    run(signature, ids=rows[:1])
+    milliseconds = []
+    for row in rows:
+        start = time.perf_counter()
+        run(signature, ids=[row])
+        milliseconds.append(1e3 * (time.perf_counter() - start))
+    median, p95 = np.percentile(milliseconds, [50, 95])
+    return {"outputs": {key: np.concatenate([answer[key] for answer in answers])
+                        for key in answers[0]},
+            "milliseconds": round(float(median), 4), "milliseconds_p95": round(float(p95), 4)}
+
+
+def op_names(path):
+    """Names of the ops in a TFLite file, all subgraphs; a custom (or Flex) op as `custom NAME`."""
+    from ai_edge_litert import schema_py_generated as schema
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(pathlib.Path(path).read_bytes(), 0))
+    builtin = {code: name for name, code in vars(schema.BuiltinOperator).items()
+               if isinstance(code, int)}
+    codes = [(max(op.builtinCode, op.deprecatedBuiltinCode), op.customCode)
+             for op in model.operatorCodes]
+    return sorted(f"custom {custom.decode()}" if custom else builtin[code]
+                  for code, custom in codes)
+
+
+def _save(head, path):
+    """A SavedModel of the lite signatures alone, for the converter to read."""
+    import tensorflow as tf
+    module = tf.Module()
+    module.weights = plain_variables(head)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    try:
+        with stock_ops():
+            tf.saved_model.save(module, str(path), head.lite_signatures(), options)
+    except tf.errors.OpError as error:
+        raise cannot_write(path.parent.parent, error) from None
+    except AssertionError as error:
+        raise ExportError(f"cannot save the head for TFLite: {one_line(error)}") from error
+
+
+def _convert_all(work, variants):
+    """{variant: {} or {"error"}}: the files are in `work`. A crash costs one variant, not all."""
+    entries, waiting = {}, list(variants)
+    while waiting:
+        code, done = _converter(work, waiting)
+        entries.update(done)
+        waiting = [variant for variant in waiting if variant not in done]
+        if waiting:
+            entries[waiting.pop(0)] = {"error": f"the converter crashed (exit status {code})"}
+    if all("error" in entry for entry in entries.values()):
+        raise ExportError("no TFLite file could be converted: "
+                          + "; ".join(f"{key}: {entries[key]['error']}" for key in entries))
+    return {variant: entries[variant] for variant in variants}
+
+
+def _converter(work, variants):
+    """Exit status of a converter process, and {variant: {} or {"error"}} as far as it came."""
+    root = pathlib.Path(__file__).resolve().parents[1]
+    run = subprocess.run(
+        [sys.executable, "-m", "export.tflite", "convert", str(work.resolve()), *variants],
+        cwd=root, capture_output=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
+    lines = [line for line in run.stdout.decode().splitlines() if line.startswith('{"variant"')]
+    done = {}
+    for entry in map(json.loads, lines):
+        if "unwritable" in entry:
+            raise OSError(entry["unwritable"])
+        done[entry.pop("variant")] = entry
+    return run.returncode, done
+
+
+def convert(work, variants):
+    """Convert `work/model` to `work/variant.tflite`; one line of JSON on stdout for each."""
+    for variant in variants:
+        entry = {"variant": variant}
+        try:
+            (work / f"{variant}.tflite").write_bytes(_flatbuffer(work / "model", variant))
+        except OSError as error:
+            entry["unwritable"] = error.strerror or str(error)
+        except Exception as error:
+            entry["error"] = reason(error)
+        print(json.dumps(entry), flush=True)
+
+
+def _flatbuffer(saved_model, variant):
+    import tensorflow as tf
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    # Without it every step of a loop copies the whole list of outputs.
+    converter._experimental_enable_dynamic_update_slice = True
+    if variant != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
+
+
+def reason(error):
+    """The converter's complaint in one line: the ops it has no builtin for, or its first words.
+
+    >>> reason(ValueError("…\\nTF Select ops: Betainc, Qr\\nDetails: …\\nCustom ops: Erfinv\\n…"))
+    'no TFLite builtin for Betainc, Qr, Erfinv'
+    """
+    named = re.findall(r"(?:Select|Flex|Custom) ops: (.+)", str(error))
+    if named:
+        return f"no TFLite builtin for {', '.join(named)}"
+    return one_line(error) or repr(error)
+
+
+def _judge(work, entries, evaluate, budget, baseline, force):
+    """Add the size and the score to each entry; refuse what holds a custom op or lost too much."""
+    for variant, entry in entries.items():
+        path = work / f"{variant}.tflite"
+        if "error" in entry:
+            continue
+        custom = [name for name in op_names(path) if name.startswith("custom")]
+        if custom:
+            entry["refused"] = f"expected builtin ops only, found {', '.join(custom)}"
+            continue
+        if evaluate:
+            run = Lite(path)
+            entry["score"] = float(evaluate(lambda ids: run("ids", ids=ids)))
+            baseline = entry["score"] if baseline is None else baseline
+            if not entry["score"] >= baseline - budget and not force:
+                entry["refused"] = (f"score {entry['score']:.4f} is more than {budget} below "
+                                    f"{baseline:.4f}; to keep it all the same, force it")
+
+
+def _publish(work, folder, name, entries, assets):
+    """Rename what is good into `folder`; a file of an earlier model does not outlive its like."""
+    for file, text in assets.items():
+        (work / file).write_text(text, encoding="utf-8")
+        os.replace(work / file, folder / file)
+    for variant, entry in entries.items():
+        target = folder / f"{name}_{variant}.tflite"
+        if "error" in entry or "refused" in entry:
+            target.unlink(missing_ok=True)
+            continue
+        os.replace(work / f"{variant}.tflite", target)
+        entry.update(file=target.name, bytes=target.stat().st_size)
+
+
+if __name__ == "__main__":
+    convert(pathlib.Path(sys.argv[2]), sys.argv[3:])
