@@ -40,6 +40,10 @@ class AttentionPooling(keras.layers.Layer):
     (2, 4)
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
     def build(self, sequence_shape, mask_shape=None):
         width = sequence_shape[-1]
         self.hidden = keras.layers.Dense(width, activation="tanh", dtype=self.dtype_policy)
@@ -56,6 +60,9 @@ class AttentionPooling(keras.layers.Layer):
         shown = tf.expand_dims(mask, -1)
         scores = tf.where(shown, scores, tf.fill([1, 1, 1], tf.cast(-1e4, scores.dtype)))
         return tf.nn.softmax(scores, 1) * tf.cast(shown, scores.dtype)
+
+    def compute_mask(self, sequence, mask):
+        return None
 
     def compute_output_shape(self, sequence_shape, mask_shape=None):
         return sequence_shape[0], sequence_shape[-1]

@@ -1,0 +1,93 @@
+"""What a recurrent model has to beat: NLTK's naive Bayes, and guesses that read nothing.
+
+Each learns from examples and answers for texts as a model would: with probabilities [N, C] in the
+order of `labels`, or with predictions [N] for regression.
+"""
+import collections
+import re
+
+import numpy as np
+
+
+def naive_bayes(train, texts, labels):
+    """P(label | the words present), by nltk.NaiveBayesClassifier.
+
+        P(c | words) ∝ P(c) · Π P(word is in a text | c),   each P being (n + ½) / (N + 1)
+
+    Words never seen in training are left out. Absent words do not count, so this leans towards
+    classes of long texts; `multinomial_naive_bayes` does not.
+
+    >>> train = [("a fine film", "good"), ("a dull film", "bad")]
+    >>> naive_bayes(train, ["fine"], ["bad", "good"]).round(2).tolist()
+    [[0.25, 0.75]]
+
+    Source:  Bird, Klein and Loper 2009, Natural Language Processing with Python, chapter 6
+    """
+    from nltk.classify import NaiveBayesClassifier
+    classifier = NaiveBayesClassifier.train(
+        [(dict.fromkeys(words(text), True), label) for text, label in train])
+    answers = [classifier.prob_classify(dict.fromkeys(words(text), True)) for text in texts]
+    return np.array([[answer.prob(label) for label in labels] for answer in answers])
+
+
+def multinomial_naive_bayes(train, texts, labels):
+    """P(label | words), a text being drawn word by word; counted and smoothed by NLTK.
+
+        P(c | words) ∝ P(c) · Π P(word | c),   P(word | c) = (n + 1) / (words of c + vocabulary)
+
+    >>> train = [("a fine film", "good"), ("a dull film", "bad")]
+    >>> multinomial_naive_bayes(train, ["fine"], ["bad", "good"]).round(3).tolist()
+    [[0.333, 0.667]]
+
+    Source:  McCallum and Nigam 1998; each word counted once a text, Wang and Manning 2012
+    """
+    from nltk.probability import ConditionalFreqDist, FreqDist, LaplaceProbDist, MLEProbDist
+    counts = ConditionalFreqDist((label, word) for text, label in train for word in words(text))
+    vocabulary = set().union(*counts.values())
+    prior = MLEProbDist(FreqDist(label for _, label in train))
+    likelihood = {label: LaplaceProbDist(counts[label], len(vocabulary)) for label in labels}
+    return np.array([_normalised([
+        prior.logprob(label) + sum(likelihood[label].logprob(word) for word in known)
+        for label in labels]) for known in (words(text) & vocabulary for text in texts)])
+
+
+def _normalised(log2_scores):
+    odds = np.exp2(np.array(log2_scores) - max(log2_scores))
+    return odds / odds.sum()
+
+
+def naive_bayes_multi_label(train, texts, labels):
+    """One naive Bayes a label: does it apply or not? The label of each example is a tuple."""
+    columns = [naive_bayes([(text, label in given) for text, given in train], texts, [True])
+               for label in labels]
+    return np.hstack(columns)
+
+
+def majority(train, texts, labels):
+    """The labels' frequencies in training, whatever the text; its first choice is the majority.
+
+    >>> majority([("x", "a"), ("y", "a"), ("z", "b"), ("w", "a")], ["?"], ["a", "b"]).tolist()
+    [[0.75, 0.25]]
+    """
+    count = collections.Counter(label for _, given in train
+                                for label in (given if isinstance(given, tuple) else (given,)))
+    frequencies = np.array([count[label] for label in labels]) / len(train)
+    return np.tile(frequencies, (len(texts), 1))
+
+
+def mean(train, texts):
+    """The mean target of the training part, whatever the text.
+
+    >>> mean([("x", 1.0), ("y", 4.0)], ["?"]).tolist()
+    [2.5]
+    """
+    return np.full(len(texts), np.mean([target for _, target in train]))
+
+
+def words(text):
+    """The set of words and signs present, in lower case.
+
+    >>> sorted(words("Don't panic, don't!"))
+    ['!', ',', "don't", 'panic']
+    """
+    return set(re.findall(r"\w+(?:['’]\w+)*|[^\w\s]", text.lower()))

@@ -1,0 +1,229 @@
+"""How good predictions are, in plain NumPy.
+
+Shapes: N examples, C classes. Labels are class numbers [N], or 0/1 flags [N, C] where an example
+may carry several labels. Probabilities are [N, C]. Logarithms are natural. Every number is a
+Python float, ready for JSON.
+"""
+import math
+
+import numpy as np
+
+SMALLEST = 1e-15    # a probability of zero would cost infinitely much
+
+
+def classification(labels, probabilities):
+    """The metrics of a single-label classifier in one dictionary.
+
+    >>> classification([0, 1], [[0.75, 0.25], [0.75, 0.25]])["accuracy"]
+    0.5
+    """
+    return {
+        "accuracy": accuracy(labels, probabilities),
+        "macro_f1": macro_f1(labels, probabilities),
+        "log_loss": log_loss(labels, probabilities),
+        "expected_calibration_error": expected_calibration_error(labels, probabilities),
+    }
+
+
+def multi_label(labels, probabilities):
+    """The metrics of a multi-label classifier; a label is given when its probability is above 0.5.
+
+    subset_accuracy: the part of the examples whose labels are all right.
+    """
+    labels, probabilities = _flags(labels, probabilities)
+    counts = _counts(labels, probabilities > 0.5)
+    return {
+        "micro_f1": float(_f1(*[count.sum() for count in counts])),
+        "macro_f1": float(_f1(*counts).mean()),
+        "subset_accuracy": float((labels == (probabilities > 0.5)).all(axis=1).mean()),
+        "log_loss": log_loss(labels, probabilities),
+    }
+
+
+def regression(targets, predictions):
+    """Mean squared and absolute error, and Pearson's correlation (0 if one side is constant).
+
+    >>> regression([1.0, 2.0, 3.0], [1.0, 2.0, 5.0])["mean_absolute_error"]
+    0.6666666666666666
+    """
+    targets, predictions = _vectors(targets, predictions)
+    error = predictions - targets
+    return {
+        "mean_squared_error": float(np.mean(error ** 2)),
+        "mean_absolute_error": float(np.mean(np.abs(error))),
+        "pearson": pearson(targets, predictions),
+    }
+
+
+def accuracy(labels, probabilities):
+    """The part of the examples whose most probable class is the right one."""
+    labels, probabilities = _classes(labels, probabilities)
+    return float(np.mean(probabilities.argmax(axis=1) == labels))
+
+
+def macro_f1(labels, probabilities):
+    """F1 averaged over the classes that occur among the labels or the predictions.
+
+        F1 = 2·TP / (2·TP + FP + FN)
+    """
+    labels, probabilities = _classes(labels, probabilities)
+    classes = np.arange(probabilities.shape[1])
+    right, wrong, missed = _counts(labels[:, None] == classes,
+                                   probabilities.argmax(axis=1)[:, None] == classes)
+    occurs = right + wrong + missed > 0
+    return float(_f1(right, wrong, missed)[occurs].mean())
+
+
+def log_loss(labels, probabilities):
+    """Mean negative logarithm of the probability given to the truth, in nats.
+
+    With labels [N, C] each flag counts on its own (binary cross entropy, mean over N and C).
+    """
+    if np.ndim(labels) == 2:
+        labels, probabilities = _flags(labels, probabilities)
+        given = np.where(labels, probabilities, 1 - probabilities)
+    else:
+        labels, probabilities = _classes(labels, probabilities)
+        given = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(given, SMALLEST)).mean())
+
+
+def calibration(labels, probabilities, bins=15):
+    """Examples grouped by confidence, their highest probability, in bins of equal width.
+
+    Returns: count [bins], mean confidence [bins], accuracy [bins]; 0 where a bin is empty
+    Source:  Guo et al. 2017, bin m holds the confidences in ((m-1)/M, m/M]
+    """
+    labels, probabilities = _classes(labels, probabilities)
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)
+    count = np.bincount(bin_of, minlength=bins)
+    sums = [np.bincount(bin_of, weights, bins) for weights in (confidence, right)]
+    return count, *(total / np.maximum(count, 1) for total in sums)
+
+
+def expected_calibration_error(labels, probabilities, bins=15):
+    """Σ_m |B_m|/N · |accuracy(B_m) − confidence(B_m)|, Guo et al. 2017.
+
+    >>> expected_calibration_error([0, 1], [[0.75, 0.25], [0.75, 0.25]])
+    0.25
+    """
+    count, confidence, right = calibration(labels, probabilities, bins)
+    return float(np.sum(count * np.abs(right - confidence)) / count.sum())
+
+
+def confusion_matrix(labels, probabilities):
+    """[C, C] counts: row the true class, column the predicted one."""
+    labels, probabilities = _classes(labels, probabilities)
+    classes = probabilities.shape[1]
+    cell = labels * classes + probabilities.argmax(axis=1)
+    return np.bincount(cell, minlength=classes ** 2).reshape(classes, classes)
+
+
+def fit_temperature(logits, labels, low=0.05, high=20.0):
+    """The T between `low` and `high` that minimises the log loss of softmax(logits / T).
+
+    With labels [N, C]: of sigmoid(logits / T). The loss is convex in 1/T, so on log T it has one
+    minimum, found by golden section. Where every example is right by a margin there is none, for
+    smaller is always better: that is no evidence, and T is 1. T never changes which class is first.
+
+    >>> logits = [[4.0, 0.0]] * 4            # 98 % sure, but right three times out of four
+    >>> T = fit_temperature(logits, [0, 0, 0, 1])
+    >>> round(float(softmax([4.0 / T, 0.0])[0]), 4)
+    0.75
+
+    Source:  temperature scaling, Guo et al. 2017; golden section, Kiefer 1953
+    """
+    logits = np.asarray(logits, np.float64)
+    (_flags if np.ndim(labels) == 2 else _classes)(labels, logits)
+    log_t = _golden_section(lambda log_t: _surprise(logits / math.exp(log_t), labels),
+                            math.log(low), math.log(high))
+    return 1.0 if log_t - math.log(low) < 1e-3 else math.exp(log_t)
+
+
+def _surprise(logits, labels):
+    """The log loss of logits, exact however sure they are."""
+    if np.ndim(labels) == 2:
+        return np.logaddexp(0, np.where(labels, -logits, logits)).mean()
+    true = np.take_along_axis(logits, np.asarray(labels)[:, None], axis=1)[:, 0]
+    return (np.logaddexp.reduce(logits, axis=1) - true).mean()
+
+
+def softmax(logits):
+    """exp(x_c) / Σ exp(x), over the last axis."""
+    logits = np.asarray(logits, np.float64)
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits):
+    """1 / (1 + exp(−x)), written with tanh so that nothing overflows."""
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64)))
+
+
+def pearson(a, b):
+    """cov(a, b) / (σ_a·σ_b); 0 where it is undefined because one side is constant."""
+    a, b = (values - values.mean() for values in _vectors(a, b))
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale else 0.0
+
+
+def _golden_section(loss, low, high, tolerance=1e-6):
+    ratio = (math.sqrt(5) - 1) / 2
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    loss_left, loss_right = loss(left), loss(right)
+    while high - low > tolerance:
+        if loss_left <= loss_right:
+            high, right, loss_right = right, left, loss_left
+            left = high - ratio * (high - low)
+            loss_left = loss(left)
+        else:
+            low, left, loss_left = left, right, loss_right
+            right = low + ratio * (high - low)
+            loss_right = loss(right)
+    return (low + high) / 2
+
+
+def _counts(truth, given):
+    """True positives, false positives, false negatives of each column."""
+    return (truth & given).sum(axis=0), (~truth & given).sum(axis=0), (truth & ~given).sum(axis=0)
+
+
+def _f1(right, wrong, missed):
+    return 2 * right / np.maximum(2 * right + wrong + missed, 1)
+
+
+def _classes(labels, probabilities):
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
+    if labels.ndim != 1 or probabilities.shape[:1] != labels.shape or probabilities.ndim != 2:
+        raise ValueError("expected labels [N] and probabilities [N, C], received "
+                         f"{list(labels.shape)} and {list(probabilities.shape)}")
+    _not_empty(labels)
+    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
+        raise ValueError(f"expected labels from 0 to {probabilities.shape[1] - 1}, received "
+                         f"{labels.min()} to {labels.max()}")
+    return labels.astype(int), probabilities
+
+
+def _flags(labels, probabilities):
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
+    if labels.ndim != 2 or probabilities.shape != labels.shape:
+        raise ValueError("expected labels and probabilities [N, C], received "
+                         f"{list(labels.shape)} and {list(probabilities.shape)}")
+    _not_empty(labels)
+    return labels.astype(bool), probabilities
+
+
+def _vectors(targets, predictions):
+    targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
+    if targets.ndim != 1 or predictions.shape != targets.shape:
+        raise ValueError("expected targets and predictions [N], received "
+                         f"{list(targets.shape)} and {list(predictions.shape)}")
+    _not_empty(targets)
+    return targets, predictions
+
+
+def _not_empty(labels):
+    if not len(labels):
+        raise ValueError("expected at least one example to measure, received none")

@@ -1,0 +1,103 @@
+"""Pictures of a run. matplotlib is imported where it is needed, and needs no display."""
+import contextlib
+import warnings
+
+import numpy as np
+
+NOT_MEASURES = ("epoch", "step", "learning_rate", "gradient_norm", "seconds", "tokens_per_second")
+BLUE, ORANGE, GREY = "#1f77b4", "#ff7f0e", "#999999"
+MOST_NUMBERED_CLASSES = 25           # in a larger confusion matrix the numbers cannot be read
+
+
+def learning_curves(history, path):
+    """Losses on the left, the measures of validation on the right; the training loss is dashed.
+
+    Args:  history   rows of history.csv: {"epoch": 1, "loss": 0.7, "log_loss": 0.6, "accuracy": …};
+                     columns that end in "loss" are losses
+    """
+    losses, measures = _curves(history)
+    with _figure(path, 2 if measures else 1) as axes:
+        for axis, names, label in zip(axes, (losses, measures), ("loss [nats]", "measure")):
+            for name in names:
+                _curve(axis, history, name)
+            axis.set(xlabel="epoch", ylabel=label)
+            axis.grid(alpha=0.3)
+            axis.legend(frameon=False)
+
+
+def confusion_matrix(matrix, labels, path):
+    """Rows the true classes, columns the predicted ones; shaded by the share of the row."""
+    matrix = np.asarray(matrix)
+    if matrix.shape != (len(labels), len(labels)):
+        raise ValueError(f"expected a confusion matrix [{len(labels)}, {len(labels)}] for as many "
+                         f"labels, received {list(matrix.shape)}")
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    longest = min(max(len(str(label)) for label in labels), 20)
+    with _figure(path, 1, max(2.8, 1.2 + 0.5 * min(len(labels), 30)) + 0.1 * longest) as (axis,):
+        image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axis.figure.colorbar(image, label="share of the true class", fraction=0.046)
+        _name_ticks(axis, labels)
+        axis.set(xlabel="predicted", ylabel="true")
+        if len(labels) <= MOST_NUMBERED_CLASSES:
+            _write_numbers(axis, matrix, share)
+
+
+def reliability(count, confidence, accuracy, path):
+    """Reliability diagram: how often the model is right, by how sure it is.
+
+    Takes what `metrics.calibration` returns. On the diagonal the two agree.
+
+    Source:  Guo et al. 2017, figure 1
+    """
+    used = np.asarray(count) > 0
+    width = 1 / len(used)
+    left = np.arange(len(used))[used] * width
+    with _figure(path, 1, size=4.4) as (axis,):
+        axis.bar(left, np.asarray(accuracy)[used], width, align="edge", color=BLUE, alpha=0.8,
+                 edgecolor="white", label="accuracy")
+        axis.plot([0, 1], [0, 1], "--", color=GREY, label="calibrated")
+        axis.plot(np.asarray(confidence)[used], np.asarray(accuracy)[used], "o", color=ORANGE,
+                  markersize=4, label="mean confidence")
+        axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+        axis.legend(frameon=False, loc="upper left")
+
+
+@contextlib.contextmanager
+def _figure(path, columns, size=4.0):
+    """Axes to draw on; the file appears when the block ends."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure((size * 1.25 * columns, size), layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure.subplots(1, columns, squeeze=False)[0]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")    # a script that the font does not have
+        figure.savefig(path, dpi=120, format="png")
+
+
+def _curves(history):
+    """The columns to draw: losses, and the other measures."""
+    if not history:
+        raise ValueError("expected at least one epoch in the history, received none")
+    losses = [name for name in history[0] if name.endswith("loss")]
+    return losses, [name for name in history[0] if name not in {*losses, *NOT_MEASURES}]
+
+
+def _curve(axis, history, name):
+    epochs = [float(row["epoch"]) for row in history]
+    training = name == "loss" or name.startswith("train")
+    axis.plot(epochs, [float(row[name]) for row in history], "--" if training else "-", marker=".",
+              label="training loss" if name == "loss" else name.replace("_", " "))
+
+
+def _name_ticks(axis, labels):
+    short = [label if len(label) <= 20 else label[:19] + "…" for label in map(str, labels)]
+    axis.set_xticks(range(len(labels)), short, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(labels)), short)
+    axis.tick_params(labelsize=9 if len(labels) <= MOST_NUMBERED_CLASSES else 5)
+
+
+def _write_numbers(axis, matrix, share):
+    for (row, column), number in np.ndenumerate(matrix):
+        axis.text(column, row, str(number), ha="center", va="center", fontsize=9,
+                  color="white" if share[row, column] > 0.55 else "black")

@@ -1,0 +1,167 @@
+"""Stack, the deep recurrent network, against its layers called by hand."""
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from layer_checks import (CELLS, MASKS, B, D, H, T, assert_agree, assert_weights_agree, case,
+                          mask)
+
+import zoo
+
+LAYERS = {
+    "simple_rnn": lambda **o: zoo.SimpleRNN(H, **o),
+    "gru": lambda **o: zoo.GRU(H, **o),
+    "gru_reset_before": lambda **o: zoo.GRU(H, reset_after=False, **o),
+    "lstm": lambda **o: zoo.LSTM(H, **o),
+    "bidirectional": lambda **o: zoo.Bidirectional(zoo.LSTM(H, **o), dtype="float64"),
+}
+
+
+def deep(*names, sequences=True, **options):
+    """A stack of named layers in float64."""
+    layers = [LAYERS[name](return_sequences=sequences or i < len(names) - 1, dtype="float64")
+              for i, name in enumerate(names)]
+    return zoo.Stack(layers, dtype="float64", **options)
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_two_layers_match_the_oracle_run_twice(cell, name):
+    below, above = case(cell, seed=1), case(cell, seed=2, features=H)
+    stack, masked = deep(cell, cell), mask(name)
+    stack.build((None, None, D))
+    stack.set_weights(below.weights + above.weights)
+    middle = reference.run(cell, below.weights, below.x, mask=masked).outputs
+    wanted = reference.run(cell, above.weights, middle, mask=masked).outputs
+    assert_agree({"y": stack(below.x, mask=masked).numpy()}, {"y": wanted})
+
+
+def by_hand(stack, x, masked, residual):
+    """H^l = layer(H^(l-1)), plus H^(l-1) where it is asked for and the widths agree."""
+    for layer in stack.layers:
+        y = layer(x, mask=masked)
+        fits = layer.return_sequences and y.shape[-1] == x.shape[-1]
+        x = y + x if residual and fits else y
+    return x
+
+
+@pytest.mark.parametrize("sequences", (False, True))
+@pytest.mark.parametrize("residual", (False, True))
+def test_outputs_and_gradients_equal_composing_the_layers(residual, sequences):
+    stack = deep("gru", "lstm", "bidirectional", "gru", sequences=sequences, residual=residual)
+    x, masked = tf.constant(case("gru").x), tf.constant(mask("with holes"))
+    found = with_gradients(stack, stack, x, masked)
+    wanted = with_gradients(stack, lambda x, mask: by_hand(stack, x, mask, residual), x, masked)
+    assert_agree(found, wanted)
+
+
+def with_gradients(stack, function, x, masked):
+    stack(x)  # builds
+    weights = [w.value for w in stack.trainable_weights]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x, mask=masked)
+        loss = tf.reduce_sum(y * np.random.default_rng(0).normal(size=y.shape))
+    arrays = [y, *tape.gradient(loss, [x, *weights])]
+    return {str(i): a.numpy() for i, a in enumerate(arrays)}
+
+
+def test_residuals_change_the_output():
+    plain, residual = (deep("gru", "gru", residual=r) for r in (False, True))
+    x = case("gru").x
+    plain(x), residual(x)
+    residual.set_weights(plain.get_weights())
+    middle = plain.layers[0](x)
+    np.testing.assert_allclose(residual(x), plain(x) + middle, atol=1e-12)
+
+
+def test_dropout_acts_between_layers_and_only_in_training():
+    """With every second layer linear and the identity, what was dropped can be seen."""
+    rate = 0.4
+    stack = zoo.Stack([zoo.SimpleRNN(50, activation="linear", return_sequences=True)
+                       for _ in range(2)], dropout=rate)
+    x = np.ones((8, 1, 50), "float32")
+    stack.build(x.shape)
+    stack.set_weights([np.eye(50), np.zeros((50, 50)), np.zeros(50)] * 2)
+    np.testing.assert_allclose(stack(x), x)
+    drawn = stack(x, training=True).numpy()
+    np.testing.assert_allclose(np.unique(drawn), [0, 1 / (1 - rate)], rtol=1e-6)
+    assert abs((drawn == 0).mean() - rate) < 4 * np.sqrt(rate * (1 - rate) / drawn.size)
+
+
+def test_a_single_layer_is_never_dropped():
+    stack = zoo.Stack([zoo.GRU(H, return_sequences=True)], dropout=0.9)
+    x = case("gru").x.astype("float32")
+    np.testing.assert_array_equal(stack(x, training=True), stack(x, training=False))
+
+
+def test_the_mask_is_passed_on_with_sequences_only():
+    masked = tf.constant(mask("with holes"))
+    assert deep("gru", "gru").compute_mask(None, masked) is masked
+    assert deep("gru", "gru", sequences=False).compute_mask(None, masked) is None
+
+
+def test_a_mask_from_an_embedding_reaches_every_layer():
+    network = keras.Sequential([
+        keras.layers.Embedding(11, D, mask_zero=True),
+        zoo.Stack([zoo.LSTM(H, return_sequences=True), zoo.GRU(H)])])
+    ids = np.array([[1, 2, 3, 0], [4, 0, 0, 0]])
+    np.testing.assert_allclose(network(ids), network(np.pad(ids, ((0, 0), (0, 3)))), atol=1e-6)
+
+
+def test_shapes_are_known_before_running():
+    stack = deep("gru", "bidirectional")
+    assert tuple(stack.compute_output_shape((None, None, D))) == (None, None, 2 * H)
+    assert tuple(stack(keras.Input((None, D), dtype="float64")).shape) == (None, None, 2 * H)
+
+
+def test_the_configuration_survives():
+    stack = deep("gru", "bidirectional", dropout=0.2, residual=True)
+    config = stack.get_config()
+    again = zoo.Stack.from_config(config)
+    assert again.get_config() == stack.get_config()
+    assert config == stack.get_config(), "from_config must leave its argument as it was"
+
+
+def test_a_model_survives_its_keras_file(tmp_path):
+    before = keras.Sequential([keras.Input((None, D)), zoo.Stack(
+        [zoo.Bidirectional(zoo.GRU(H, return_sequences=True)), zoo.LSTM(H)], dropout=0.1)])
+    before.save(tmp_path / "model.keras")
+    after = keras.saving.load_model(tmp_path / "model.keras")
+    assert_weights_agree(after.get_weights(), before.get_weights())
+    x = case("gru").x.astype("float32")
+    np.testing.assert_array_equal(after(x), before(x))
+
+
+def test_fit_decreases_the_loss():
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([zoo.Stack(
+        [zoo.LSTM(8, return_sequences=True), zoo.GRU(1)], dropout=0.1)])
+    network.compile(keras.optimizers.Adam(0.03), "mse")
+    x = case("gru", batch=64).x.astype("float32")
+    losses = network.fit(x, np.tanh(x[:, -1, :1]), batch_size=64, epochs=25, verbose=0).history
+    assert losses["loss"][-1] < 0.5 * losses["loss"][0]
+
+
+def test_ragged_input_equals_padded_input_with_a_mask():
+    lengths = [7, 3, 0, 5]
+    x, masked = case("gru").x, np.arange(T) < np.array(lengths)[:, None]
+    stack = deep("gru", "lstm")
+    ragged = tf.RaggedTensor.from_tensor(x, lengths=lengths)
+    np.testing.assert_allclose(stack(ragged), stack(x, mask=masked), atol=1e-12)
+
+
+def test_mixed_precision_gives_half_precision():
+    stack = zoo.Stack([zoo.GRU(H, return_sequences=True, dtype="mixed_bfloat16"),
+                       zoo.GRU(H, dtype="mixed_bfloat16")], residual=True, dtype="mixed_bfloat16")
+    assert stack(np.zeros((B, T, D), "float32")).dtype == tf.bfloat16
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="layers"):
+        zoo.Stack([])
+    with pytest.raises(ValueError, match="return_sequences"):
+        zoo.Stack([zoo.GRU(H), zoo.GRU(H)])
+    with pytest.raises(ValueError, match="dropout"):
+        zoo.Stack([zoo.GRU(H)], dropout=1.0)

@@ -1,0 +1,1087 @@
+// The recurrences of SimpleRNN, GRU and LSTM as CPU operations for TensorFlow, forward and backward.
+//
+//   B T H    batch, time, units          G    gates: 1 (SimpleRNN), 3 (GRU), 4 (LSTM)
+//   product  x·W for all steps, [B, T, G·H]      U    recurrent kernel, [H, G·H]
+//
+// What makes it fast:
+//   * U is copied once a call into panels in which the gates of the same units stand side by side, so one
+//     pass over a panel gives all that the gate arithmetic of those units needs (sections 2 and 3).
+//   * A block of rows × vectors of sums stays in registers for the whole depth of a product (section 3).
+//   * Threads share out the batch: each takes some rows through all steps, so nothing waits for another
+//     thread inside the time loop, and a thread that loses its core delays only its own rows (section 4).
+//   * A masked step of a row is skipped, not computed and thrown away (section 5).
+//
+// Sections: 1 vectors  2 panels  3 product  4 threads  5 rows and time  6 cells  7 TensorFlow
+//
+// Built by native.py, which gives the operations a name of their own for every version of this file:
+// -DZOO_FORWARD="…" and -DZOO_BACKWARD="…".
+
+#include <algorithm>
+#include <atomic>
+#include <cfenv>
+#include <condition_variable>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tensorflow/c/kernels.h"
+#include "tensorflow/c/ops.h"
+#include "tensorflow/c/tf_datatype.h"
+#include "tensorflow/c/tf_status.h"
+#include "tensorflow/c/tf_tensor.h"
+
+namespace {
+
+// ---------------------------------------------------------------------------------------------------------
+// 1  Vectors: GCC's vector extension, as wide as the machine's registers. kRows × 4 vectors of sums fit in
+//    the registers beside what a product reads.
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kRows = 6;
+#elif defined(__AVX__)
+constexpr int kLanes = 8, kRows = 3;
+#elif defined(__aarch64__)
+constexpr int kLanes = 4, kRows = 6;
+#else
+constexpr int kLanes = 4, kRows = 3;
+#endif
+constexpr int kVectors = 4;  // the most vectors in a panel
+
+typedef float Vec __attribute__((vector_size(4 * kLanes)));
+
+inline Vec load(const float* from) {
+  Vec v;
+  std::memcpy(&v, from, sizeof v);  // memcpy: an unaligned load
+  return v;
+}
+
+inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+
+// The first n lanes: the units past the last full vector, where a tensor's row ends.
+inline Vec load(const float* from, int n) {
+  if (n == kLanes) return load(from);
+  Vec v = {};
+  std::memcpy(&v, from, n * sizeof(float));
+  return v;
+}
+
+inline void store(float* to, Vec v, int n) {
+  if (n == kLanes) return store(to, v);
+  std::memcpy(to, &v, n * sizeof(float));
+}
+
+inline Vec all(float value) { return Vec{} + value; }
+
+// Comparisons are written so that NaN passes through.
+inline Vec clamp(Vec x, float limit) {
+  x = x > all(limit) ? all(limit) : x;
+  return x < all(-limit) ? all(-limit) : x;
+}
+
+// tanh x = x·P(x²)/Q(x²), relative error below 3e-7 in float32; a least-maximum fit on [0, 9], where 1 − tanh
+// falls below half a unit in the last place.
+inline Vec tanh(Vec x) {
+  x = clamp(x, 9.f);
+  Vec s = x * x;
+  Vec p = (((1.335435202e-08f * s + 2.060885240e-05f) * s + 3.495574040e-03f) * s + 1.338101381e-01f) * s +
+          9.999999795e-01f;
+  Vec q = (((7.776429441e-07f * s + 3.285611823e-04f) * s + 2.587692865e-02f) * s + 4.671432941e-01f) * s +
+          1.f;
+  return clamp(x * p / q, 1.f);
+}
+
+inline Vec sigmoid(Vec x) { return 0.5f * tanh(0.5f * x) + 0.5f; }
+
+inline Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }
+
+inline long padded(long n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// Room for floats, aligned, kept by its thread from call to call: fresh pages would cost more than the work.
+class Scratch {
+ public:
+  float* get(size_t size) {
+    if (size > size_) {
+      data_.reset(static_cast<float*>(::operator new(size * sizeof(float), kAlignment)));
+      size_ = size;
+    }
+    return data_.get();
+  }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+  struct Free {
+    void operator()(float* data) const { ::operator delete(data, kAlignment); }
+  };
+  std::unique_ptr<float, Free> data_;
+  size_t size_ = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------
+// 2  Panels: a weight matrix cut into strips of at most four vectors of columns, each strip contiguous.
+//    A strip holds `groups` groups of kLanes units; a group holds one vector for each gate.
+
+// A matrix [depth, gates × units]; strides in floats.
+struct Matrix {
+  const float* data;
+  long depth, units, down, across, gate;
+  int gates;
+};
+
+class Panels {
+ public:
+  Panels(const Matrix& m, Scratch& scratch)
+      : depth(m.depth), units(m.units), gates(m.gates), groups(kVectors / m.gates) {
+    data_ = scratch.get(depth * gates * padded(units));
+    for (long panel = 0; panel < count(); ++panel) pack(m, panel);
+  }
+
+  long count() const { return (units + width() - 1) / width(); }
+  long width() const { return groups * kLanes; }
+  int vectors(long panel) const { return gates * here(panel); }
+  const float* operator[](long panel) const { return data_ + panel * width() * gates * depth; }
+
+  // The groups in a panel: fewer in the last one.
+  int here(long panel) const {
+    return int(std::min<long>(groups, (units - panel * width() + kLanes - 1) / kLanes));
+  }
+
+  const long depth, units;
+  const int gates, groups;
+
+ private:
+  void pack(const Matrix& m, long panel) {
+    float* to = data_ + panel * width() * gates * depth;
+    const long line = vectors(panel) * kLanes;
+    for (int group = 0; group < here(panel); ++group) {
+      const long unit = panel * width() + group * kLanes;
+      for (int gate = 0; gate < gates; ++gate, to += kLanes)
+        pack_vector(m, m.data + unit * m.across + gate * m.gate, std::min<long>(kLanes, m.units - unit), to,
+                    line);
+    }
+  }
+
+  // Square by square, so that a transposed matrix is read along its rows too.
+  static void pack_vector(const Matrix& m, const float* from, long n, float* to, long line) {
+    for (long k = 0; k < m.depth; k += kLanes) {
+      const long rows = std::min<long>(kLanes, m.depth - k);
+      if (n < kLanes)
+        for (long i = 0; i < rows; ++i) store(to + (k + i) * line, Vec{});
+      for (long j = 0; j < n; ++j)
+        for (long i = 0; i < rows; ++i) to[(k + i) * line + j] = from[(k + i) * m.down + j * m.across];
+    }
+  }
+
+  float* data_;
+};
+
+// ---------------------------------------------------------------------------------------------------------
+// 3  Product: R rows times a panel of V vectors, all R × V sums in registers.
+
+template <int R, int V>
+void multiply(const float* const* rows, const float* panel, long depth, float* sums) {
+  Vec sum[R][V] = {};
+  const float* row[R];
+  for (int r = 0; r < R; ++r) row[r] = rows[r];
+  for (long k = 0; k < depth; ++k, panel += V * kLanes) {
+    Vec weight[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) weight[v] = load(panel + v * kLanes);
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[r][v] += row[r][k] * weight[v];
+  }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) store(sums + (r * V + v) * kLanes, sum[r][v]);
+}
+
+using Multiply = void (*)(const float* const*, const float*, long, float*);
+
+template <int V>
+Multiply multiply_rows(long rows) {
+  static constexpr Multiply table[] = {multiply<1, V>, multiply<2, V>, multiply<3, V>,
+                                       multiply<4, V>, multiply<5, V>, multiply<6, V>};
+  return table[rows - 1];
+}
+
+inline Multiply multiplier(long rows, int vectors) {
+  static constexpr Multiply (*table[])(long) = {multiply_rows<1>, multiply_rows<2>, multiply_rows<3>,
+                                                multiply_rows<4>};
+  return table[vectors - 1](rows);
+}
+
+// operand(row)·panels for all rows. Calls each(row, unit, lanes, sums) for every group of units:
+// sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
+template <class Row, class Operand, class Each>
+void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, Each each) {
+  alignas(64) float sums[kRows * kVectors * kLanes];
+  const long blocks = (count + kRows - 1) / kRows;
+  for (long panel = 0; panel < panels.count(); ++panel) {
+    const int vectors = panels.vectors(panel);
+    for (long block = 0; block < blocks; ++block) {
+      const long first = count * block / blocks, size = count * (block + 1) / blocks - first;
+      const float* operands[kRows];
+      for (long r = 0; r < size; ++r) operands[r] = operand(*rows[first + r]);
+      multiplier(size, vectors)(operands, panels[panel], panels.depth, sums);
+      for (long r = 0; r < size; ++r)
+        for (int group = 0; group < panels.here(panel); ++group) {
+          const long unit = panel * panels.width() + group * kLanes;
+          each(*rows[first + r], unit, int(std::min<long>(kLanes, panels.units - unit)),
+               sums + (r * vectors + group * panels.gates) * kLanes);
+        }
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// 4  Threads: a few that sleep until there is a job. A job is a number of pieces; whoever is awake takes the
+//    next one. The caller takes part, so a job ends even if no helper ever gets a core.
+
+class Pool {
+ public:
+  // Never destroyed: its threads may outlive static objects.
+  static Pool& instance() {
+    static Pool* pool = new Pool;
+    return *pool;
+  }
+
+  // work(0) … work(pieces − 1), on at most `threads` threads.
+  void run(long pieces, int threads, const std::function<void(long)>& work) {
+    const int helpers = int(std::min<long>(threads, pieces)) - 1;
+    if (helpers <= 0) {
+      for (long piece = 0; piece < pieces; ++piece) work(piece);
+      return;
+    }
+    auto job = std::make_shared<Job>(pieces, work);
+    offer(job, helpers);
+    job->take_part();
+    job->wait();
+  }
+
+ private:
+  struct Job {
+    Job(long pieces, const std::function<void(long)>& work) : pieces(pieces), work(work) {
+      std::fegetenv(&arithmetic);
+    }
+
+    void take_part() {
+      for (long piece; (piece = next++) < pieces;) {
+        work(piece);
+        std::lock_guard<std::mutex> lock(mutex);
+        if (++done == pieces) finished.notify_one();
+      }
+    }
+
+    void wait() {
+      std::unique_lock<std::mutex> lock(mutex);
+      finished.wait(lock, [this] { return done == pieces; });
+    }
+
+    const long pieces;
+    const std::function<void(long)>& work;  // a helper that comes late sees next ≥ pieces and never calls it
+    std::fenv_t arithmetic;  // how the caller treats denormals: the result must not depend on the thread
+    std::atomic<long> next{0};
+    long done = 0;
+    std::mutex mutex;
+    std::condition_variable finished;
+  };
+
+  void offer(const std::shared_ptr<Job>& job, int helpers) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      for (; threads_ < helpers; ++threads_) std::thread([this] { help(); }).detach();
+      for (int i = 0; i < helpers; ++i) jobs_.push_back(job);
+    }
+    for (int i = 0; i < helpers; ++i) wake_.notify_one();
+  }
+
+  void help() {
+    for (;;) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return !jobs_.empty(); });
+      std::shared_ptr<Job> job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      std::fesetenv(&job->arithmetic);
+      job->take_part();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<Job>> jobs_;
+  int threads_ = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------
+// 5  Rows and time.
+
+enum Kind { kTanh, kRelu, kGru, kGruResetBefore, kLstm };
+
+// The share of a state's old value that a step keeps: none, one number, or one for each [B, T, H].
+struct Share {
+  const float* data;
+  bool everywhere;
+
+  explicit operator bool() const { return data; }
+  Vec at(long place, int n) const { return everywhere ? all(*data) : load(data + place, n); }
+};
+
+// One call of an operation. An array that is not given, or not wanted, is null.
+struct Call {
+  Kind kind;
+  bool go_backwards;
+  int threads;
+  long B, T, H, G;
+
+  // Given, both ways.
+  const float* U;                // [H, G·H]
+  const float* first[2];         // [B, H]: h_0, and c_0 of the LSTM
+  const bool* mask;              // [B, T]
+  const float* dropout;          // [B, H]
+  Share zoneout[2];              // of h and of c
+
+  // Forward.
+  const float* product;          // [B, T, G·H]
+  const float* bias;             // a vector for each gate, padded
+  const float* recurrent_bias;   // the same; GRU with the reset gate after
+  float* last[2];                // [B, H]
+
+  // What forward keeps for backward. Sequences are in the order of the steps, the rest in that of the input.
+  float* h_sequence;             // [B, T, H]
+  float* c_sequence;             // [B, T, H], LSTM
+  float* gates;                  // [B, T, G·H], the gates' values; may share its memory with `product`
+  float* inner;                  // [B, T, H], h·U_n + b_n of the GRU with the reset gate after
+
+  // Backward.
+  const float* dsequence;        // [B, T, H]
+  const float* dlast[2];         // [B, H]
+  float* delta;                  // [B, T, G·H], ∂L/∂product; may share its memory with `gates`
+  float* recurrent_delta;        // [B, T, 3H], ∂L/∂(h·U) where that differs: GRU with the reset gate after
+  float* previous;               // [B, T, H], the h_{t-1} that met U
+  float* reset;                  // [B, T, H], the r·h_{t-1} that met U_n: GRU with the reset gate before
+  float* dfirst[2];              // [B, H]
+
+  int states() const { return kind == kLstm ? 2 : 1; }
+  long when(long step) const { return go_backwards ? T - 1 - step : step; }
+  bool active(long b, long t) const { return !mask || mask[b * T + t]; }
+};
+
+inline void copy(float* to, const float* from, long n) { std::memcpy(to, from, n * sizeof(float)); }
+
+inline void zero(float* to, long n) { std::memset(to, 0, n * sizeof(float)); }
+
+// One row of the batch on its way through time, and the memory it works in: padded vectors of H.
+struct Row {
+  long b;
+  long t, step;     // the step's place in the inputs, and in the sequences
+  bool active;
+  float *h, *next;  // h_{t-1} and h_t
+  float* c;
+  float* dropped;   // h_{t-1} as it enters a product
+  float* gate;      // r of the GRU with the reset gate before, or z on the way forward
+  float* gated;     // r·h_{t-1}
+  float *dh, *dc;   // ∂L/∂h, ∂L/∂c
+  static constexpr int kVectors = 8;
+
+  long in(const Call& call, long width) const { return (b * call.T + t) * width; }
+  long out(const Call& call) const { return (b * call.T + step) * call.H; }
+
+  // What enters a product is h under its dropout mask; without a mask, h itself.
+  void drop(const Call& call) {
+    if (!call.dropout)
+      dropped = h;
+    else
+      for (long u = 0; u < call.H; ++u) dropped[u] = h[u] * call.dropout[b * call.H + u];
+  }
+};
+
+// The rows that one thread takes through time together.
+class Rows {
+ public:
+  Rows(const Call& call, const long* batch, long count) : call_(call), rows_(count), active_(count) {
+    const long H = padded(call.H);
+    static thread_local Scratch scratch;
+    float* at = scratch.get(count * Row::kVectors * H);
+    zero(at, count * Row::kVectors * H);
+    for (long r = 0; r < count; ++r) {
+      float* vector[Row::kVectors];
+      for (float*& v : vector) v = at, at += H;
+      rows_[r] = {batch[r],  0,         0,         true,      vector[0], vector[1],
+                  vector[2], vector[3], vector[4], vector[5], vector[6], vector[7]};
+    }
+  }
+
+  void move_to(long step) {
+    count_ = 0;
+    for (Row& row : rows_) {
+      row.t = call_.when(step);
+      row.step = step;
+      row.active = call_.active(row.b, row.t);
+      if (row.active) active_[count_++] = &row;
+    }
+  }
+
+  // The rows that are not masked at this step.
+  Row* const* active() const { return active_.data(); }
+  long count() const { return count_; }
+
+  std::vector<Row>::iterator begin() { return rows_.begin(); }
+  std::vector<Row>::iterator end() { return rows_.end(); }
+
+ private:
+  const Call& call_;
+  std::vector<Row> rows_;
+  std::vector<Row*> active_;
+  long count_ = 0;
+};
+
+// The order in which rows are shared out: longest first, so that rows of one length run together and the
+// last pieces are short.
+std::vector<long> by_length(const Call& call) {
+  std::vector<long> order(call.B), length(call.B, call.T);
+  std::iota(order.begin(), order.end(), 0);
+  if (!call.mask) return order;
+  for (long b = 0; b < call.B; ++b)
+    length[b] = std::count(call.mask + b * call.T, call.mask + (b + 1) * call.T, true);
+  std::stable_sort(order.begin(), order.end(), [&](long a, long b) { return length[a] > length[b]; });
+  return order;
+}
+
+// In how many pieces the batch goes to the threads: of about kRows rows, so that a core that is free takes
+// over from one that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
+long pieces(const Call& call) {
+  const long products = call.B * call.T * call.H * call.H * call.G;
+  if (call.threads < 2 || call.B < 3 || products < 1 << 20) return 1;
+  const long full = (call.B + kRows - 1) / kRows;
+  return std::min(call.B, (full + call.threads - 1) / call.threads * call.threads);
+}
+
+// Zoneout forward: the new value of state s, of which a share stays as it was.
+inline Vec hold(const Call& call, const Row& row, int s, long u, int n, Vec old, Vec now) {
+  if (!call.zoneout[s]) return now;
+  const Vec share = call.zoneout[s].at(row.in(call, call.H) + u, n);
+  return share * old + (1.f - share) * now;
+}
+
+// Zoneout backward: splits the error of state s. `error` becomes that of the new value; what is returned
+// goes to the old one.
+inline Vec release(const Call& call, const Row& row, int s, long u, int n, Vec& error) {
+  if (!call.zoneout[s]) return Vec{};
+  const Vec kept = call.zoneout[s].at(row.in(call, call.H) + u, n) * error;
+  error -= kept;
+  return kept;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// 6  Cells. Each has its panels, one step forward for all active rows, and one step back.
+//    The equations are those of simple_rnn.py, gru.py and lstm.py.
+
+// The gates first … first + gates − 1 of U, side by side.
+Matrix forward_matrix(const Call& call, int first, int gates) {
+  return {call.U + first * call.H, call.H, call.H, call.G * call.H, 1, call.H, gates};
+}
+
+// Uᵀ of the same gates, below each other.
+Matrix backward_matrix(const Call& call, int first, int gates) {
+  return {call.U + first * call.H, gates * call.H, call.H, 1, call.G * call.H, 0, 1};
+}
+
+// The gates of one group of units of one row.
+class Gates {
+ public:
+  Gates(const Call& call, const Row& row, long u, int n)
+      : call_(call), unit_(u), place_(row.in(call, call.G * call.H) + u), n_(n) {}
+
+  Vec input(int gate) const {
+    return load(call_.product + place(gate), n_) + load(call_.bias + vector(gate));
+  }
+  Vec value(int gate) const { return load(call_.gates + place(gate), n_); }
+  void keep(int gate, Vec value) const {
+    if (call_.gates) store(call_.gates + place(gate), value, n_);
+  }
+
+  // δ of a gate, to the output and to the sum over rows and steps that is the bias gradient.
+  void emit(int gate, Vec delta, float* sums) const {
+    store(call_.delta + place(gate), delta, n_);
+    store(sums + vector(gate), load(sums + vector(gate)) + delta);
+  }
+
+ private:
+  long place(int gate) const { return place_ + gate * call_.H; }
+  long vector(int gate) const { return unit_ + gate * padded(call_.H); }
+
+  const Call& call_;
+  const long unit_, place_;
+  const int n_;
+};
+
+inline void put_h(const Call& call, Row& row, long u, int n, Vec h) {
+  store(row.next + u, hold(call, row, 0, u, n, load(row.h + u), h));
+}
+
+// The error of h_t. What goes past the step to h_{t-1} stays in row.dh.
+inline Vec take_dh(const Call& call, Row& row, long u, int n) {
+  Vec dh = load(row.dh + u);
+  store(row.dh + u, release(call, row, 0, u, n, dh));
+  return dh;
+}
+
+inline void add(float* to, Vec v) { store(to, load(to) + v); }
+
+// Adds the error of what entered a product to that of h_{t-1}.
+inline void add_dropped(const Call& call, Row& row, long u, int n, Vec error) {
+  add(row.dh + u, call.dropout ? error * load(call.dropout + row.b * call.H + u, n) : error);
+}
+
+// Calls each(row, unit, lanes) for all active rows and groups of units.
+template <class Each>
+void elementwise(const Call& call, const Rows& rows, Each each) {
+  for (long r = 0; r < rows.count(); ++r)
+    for (long u = 0; u < call.H; u += kLanes)
+      each(*rows.active()[r], u, int(std::min<long>(kLanes, call.H - u)));
+}
+
+// ∂L/∂h_{t-1} += δ·Uᵀ, δ being `width` floats of `delta`, the first of them number `from`.
+void carry_back(const Call& call, const Rows& rows, const Panels& U, const float* delta, long width,
+                long from = 0) {
+  const auto operand = [&](const Row& row) { return delta + row.in(call, width) + from; };
+  sweep(U, rows.active(), rows.count(), operand, [&](Row& row, long u, int n, const float* sums) {
+    add_dropped(call, row, u, n, load(sums));
+  });
+}
+
+const auto dropped = [](const Row& row) { return row.dropped; };
+const auto gated = [](const Row& row) { return row.gated; };
+
+enum Direction { kForward, kBackward };
+
+// The panels of a call live in memory of the calling thread: at most two sets at a time.
+Panels panels(const Call& call, Direction direction, int first, int gates, int which = 0) {
+  static thread_local Scratch scratch[2];
+  return {direction == kForward ? forward_matrix(call, first, gates) : backward_matrix(call, first, gates),
+          scratch[which]};
+}
+
+// h' = φ(x + h·U)
+template <bool kIsRelu>
+struct Simple {
+  Simple(const Call& call, Direction direction) : U(panels(call, direction, 0, 1)) {}
+
+  void step(const Call& call, const Rows& rows) const {
+    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+      const Gates gates(call, row, u, n);
+      const Vec a = gates.input(0) + load(sums), h = kIsRelu ? relu(a) : tanh(a);
+      gates.keep(0, h);
+      put_h(call, row, u, n, h);
+    });
+  }
+
+  void back(const Call& call, const Rows& rows, float* dbias) const {
+    elementwise(call, rows, [&](Row& row, long u, int n) {
+      const Gates gates(call, row, u, n);
+      const Vec h = gates.value(0), slope = kIsRelu ? (h > Vec{} ? all(1.f) : Vec{}) : 1.f - h * h;
+      gates.emit(0, take_dh(call, row, u, n) * slope, dbias);
+    });
+    carry_back(call, rows, U, call.delta, call.H);
+  }
+
+  const Panels U;
+};
+
+// i f o = σ(x + h·U);  g = tanh(x + h·U);  c' = f·c + i·g;  h' = o·tanh(c')
+struct Lstm {
+  Lstm(const Call& call, Direction direction) : U(panels(call, direction, 0, 4)) {}
+
+  void step(const Call& call, const Rows& rows) const {
+    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+      const Gates gates(call, row, u, n);
+      const Vec i = sigmoid(gates.input(0) + load(sums));
+      const Vec f = sigmoid(gates.input(1) + load(sums + kLanes));
+      const Vec g = tanh(gates.input(2) + load(sums + 2 * kLanes));
+      const Vec o = sigmoid(gates.input(3) + load(sums + 3 * kLanes));
+      const Vec old = load(row.c + u), c = f * old + i * g;
+      gates.keep(0, i);
+      gates.keep(1, f);
+      gates.keep(2, g);
+      gates.keep(3, o);
+      store(row.c + u, hold(call, row, 1, u, n, old, c));
+      put_h(call, row, u, n, o * tanh(c));
+    });
+  }
+
+  void back(const Call& call, const Rows& rows, float* dbias) const {
+    elementwise(call, rows, [&](Row& row, long u, int n) {
+      const Gates gates(call, row, u, n);
+      const Vec i = gates.value(0), f = gates.value(1), g = gates.value(2), o = gates.value(3);
+      const Vec c = load(row.c + u), y = tanh(f * c + i * g), dh = take_dh(call, row, u, n);
+      Vec dc = load(row.dc + u);
+      const Vec kept = release(call, row, 1, u, n, dc);
+      dc += dh * o * (1.f - y * y);
+      gates.emit(0, dc * g * i * (1.f - i), dbias);
+      gates.emit(1, dc * c * f * (1.f - f), dbias);
+      gates.emit(2, dc * i * (1.f - g * g), dbias);
+      gates.emit(3, dh * y * o * (1.f - o), dbias);
+      store(row.dc + u, dc * f + kept);
+    });
+    carry_back(call, rows, U, call.delta, 4 * call.H);
+  }
+
+  const Panels U;
+};
+
+// z r = σ(x + h·U + b);  n = tanh(x_n + r·(h·U_n + b_n));  h' = z·h + (1 − z)·n
+struct Gru {
+  Gru(const Call& call, Direction direction) : U(panels(call, direction, 0, 3)) {}
+
+  void step(const Call& call, const Rows& rows) const {
+    const long H = padded(call.H);
+    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+      const Gates gates(call, row, u, n);
+      const float* bias = call.recurrent_bias + u;
+      const Vec z = sigmoid(gates.input(0) + (load(sums) + load(bias)));
+      const Vec r = sigmoid(gates.input(1) + (load(sums + kLanes) + load(bias + H)));
+      const Vec inner = load(sums + 2 * kLanes) + load(bias + 2 * H);
+      const Vec candidate = tanh(gates.input(2) + r * inner);
+      gates.keep(0, z);
+      gates.keep(1, r);
+      gates.keep(2, candidate);
+      if (call.inner) store(call.inner + row.in(call, call.H) + u, inner, n);
+      put_h(call, row, u, n, z * load(row.h + u) + (1.f - z) * candidate);
+    });
+  }
+
+  void back(const Call& call, const Rows& rows, float* dbias) const {
+    const long H = call.H;
+    elementwise(call, rows, [&](Row& row, long u, int n) {
+      const Gates gates(call, row, u, n);
+      const Vec z = gates.value(0), r = gates.value(1), candidate = gates.value(2);
+      const Vec inner = load(call.inner + row.in(call, H) + u, n), dh = take_dh(call, row, u, n);
+      const Vec dz = dh * (load(row.h + u) - candidate) * z * (1.f - z);
+      const Vec dn = dh * (1.f - z) * (1.f - candidate * candidate);
+      const Vec dr = dn * inner * r * (1.f - r);
+      gates.emit(0, dz, dbias);
+      gates.emit(1, dr, dbias);
+      gates.emit(2, dn, dbias);
+      float* to = call.recurrent_delta + row.in(call, 3 * H) + u;
+      store(to, dz, n);
+      store(to + H, dr, n);
+      store(to + 2 * H, dn * r, n);
+      add(dbias + 3 * padded(H) + u, dn * r);
+      add(row.dh + u, dh * z);
+    });
+    carry_back(call, rows, U, call.recurrent_delta, 3 * H);
+  }
+
+  const Panels U;
+};
+
+// z r = σ(x + h·U);  n = tanh(x_n + (r·h)·U_n);  h' = z·h + (1 − z)·n
+struct GruResetBefore {
+  GruResetBefore(const Call& call, Direction direction)
+      : U_zr(panels(call, direction, 0, 2, 0)), U_n(panels(call, direction, 2, 1, 1)) {}
+
+  void step(const Call& call, const Rows& rows) const {
+    sweep(U_zr, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+      const Gates gates(call, row, u, n);
+      const Vec z = sigmoid(gates.input(0) + load(sums));
+      const Vec r = sigmoid(gates.input(1) + load(sums + kLanes));
+      gates.keep(0, z);
+      gates.keep(1, r);
+      store(row.gate + u, z);
+      store(row.gated + u, r * load(row.dropped + u));
+    });
+    sweep(U_n, rows.active(), rows.count(), gated, [&](Row& row, long u, int n, const float* sums) {
+      const Gates gates(call, row, u, n);
+      const Vec z = load(row.gate + u), candidate = tanh(gates.input(2) + load(sums));
+      gates.keep(2, candidate);
+      put_h(call, row, u, n, z * load(row.h + u) + (1.f - z) * candidate);
+    });
+  }
+
+  void back(const Call& call, const Rows& rows, float* dbias) const {
+    const long H = call.H;
+    elementwise(call, rows, [&](Row& row, long u, int n) {
+      const Gates gates(call, row, u, n);
+      const Vec z = gates.value(0), r = gates.value(1), candidate = gates.value(2);
+      const Vec dh = take_dh(call, row, u, n);
+      store(row.gate + u, r);
+      store(row.gated + u, r * load(row.dropped + u));
+      store(call.reset + row.in(call, H) + u, load(row.gated + u), n);
+      gates.emit(0, dh * (load(row.h + u) - candidate) * z * (1.f - z), dbias);
+      gates.emit(2, dh * (1.f - z) * (1.f - candidate * candidate), dbias);
+      add(row.dh + u, dh * z);
+    });
+    const auto delta_n = [&](const Row& row) { return call.delta + row.in(call, 3 * H) + 2 * H; };
+    sweep(U_n, rows.active(), rows.count(), delta_n, [&](Row& row, long u, int n, const float* sums) {
+      const Vec r = load(row.gate + u), dgated = load(sums);
+      Gates(call, row, u, n).emit(1, dgated * load(row.gated + u) * (1.f - r), dbias);
+      add_dropped(call, row, u, n, dgated * r);
+    });
+    carry_back(call, rows, U_zr, call.delta, 3 * H);
+  }
+
+  const Panels U_zr, U_n;
+};
+
+// ---------------------------------------------------------------------------------------------------------
+// 7  All steps.
+
+template <class Cell>
+void forward(const Call& call, const Cell& cell, const long* batch, long count) {
+  const long H = call.H;
+  Rows rows(call, batch, count);
+  for (Row& row : rows) {
+    copy(row.h, call.first[0] + row.b * H, H);
+    if (call.states() == 2) copy(row.c, call.first[1] + row.b * H, H);
+    row.drop(call);
+  }
+  for (long step = 0; step < call.T; ++step) {
+    rows.move_to(step);
+    cell.step(call, rows);
+    for (Row& row : rows) {
+      if (row.active) std::swap(row.h, row.next), row.drop(call);
+      if (call.h_sequence) copy(call.h_sequence + row.out(call), row.h, H);
+      if (call.c_sequence) copy(call.c_sequence + row.out(call), row.c, H);
+    }
+  }
+  for (Row& row : rows) {
+    copy(call.last[0] + row.b * H, row.h, H);
+    if (call.states() == 2) copy(call.last[1] + row.b * H, row.c, H);
+  }
+}
+
+// The states before a step, which forward left in its sequences.
+void recall(const Call& call, Row& row) {
+  const long H = call.H;
+  copy(row.h, row.step ? call.h_sequence + row.out(call) - H : call.first[0] + row.b * H, H);
+  if (call.states() == 2)
+    copy(row.c, row.step ? call.c_sequence + row.out(call) - H : call.first[1] + row.b * H, H);
+  row.drop(call);
+  copy(call.previous + row.in(call, H), row.dropped, H);
+}
+
+// A masked step has no error of its own: what comes from above goes straight to the state before.
+void skip(const Call& call, const Row& row) {
+  zero(call.delta + row.in(call, call.G * call.H), call.G * call.H);
+  if (call.recurrent_delta) zero(call.recurrent_delta + row.in(call, 3 * call.H), 3 * call.H);
+  if (call.reset) zero(call.reset + row.in(call, call.H), call.H);
+}
+
+template <class Cell>
+void backward(const Call& call, const Cell& cell, const long* batch, long count, float* dbias) {
+  const long H = call.H;
+  Rows rows(call, batch, count);
+  for (Row& row : rows) {
+    copy(row.dh, call.dlast[0] + row.b * H, H);
+    if (call.states() == 2) copy(row.dc, call.dlast[1] + row.b * H, H);
+  }
+  for (long step = call.T - 1; step >= 0; --step) {
+    rows.move_to(step);
+    for (Row& row : rows) {
+      recall(call, row);
+      if (!row.active) skip(call, row);
+      if (call.dsequence)
+        for (long u = 0; u < H; ++u) row.dh[u] += call.dsequence[row.out(call) + u];
+    }
+    cell.back(call, rows, dbias);
+  }
+  for (Row& row : rows) {
+    copy(call.dfirst[0] + row.b * H, row.dh, H);
+    if (call.states() == 2) copy(call.dfirst[1] + row.b * H, row.dc, H);
+  }
+}
+
+// Shares the batch out: work(rows, how many rows, number of the piece).
+template <class Work>
+void share_out(const Call& call, long pieces, Work work) {
+  const std::vector<long> order = by_length(call);
+  Pool::instance().run(pieces, call.threads, [&](long piece) {
+    const long from = call.B * piece / pieces, to = call.B * (piece + 1) / pieces;
+    work(order.data() + from, to - from, piece);
+  });
+}
+
+template <class Cell>
+void forward_all(const Call& call) {
+  const Cell cell(call, kForward);
+  share_out(call, pieces(call), [&](const long* rows, long count, long) { forward(call, cell, rows, count); });
+}
+
+// `dbias`: G + 1 padded vectors, of which the last is for the GRU's b_n. Every piece has its own sums, added
+// up in a fixed order, so that a result does not depend on which thread did what.
+template <class Cell>
+void backward_all(const Call& call, float* dbias) {
+  static thread_local Scratch scratch;
+  const Cell cell(call, kBackward);
+  const long count = pieces(call), width = (call.G + 1) * padded(call.H);
+  float* sums = scratch.get(count * width);
+  zero(sums, count * width);
+  share_out(call, count, [&](const long* rows, long rows_here, long piece) {
+    backward(call, cell, rows, rows_here, sums + piece * width);
+  });
+  zero(dbias, width);
+  for (long piece = 0; piece < count; ++piece)
+    for (long i = 0; i < width; ++i) dbias[i] += sums[piece * width + i];
+}
+
+void forward_any(const Call& call) {
+  switch (call.kind) {
+    case kTanh: return forward_all<Simple<false>>(call);
+    case kRelu: return forward_all<Simple<true>>(call);
+    case kGru: return forward_all<Gru>(call);
+    case kGruResetBefore: return forward_all<GruResetBefore>(call);
+    case kLstm: return forward_all<Lstm>(call);
+  }
+}
+
+void backward_any(const Call& call, float* dbias) {
+  switch (call.kind) {
+    case kTanh: return backward_all<Simple<false>>(call, dbias);
+    case kRelu: return backward_all<Simple<true>>(call, dbias);
+    case kGru: return backward_all<Gru>(call, dbias);
+    case kGruResetBefore: return backward_all<GruResetBefore>(call, dbias);
+    case kLstm: return backward_all<Lstm>(call, dbias);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// 8  TensorFlow's C API: two operations, their inputs checked, their outputs allocated.
+
+struct Status {
+  TF_Status* it = TF_NewStatus();
+  ~Status() { TF_DeleteStatus(it); }
+  bool ok() const { return TF_GetCode(it) == TF_OK; }
+};
+
+// Tensors of one run, released at its end; the first failure is the run's.
+class Context {
+ public:
+  explicit Context(TF_OpKernelContext* context) : context_(context) {}
+
+  ~Context() {
+    for (TF_Tensor* tensor : tensors_) TF_DeleteTensor(tensor);
+    if (!status_.ok()) TF_OpKernelContext_Failure(context_, status_.it);
+  }
+
+  bool ok() const { return status_.ok(); }
+
+  TF_Tensor* input(int index) {
+    TF_Tensor* tensor = nullptr;
+    if (ok()) TF_GetInput(context_, index, &tensor, status_.it);
+    if (tensor) tensors_.push_back(tensor);
+    return tensor;
+  }
+
+  long size(int index, int axis) {
+    TF_Tensor* tensor = input(index);
+    if (tensor && TF_NumDims(tensor) > axis) return TF_Dim(tensor, axis);
+    fail("expected input " + std::to_string(index) + " to have more axes");
+    return 0;
+  }
+
+  // The data of an input of `count` elements; null where it is empty, which stands for "not given".
+  const void* data(int index, const char* name, long count, bool optional = false) {
+    TF_Tensor* tensor = input(index);
+    if (!tensor) return nullptr;
+    const long found = TF_TensorElementCount(tensor);
+    if (found != count && !(optional && found == 0))
+      fail(std::string("expected ") + name + " of " + std::to_string(count) + " elements, received " +
+           std::to_string(found));
+    return found ? TF_TensorData(tensor) : nullptr;
+  }
+
+  const float* floats(int index, const char* name, long count, bool optional = false) {
+    return static_cast<const float*>(data(index, name, count, optional));
+  }
+
+  Share share(int index, const char* name, long count) {
+    TF_Tensor* tensor = input(index);
+    const bool everywhere = tensor && TF_TensorElementCount(tensor) == 1;
+    return {floats(index, name, everywhere ? 1 : count, true), everywhere};
+  }
+
+  // An output; null where it has no elements. It takes over the memory of input `from` if nobody else
+  // needs that.
+  float* output(int index, std::vector<int64_t> shape, int from = -1) {
+    if (!ok()) return nullptr;
+    int forwarded;
+    TF_Tensor* tensor = TF_ForwardInputOrAllocateOutput(context_, &from, from < 0 ? 0 : 1, index,
+                                                        shape.data(), int(shape.size()), &forwarded,
+                                                        status_.it);
+    if (!ok()) return nullptr;
+    tensors_.push_back(tensor);
+    return TF_TensorElementCount(tensor) ? static_cast<float*>(TF_TensorData(tensor)) : nullptr;
+  }
+
+  float* output(int index, bool wanted, std::vector<int64_t> shape, int from = -1) {
+    return wanted ? output(index, shape, from) : output(index, {0});
+  }
+
+  void fail(const std::string& message) {
+    if (ok()) TF_SetStatus(status_.it, TF_INVALID_ARGUMENT, message.c_str());
+  }
+
+ private:
+  TF_OpKernelContext* context_;
+  Status status_;
+  std::vector<TF_Tensor*> tensors_;
+};
+
+// What an operation is told when its graph is built.
+struct Settings {
+  int64_t cell, threads;
+  TF_Bool go_backwards, sequence, keep;
+};
+
+int64_t integer(TF_OpKernelConstruction* construction, const char* name, TF_Status* status) {
+  int64_t value = 0;
+  TF_OpKernelConstruction_GetAttrInt64(construction, name, &value, status);
+  return value;
+}
+
+TF_Bool boolean(TF_OpKernelConstruction* construction, const char* name, TF_Status* status) {
+  TF_Bool value = 0;
+  TF_OpKernelConstruction_GetAttrBool(construction, name, &value, status);
+  return value;
+}
+
+void* create(TF_OpKernelConstruction* construction) {
+  Status status;
+  auto* settings = new Settings{
+      integer(construction, "cell", status.it), integer(construction, "threads", status.it),
+      boolean(construction, "go_backwards", status.it), boolean(construction, "sequence", status.it),
+      boolean(construction, "keep", status.it)};
+  if (!status.ok()) TF_OpKernelConstruction_Failure(construction, status.it);
+  return settings;
+}
+
+void destroy(void* settings) { delete static_cast<Settings*>(settings); }
+
+// Both operations begin with these inputs; the first has the shape [B, T, G·H].
+enum { kGates, kU, kH, kC, kMask, kDropout, kZoneoutH, kZoneoutC, kCommon };
+
+Call common(const Settings& settings, Context& context) {
+  Call call = {};
+  call.kind = Kind(settings.cell);
+  call.go_backwards = settings.go_backwards;
+  call.threads = int(settings.threads);
+  call.B = context.size(kGates, 0);
+  call.T = context.size(kGates, 1);
+  call.H = context.size(kU, 0);
+  call.G = call.kind == kLstm ? 4 : call.kind < kGru ? 1 : 3;
+  const long states = call.B * call.H, steps = call.B * call.T;
+  context.data(kGates, "gates", steps * call.G * call.H);
+  call.U = context.floats(kU, "recurrent_kernel", call.H * call.G * call.H);
+  call.first[0] = context.floats(kH, "the initial state h", states);
+  if (call.states() == 2) call.first[1] = context.floats(kC, "the initial state c", states);
+  call.mask = static_cast<const bool*>(context.data(kMask, "the mask", steps, true));
+  call.dropout = context.floats(kDropout, "the dropout mask", states, true);
+  call.zoneout[0] = context.share(kZoneoutH, "zoneout of h", steps * call.H);
+  call.zoneout[1] = context.share(kZoneoutC, "zoneout of c", steps * call.H);
+  return call;
+}
+
+// A bias [gates, H] with every vector padded, zeros where there is none.
+const float* padded_bias(const Call& call, const float* bias, Scratch& scratch) {
+  const long width = padded(call.H);
+  float* to = scratch.get(call.G * width);
+  zero(to, call.G * width);
+  for (long gate = 0; bias && gate < call.G; ++gate) copy(to + gate * width, bias + gate * call.H, call.H);
+  return to;
+}
+
+enum { kBias = kCommon, kRecurrentBias };
+
+void compute_forward(void* kernel, TF_OpKernelContext* tf) {
+  static thread_local Scratch scratch[2];
+  const Settings& settings = *static_cast<Settings*>(kernel);
+  Context context(tf);
+  Call call = common(settings, context);
+  const long B = call.B, T = call.T, H = call.H, G = call.G;
+  call.product = context.floats(kGates, "gates", B * T * G * H);
+  call.bias = padded_bias(call, context.floats(kBias, "bias", G * H, true), scratch[0]);
+  call.recurrent_bias =
+      padded_bias(call, context.floats(kRecurrentBias, "the recurrent bias", G * H, true), scratch[1]);
+  call.h_sequence = context.output(0, settings.sequence || settings.keep, {B, T, H});
+  call.last[0] = context.output(1, {B, H});
+  call.last[1] = context.output(2, call.states() == 2, {B, H});
+  call.gates = context.output(3, settings.keep, {B, T, G * H}, kGates);
+  float* extra = context.output(4, settings.keep && (call.kind == kLstm || call.kind == kGru), {B, T, H});
+  (call.kind == kLstm ? call.c_sequence : call.inner) = extra;
+  if (context.ok() && B) forward_any(call);
+}
+
+enum { kExtra = kCommon, kSequence, kDSequence, kDH, kDC };
+
+void compute_backward(void* kernel, TF_OpKernelContext* tf) {
+  static thread_local Scratch scratch;
+  const Settings& settings = *static_cast<Settings*>(kernel);
+  Context context(tf);
+  Call call = common(settings, context);
+  const long B = call.B, T = call.T, H = call.H, G = call.G;
+  const bool lstm = call.kind == kLstm, after = call.kind == kGru, before = call.kind == kGruResetBefore;
+  call.gates = const_cast<float*>(context.floats(kGates, "gates", B * T * G * H));
+  float* extra = const_cast<float*>(context.floats(kExtra, "what forward kept", B * T * H, !lstm && !after));
+  (lstm ? call.c_sequence : call.inner) = extra;
+  call.h_sequence = const_cast<float*>(context.floats(kSequence, "the sequence", B * T * H));
+  call.dsequence = context.floats(kDSequence, "the sequence's error", B * T * H, true);
+  call.dlast[0] = context.floats(kDH, "the error of h", B * H);
+  if (lstm) call.dlast[1] = context.floats(kDC, "the error of c", B * H);
+  call.delta = context.output(0, {B, T, G * H}, kGates);
+  call.recurrent_delta = context.output(1, after, {B, T, 3 * H});
+  call.previous = context.output(2, {B, T, H});
+  call.reset = context.output(3, before, {B, T, H});
+  call.dfirst[0] = context.output(4, {B, H});
+  call.dfirst[1] = context.output(5, lstm, {B, H});
+  float* dbias = context.output(6, {G * H});
+  float* dinner = context.output(7, after, {H});
+  if (!context.ok()) return;
+  float* sums = scratch.get((G + 1) * padded(H));
+  if (B)
+    backward_any(call, sums);
+  else
+    zero(sums, (G + 1) * padded(H));
+  for (long gate = 0; gate < G; ++gate) copy(dbias + gate * H, sums + gate * padded(H), H);
+  if (dinner) copy(dinner, sums + G * padded(H), H);
+}
+
+void register_op(const char* name, std::vector<const char*> inputs, std::vector<const char*> outputs,
+                 void (*compute)(void*, TF_OpKernelContext*)) {
+  Status status;
+  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
+  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, input);
+  for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(op, output);
+  for (const char* attribute : {"cell: int", "threads: int", "go_backwards: bool", "sequence: bool", "keep: bool"})
+    TF_OpDefinitionBuilderAddAttr(op, attribute);
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(op, TF_ShapeInferenceContextSetUnknownShape);
+  TF_RegisterOpDefinition(op, status.it);
+  TF_KernelBuilder* builder = TF_NewKernelBuilder(name, "CPU", create, compute, destroy);
+  if (status.ok()) TF_RegisterKernelBuilder(name, builder, status.it);
+}
+
+const bool registered = [] {
+  register_op(ZOO_FORWARD,
+              {"product: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
+               "zoneout_h: float", "zoneout_c: float", "bias: float", "recurrent_bias: float"},
+              {"sequence: float", "h_last: float", "c_last: float", "gates: float", "extra: float"},
+              compute_forward);
+  register_op(ZOO_BACKWARD,
+              {"gates: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
+               "zoneout_h: float", "zoneout_c: float", "extra: float", "sequence: float", "dsequence: float",
+               "dh: float", "dc: float"},
+              {"delta: float", "recurrent_delta: float", "previous: float", "reset: float", "dh_first: float",
+               "dc_first: float", "dbias: float", "dinner: float"},
+              compute_backward);
+  return true;
+}();
+
+}  // namespace
