@@ -36,6 +36,8 @@ class Bidirectional(keras.layers.Layer):
     """
 
     def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+        if not hasattr(layer, "go_backwards"):
+            raise ValueError(f"layer: expected a recurrent layer, received {layer!r}")
         if merge_mode not in MERGES:
             raise ValueError(f"merge_mode: expected one of {list(MERGES)}, received {merge_mode!r}")
         super().__init__(**kwargs)

@@ -75,16 +75,18 @@ class Recurrent(keras.layers.Layer):
             self.cell.built = True
         if self.stateful and self.states is None:
             self._make_states(sequences_shape[0])
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
         self.built = True
 
     def _make_states(self, batch_size):
         if batch_size is None:
             raise ValueError("stateful: expected a fixed batch size, received None; give the input "
                              "a batch_shape, as in keras.Input(batch_shape=(32, None, 8))")
-        self.states = [
-            self.add_weight(name=f"state_{n}", shape=(batch_size, self.cell.units),
-                            initializer="zeros", trainable=False)
-            for n in range(self.cell.states)]
+        shape = batch_size, self.cell.units
+        variables = [keras.Variable(keras.ops.zeros(shape), trainable=False, name=f"state_{n}",
+                                    dtype=self.variable_dtype) for n in range(self.cell.states)]
+        # Untracked, as in Keras: states are neither weights nor part of a saved file.
+        object.__setattr__(self, "states", variables)
 
     def reset_state(self):
         """Set the states that a stateful layer carries from call to call to zero."""
@@ -101,6 +103,9 @@ class Recurrent(keras.layers.Layer):
         return super().__call__(sequences, *args, **kwargs)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        if self.unroll and sequences.shape[1] is None:
+            raise ValueError("unroll: expected sequences of a fixed length, received [B, None, D]; give "
+                             "the input a length, as in keras.Input((100, 8)), or set unroll=False")
         x = tf.cast(sequences, self.compute_dtype)
         mask = None if mask is None else tf.cast(mask, tf.bool)
         states = self._first_states(initial_state, tf.shape(x)[0])
@@ -171,8 +176,8 @@ class Recurrent(keras.layers.Layer):
 
 def steps(truncate):
     """Check a truncation length."""
-    if truncate is not None and truncate < 1:
-        raise ValueError(f"truncate: expected None or at least 1 step, received {truncate}")
+    if truncate is not None and (truncate != int(truncate) or truncate < 1):
+        raise ValueError(f"truncate: expected None or a number of steps, received {truncate}")
     return truncate
 
 

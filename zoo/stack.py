@@ -36,7 +36,7 @@ class Stack(keras.layers.Layer):
         self.layers = list(layers)
         self.dropout = rate("dropout", dropout)
         self.residual = residual
-        self.between = keras.layers.Dropout(dropout)
+        self.between = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.supports_masking = True
 
     def build(self, sequences_shape):
@@ -77,5 +77,5 @@ class Stack(keras.layers.Layer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         layers = [keras.saving.deserialize_keras_object(layer, custom_objects)
-                  for layer in config.pop("layers")]
-        return cls(layers, **config)
+                  for layer in config["layers"]]
+        return cls(**{**config, "layers": layers})

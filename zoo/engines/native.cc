@@ -939,7 +939,7 @@ class Context {
 // What an operation is told when its graph is built.
 struct Settings {
   int64_t cell, threads;
-  TF_Bool go_backwards, sequence, keep;
+  TF_Bool go_backwards, return_sequences, keep;
 };
 
 int64_t integer(TF_OpKernelConstruction* construction, const char* name, TF_Status* status) {
@@ -958,7 +958,7 @@ void* create(TF_OpKernelConstruction* construction) {
   Status status;
   auto* settings = new Settings{
       integer(construction, "cell", status.it), integer(construction, "threads", status.it),
-      boolean(construction, "go_backwards", status.it), boolean(construction, "sequence", status.it),
+      boolean(construction, "go_backwards", status.it), boolean(construction, "return_sequences", status.it),
       boolean(construction, "keep", status.it)};
   if (!status.ok()) TF_OpKernelConstruction_Failure(construction, status.it);
   return settings;
@@ -1011,7 +1011,7 @@ void compute_forward(void* kernel, TF_OpKernelContext* tf) {
   call.bias = padded_bias(call, context.floats(kBias, "bias", G * H, true), scratch[0]);
   call.recurrent_bias =
       padded_bias(call, context.floats(kRecurrentBias, "the recurrent bias", G * H, true), scratch[1]);
-  call.h_sequence = context.output(0, settings.sequence || settings.keep, {B, T, H});
+  call.h_sequence = context.output(0, settings.return_sequences || settings.keep, {B, T, H});
   call.last[0] = context.output(1, {B, H});
   call.last[1] = context.output(2, call.states() == 2, {B, H});
   call.gates = context.output(3, settings.keep, {B, T, G * H}, kGates);
@@ -1060,7 +1060,7 @@ void register_op(const char* name, std::vector<const char*> inputs, std::vector<
   TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
   for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, input);
   for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(op, output);
-  for (const char* attribute : {"cell: int", "threads: int", "go_backwards: bool", "sequence: bool", "keep: bool"})
+  for (const char* attribute : {"cell: int", "threads: int", "go_backwards: bool", "return_sequences: bool", "keep: bool"})
     TF_OpDefinitionBuilderAddAttr(op, attribute);
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, TF_ShapeInferenceContextSetUnknownShape);
   TF_RegisterOpDefinition(op, status.it);

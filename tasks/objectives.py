@@ -1,0 +1,82 @@
+"""What differs between one label, several labels and a number: targets, loss, measures."""
+
+import dataclasses
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from tasks import baselines, metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """One kind of answer.
+
+    targets   (examples, labels) → array, first axis the examples
+    loss      (targets, logits, smoothing) → scalar, summed over the examples
+    answers   (logits, temperature) → probabilities, or values
+    measures  (targets, answers) → {name: number}
+    monitor   the measure that chooses, and whether "max" or "min" of it is best
+    output    the name of the answers in every signature
+    baselines {name: (examples, texts, labels) → answers}
+    """
+
+    targets: typing.Callable
+    loss: typing.Callable
+    answers: typing.Callable
+    measures: typing.Callable
+    monitor: str
+    mode: str
+    output: str
+    baselines: dict
+
+
+def _class_numbers(examples, labels):
+    number = {label: n for n, label in enumerate(labels)}
+    return np.array([number[example.label] for example in examples], np.int32)
+
+
+def _flags(examples, labels):
+    return np.array([[label in example.label for label in labels] for example in examples],
+                    np.float32)
+
+
+def _numbers(examples, labels):
+    return np.array([[example.label] for example in examples], np.float32)
+
+
+def _cross_entropy(targets, logits, smoothing):
+    """-Σ q·log softmax(logits), q the target with a share `smoothing` spread over all classes."""
+    classes = logits.shape[-1]
+    q = tf.one_hot(targets, classes) * (1 - smoothing) + smoothing / classes
+    return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(q, logits))
+
+
+def _binary_cross_entropy(targets, logits, smoothing):
+    """-Σ q·log σ(logits) + (1 - q)·log σ(-logits), summed over labels too."""
+    q = targets * (1 - smoothing) + smoothing / 2
+    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(q, logits))
+
+
+def _squared_error(targets, values, smoothing):
+    return tf.reduce_sum(tf.square(targets - values))
+
+
+OBJECTIVES = {
+    "single": Objective(
+        _class_numbers, _cross_entropy, lambda logits, t: metrics.softmax(logits / t),
+        metrics.classification, "accuracy", "max", "probabilities",
+        {"majority": baselines.majority, "naive Bayes (NLTK)": baselines.naive_bayes,
+         "multinomial naive Bayes": baselines.multinomial_naive_bayes}),
+    "multi": Objective(
+        _flags, _binary_cross_entropy, lambda logits, t: metrics.sigmoid(logits / t),
+        metrics.multi_label, "micro_f1", "max", "probabilities",
+        {"majority": baselines.majority,
+         "naive Bayes (NLTK)": baselines.naive_bayes_multi_label}),
+    "regression": Objective(
+        _numbers, _squared_error, lambda values, t: values,
+        lambda targets, values: metrics.regression(targets[:, 0], np.reshape(values, -1)),
+        "mean_squared_error", "min", "values",
+        {"mean": lambda train, texts, labels: baselines.mean(train, texts)}),
+}

@@ -1,0 +1,67 @@
+"""The result of a run as people read it in a terminal."""
+
+SHOWN = ("accuracy", "macro_f1", "micro_f1", "log_loss", "expected_calibration_error",
+         "mean_squared_error", "mean_absolute_error", "pearson")
+SHORT = {"expected_calibration_error": "ece", "mean_squared_error": "mse",
+         "mean_absolute_error": "mae"}
+
+
+def rows(facts):
+    """{variant: {column: value}}: baselines, the model and its files, all on the test part."""
+    exports = facts["exports"]
+    table = {name: short(measures) for name, measures in facts["baselines"].items()}
+    table[facts["model"]] = short(facts["test"])
+    served = exports["saved_model"]
+    table["SavedModel"] = {**short(served["test"]), "kB": served["bytes"] // 1000,
+                           "ms": served["milliseconds"]}
+    for variant, entry in exports["tflite"].items():
+        if "test" in entry:
+            table[f"TFLite {variant}"] = {**short(entry["test"]), "kB": entry["bytes"] // 1000,
+                                          "ms": entry["milliseconds"]}
+    return table
+
+
+def short(measures):
+    """The measures a table has room for, by their short names."""
+    return {SHORT.get(name, name): measures[name] for name in SHOWN if name in measures}
+
+
+def show(facts):
+    """Print the table of a run's metrics.json."""
+    table = rows(facts)
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    print(f"\n{facts['corpus']}, test part; {facts['parameters']:,} parameters, "
+          f"{facts['train']['epochs']} epochs in {facts['train']['seconds']:.0f} s, "
+          f"{facts['train']['tokens_per_second']:,.0f} tokens/s\n")
+    print(f"{'':26}" + "".join(f"{column:>10}" for column in columns))
+    for name, row in table.items():
+        print(f"{name:26}" + "".join(f"{number(row.get(column)):>10}" for column in columns))
+    for variant, entry in facts["exports"]["tflite"].items():
+        if "file" not in entry:
+            print(f"TFLite {variant} was not written: {entry.get('refused') or entry['error']}")
+
+
+def number(value):
+    """A number in at most eight characters; nothing for None.
+
+    >>> number(0.77), number(1234), number(None)
+    ('0.7700', '1,234', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def answer(row):
+    """One line for one text's answer: the label and how sure the model is, or the value.
+
+    >>> answer({"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}})
+    'good          90 %'
+    >>> answer({"values": {"value": 2.5}})
+    '2.500'
+    """
+    if "values" in row:
+        return "  ".join(f"{value:.3f}" for value in row["values"].values())
+    chosen = row["label"].split("|") if row["label"] else []
+    sure = [f"{row['probabilities'][label]:.0%}".replace("%", " %") for label in chosen]
+    return f"{row['label'] or '(none)':12}  {', '.join(sure)}"

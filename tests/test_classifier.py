@@ -1,0 +1,132 @@
+"""The classifier network and its head."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.classifier import CELLS, Classifier, TextClassifier, check_poolings
+from zoo.configurations import CLASSIFIERS, configuration
+from zoo.text import Text
+
+TEXTS = ["a good film", "a bad film", "not a good film at all", "", "好电影"]
+IDS = tf.constant([[2, 3, 4, 0, 0], [5, 6, 0, 0, 0], [2, 2, 7, 8, 9], [0, 0, 0, 0, 0]])
+
+
+def network(**options):
+    small = {"units": 5, "embedding": 4, "vocabulary_size": 12, "outputs": 3}
+    built = Classifier(**{**small, **options})
+    built(tf.minimum(IDS, built.options["vocabulary_size"] - 1))
+    return built
+
+
+def head(kind="single", labels=("bad", "good", "neither"), **options):
+    text = Text.learn(TEXTS)
+    return TextClassifier(network(vocabulary_size=len(text), outputs=len(labels), **options), text,
+                          labels, kind)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_configuration_gives_logits_that_padding_does_not_change(name):
+    built = network(**configuration(CLASSIFIERS, name, {"layers": 2}))
+    padded = tf.pad(IDS, [[0, 0], [0, 4]])
+    assert built(IDS).shape == (4, 3)
+    np.testing.assert_allclose(built(IDS), built(padded), atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_pooled_states_are_those_of_the_recurrent_layer(cell):
+    built = network(cell=cell, pooling="mean")
+    h = built.recurrent(built.embedding(IDS), mask=IDS != 0)
+    np.testing.assert_allclose(built.represent(IDS)[0], tf.reduce_mean(h[0, :3], 0), rtol=1e-5)
+
+
+def test_a_gradient_reaches_every_weight():
+    built = network(pooling="mean+max+attention", layers=2)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(built(IDS, training=True)))
+    gradients = tape.gradient(loss, built.trainable_variables)
+    assert all(float(tf.reduce_max(tf.abs(g))) > 0 for g in map(tf.convert_to_tensor, gradients))
+
+
+def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding():
+    built = network(word_dropout=0.5)
+    ids = tf.fill([50, 20], 7) * tf.constant([1] * 15 + [0] * 5)
+    read = built._drop_words(ids, ids != 0).numpy()
+    assert set(np.unique(read[:, :15])) == {1, 7} and not read[:, 15:].any()
+    assert 0.4 < (read[:, :15] == 1).mean() < 0.6
+    np.testing.assert_array_equal(built(IDS), built(IDS, training=False))
+
+
+def test_network_survives_a_keras_file(tmp_path):
+    built = network(pooling="attention", cell="gru", layers=2)
+    built.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(built(IDS), again(IDS))
+
+
+@pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+"])
+def test_an_unknown_pooling_is_refused(pooling):
+    with pytest.raises(ValueError, match="pooling: expected 'last'"):
+        check_poolings(pooling)
+
+
+def test_an_unknown_cell_or_model_is_refused():
+    with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
+        network(cell="transformer")
+    with pytest.raises(ValueError, match="expected a model among bilstm.*received 'bert'"):
+        configuration(CLASSIFIERS, "bert", {})
+
+
+def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature():
+    one = head()
+    one.temperature = 2.5
+    logits = one.network(IDS).numpy() / 2.5
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    np.testing.assert_allclose(one.answer(IDS)["probabilities"], expected, rtol=1e-5)
+
+
+def test_several_labels_are_those_above_a_half():
+    several = head("multi")
+    several.network.linear.bias.assign([9.0, -9.0, 9.0])
+    several.network.linear.kernel.assign(tf.zeros_like(several.network.linear.kernel))
+    assert several.predict(["a film"])[0]["label"] == "bad|neither"
+    several.network.linear.bias.assign([-9.0, -9.0, -9.0])
+    assert several.predict(["a film"])[0]["label"] == ""
+
+
+def test_regression_gives_the_number_itself():
+    number = head("regression", ["stars"])
+    ids = number.text.dense(["a good film"])
+    assert number.predict(["a good film"]) == [
+        {"values": {"stars": float(number.network(ids)[0, 0])}}]
+
+
+def test_a_saved_head_answers_as_before(tmp_path):
+    one = head()
+    one.temperature = 1.7
+    one.save(tmp_path)
+    assert zoo.load(tmp_path).predict(TEXTS) == one.predict(TEXTS)
+
+
+def test_loading_from_an_empty_folder_says_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train one first"):
+        zoo.load(tmp_path)
+
+
+def test_starting_from_another_head_takes_its_words_and_layers_only():
+    old, new = head(), head()
+    new.text = Text.learn(["film good new words"])
+    new.network = network(vocabulary_size=len(new.text))
+    before = np.array(new.network.embedding.embeddings)
+    new.start_from(old)
+    after = np.array(new.network.embedding.embeddings)
+    row = new.text.vocabulary.index("film"), old.text.vocabulary.index("film")
+    np.testing.assert_array_equal(after[row[0]], old.network.embedding.embeddings[row[1]])
+    unseen = new.text.vocabulary.index("words")
+    np.testing.assert_array_equal(after[unseen], before[unseen])
+    for ours, theirs in zip(new.network.recurrent.weights, old.network.recurrent.weights):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="init_from: expected recurrent layers of shapes"):
+        new.start_from(head(units=6))

@@ -1,0 +1,366 @@
+"""The recurrences as CPU operations (`native.cc`), compiled on first use with the machine's own compiler.
+
+The build lands in a cache folder, `$XDG_CACHE_HOME/recurrent-zoo` or `~/.cache/recurrent-zoo`, under a
+name made of everything it depends on: source, flags, compiler, CPU and TensorFlow. Before it goes there
+it must agree with the loop. `ZOO_NATIVE=0` turns the engine off; `CXX` names the compiler.
+"""
+
+import concurrent.futures
+import contextlib
+import functools
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import tempfile
+import threading
+
+import keras
+import tensorflow as tf
+from absl import logging
+from tensorflow.python.eager import record
+
+from zoo import recurrence
+from zoo.cell import dot, outer
+
+SOURCE = pathlib.Path(__file__).with_name("native.cc")
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno",
+         "-fno-trapping-math", "-fPIC", "-shared", "-pthread")
+
+# The numbers of `Kind` in native.cc.
+TANH, RELU, GRU, GRU_RESET_BEFORE, LSTM = range(5)
+
+AGREEMENT = 1e-5  # with the loop: max|a−b| over max|b|
+
+
+# What the engine can run.
+
+def unmet(layer):
+    """None, or what keeps the engine from running this layer, in words."""
+    return _unmet_option(layer) or operations().missing
+
+
+def _unmet_option(layer):
+    cell = layer.cell
+    if os.environ.get("ZOO_NATIVE") == "0":
+        return "ZOO_NATIVE unset: ZOO_NATIVE=0 turns the engine off"
+    if _family(cell) is None:
+        return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(cell).__name__}"
+    if layer.compute_dtype != "float32":
+        return f"float32, not {layer.compute_dtype}"
+    if layer.truncate is not None:
+        return f"truncate=None, not {layer.truncate}"
+    return _unmet_activation(cell)
+
+
+def _unmet_activation(cell):
+    allowed = {"activation": ("tanh", "relu") if cell.gates == 1 else ("tanh",)}
+    if cell.gates > 1:
+        allowed["recurrent_activation"] = ("sigmoid",)
+    for option, names in allowed.items():
+        given = getattr(cell, option)
+        if given not in [keras.activations.get(name) for name in names]:
+            return f"{option} {' or '.join(names)}, not {getattr(given, '__name__', given)}"
+    return None
+
+
+def _family(cell):
+    """The cell's class, if its equations are those of `native.cc`: a subclass may have changed them."""
+    name = type(cell).__name__
+    known = {"SimpleRNNCell": "zoo.simple_rnn", "GRUCell": "zoo.gru", "LSTMCell": "zoo.lstm"}
+    return name if type(cell).__module__ == known.get(name) else None
+
+
+def kind(cell):
+    """The number that `native.cc` knows the cell by."""
+    if cell.gates == 4:
+        return LSTM
+    if cell.gates == 3:
+        return GRU if cell.reset_after else GRU_RESET_BEFORE
+    return RELU if cell.activation is keras.activations.relu else TANH
+
+
+# What the engine does.
+
+def run(cell, inputs, states, timing, return_sequences):
+    """As `zoo.recurrence.run`. x·W stays outside, so that ∂L/∂W and ∂L/∂x are single products."""
+    return operations().run(cell, inputs, states, timing, return_sequences)
+
+
+class Operations:
+    """The operations of a loaded library: the forward one with its gradient.
+
+    Args:  forward, backward  functions that TensorFlow made of the library
+           name               of the forward operation
+    """
+
+    missing = None
+
+    def __init__(self, forward, backward, name):
+        self.forward, self.backward = forward, backward
+        tf.RegisterGradient(name)(self.gradient)
+
+    def run(self, cell, inputs, states, timing, return_sequences):
+        tensors = [dot(inputs, tf.convert_to_tensor(cell.kernel)),
+                   tf.convert_to_tensor(cell.recurrent_kernel), *pair(states), *given(timing),
+                   *biases(cell)]
+        # Without a tape nothing is kept; a gradient asked for all the same runs the steps again.
+        keep = record.should_record_backprop([t for t in tensors if t.dtype == tf.float32])
+        sequence, h, c, *_ = self.forward(
+            *tensors, cell=kind(cell), threads=threads(), go_backwards=timing.go_backwards,
+            return_sequences=return_sequences, keep=keep)
+        shape = [inputs.shape[0], cell.units]
+        last = [shaped(state, shape) for state in (h, c)[:len(states)]]
+        return shaped(sequence, [*inputs.shape[:2], cell.units]) if return_sequences else None, last
+
+    def gradient(self, forward, dsequence, dh, dc, *_):
+        """∂L/∂ the inputs of the forward operation, in their order."""
+        product, U, h, c, *timing, bias, recurrent_bias = forward.inputs
+        settings = {name: forward.get_attr(name)
+                    for name in ("cell", "threads", "go_backwards", "return_sequences")}
+        outputs = forward.outputs
+        if not forward.get_attr("keep"):
+            outputs = self.forward(*forward.inputs, keep=True, **settings)
+        sequence, _, _, gates, extra = outputs
+        lstm = settings["cell"] == LSTM
+        delta, inward, previous, reset, dh, dc, dbias, dinner = self.backward(
+            gates, U, h, c, *timing, extra, sequence,
+            dsequence if settings["return_sequences"] else nothing(), dh, dc if lstm else nothing(),
+            keep=True, **settings)
+        delta = shaped(delta, product.shape)
+        dU = recurrent_gradient(settings["cell"], U.shape[0], delta, inward, previous, reset)
+        biases = [shaped(dbias, product.shape[-1:]), inner_bias_gradient(U.shape[0], dbias, dinner)]
+        dbiases = [db if is_given(b) else None for b, db in zip((bias, recurrent_bias), biases)]
+        return [delta, dU, shaped(dh, h.shape), shaped(dc, c.shape) if lstm else None,
+                *[None for _ in timing], *dbiases]
+
+
+def nothing(dtype=tf.float32):
+    """How an operation is told that an input is not given."""
+    return tf.zeros([0], dtype)
+
+
+def is_given(tensor):
+    return tensor.shape != [0]
+
+
+def pair(states):
+    """Both states, the second one not given where a cell has one."""
+    return [*states, nothing()][:2]
+
+
+def given(timing):
+    """The mask, the dropout mask, and the zoneout of h and c."""
+    mask = nothing(tf.bool) if timing.mask is None else timing.mask
+    dropout = nothing() if timing.dropout is None else timing.dropout
+    return [mask, dropout, *pair(timing.zoneout or [nothing()])]
+
+
+def biases(cell):
+    """The bias of x·W, and that of h·U, which only the GRU with the reset gate after has."""
+    if cell.bias is None:
+        return [nothing(), nothing()]
+    return [cell.input_bias(), cell.recurrent_weights()[1] if kind(cell) == GRU else nothing()]
+
+
+def shaped(tensor, shape):
+    """Say the shape of an output: TensorFlow knows no shapes of an operation built like this."""
+    tensor.set_shape(shape)
+    return tensor
+
+
+def recurrent_gradient(kind, units, delta, inward, previous, reset):
+    """∂L/∂U = Σ_t h_{t-1} ⊗ δ, both as they met U on the way forward and back."""
+    previous = shaped(previous, [None, None, units])
+    if kind == GRU:
+        return outer(previous, shaped(inward, [None, None, 3 * units]))
+    if kind != GRU_RESET_BEFORE:
+        return outer(previous, delta)
+    delta_zr, delta_n = tf.split(delta, [2 * units, units], -1)
+    return tf.concat([outer(previous, delta_zr), outer(shaped(reset, previous.shape), delta_n)], -1)
+
+
+def inner_bias_gradient(units, dbias, dinner):
+    """The GRU's second bias is added where the first one is, but for that of the candidate."""
+    return tf.concat([dbias[:2 * units], dinner], 0)
+
+
+def threads():
+    """TensorFlow's setting, or else as many as this process may use."""
+    chosen = tf.config.threading.get_intra_op_parallelism_threads()
+    if chosen:
+        return chosen
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+# Where the operations come from.
+
+class Missing:
+    """The operations could not be had; `missing` says what they need."""
+
+    def __init__(self, missing):
+        self.missing = missing
+
+
+_lock = threading.RLock()
+
+
+def operations():
+    """The operations, built where they are not yet; or `Missing`. Once a process."""
+    with _lock:
+        return _operations()
+
+
+@functools.cache
+def _operations():
+    try:
+        return load_or_build()
+    except BuildError as error:
+        logging.info("native engine not available, using the loop: %s", error)
+        return Missing(f"a working build of {SOURCE.name}: {error}")
+
+
+class BuildError(Exception):
+    """Why there is no library."""
+
+
+def load_or_build():
+    """Load the library from the cache, or build it, compare it with the loop and keep it."""
+    compiler = find_compiler()
+    key = build_key(compiler)
+    library = cache_folder() / f"native-{key}.so"
+    if library.exists():
+        return load(library, key)
+    with temporary(library) as path:
+        compile_library(compiler, path, key)
+        loaded = load(path, key)
+        # In a thread of its own: eager, whatever graph or tape is open here.
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            executor.submit(check, loaded).result()
+    return loaded
+
+
+def find_compiler():
+    """The C++ compiler: $CXX, g++ or clang++."""
+    for name in filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++")):
+        path = shutil.which(name)
+        if path:
+            return path
+    raise BuildError("no C++ compiler: install g++ or clang++, or set CXX to one")
+
+
+def build_key(compiler):
+    """What a build depends on, as twenty letters: the name of its file and of its operations."""
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
+    parts = [SOURCE.read_text(), *FLAGS, compiler, version, processor(), tf.__version__]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+    return "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
+
+
+def processor():
+    """The processor's model and abilities: what `-march=native` looks at."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    names = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(names)}))
+
+
+def cache_folder():
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return pathlib.Path(root) / "recurrent-zoo"
+
+
+@contextlib.contextmanager
+def temporary(library):
+    """A file that becomes `library` in one step if all goes well: several processes may build at once."""
+    try:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        handle, path = tempfile.mkstemp(suffix=".so", dir=library.parent)
+    except OSError as error:
+        raise BuildError(f"cannot write the cache folder {library.parent}: {error}") from error
+    os.close(handle)
+    try:
+        yield path
+        os.replace(path, library)
+    finally:
+        pathlib.Path(path).unlink(missing_ok=True)
+
+
+def compile_library(compiler, path, key):
+    command = [compiler, *FLAGS, *platform_flags(), f"-I{tf.sysconfig.get_include()}",
+               f'-DZOO_FORWARD="{forward_name(key)}"', f'-DZOO_BACKWARD="{backward_name(key)}"',
+               str(SOURCE), "-o", path]
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if result.returncode:
+        raise BuildError(f"{compiler} failed:\n{result.stderr.strip()}")
+
+
+def platform_flags():
+    """On macOS the linker must be told that TensorFlow's symbols come later."""
+    return ("-undefined", "dynamic_lookup") if platform.system() == "Darwin" else ()
+
+
+def forward_name(key):
+    return f"ZooForward{key}"
+
+
+def backward_name(key):
+    return f"ZooBackward{key}"
+
+
+def load(path, key):
+    try:
+        library = tf.load_op_library(str(path))
+    except (tf.errors.OpError, OSError, RuntimeError) as error:
+        raise BuildError(f"TensorFlow cannot load {path}: {error}") from error
+    forward, backward = (getattr(library, f"zoo_{way}{key}") for way in ("forward", "backward"))
+    return Operations(forward, backward, forward_name(key))
+
+
+# Trust is earned: a new build runs every cell against the loop before it is kept.
+
+def check(operations):
+    """Raise BuildError unless the operations agree with the loop."""
+    for cell in sample_cells():
+        wanted = outputs_and_gradients(recurrence, cell)
+        found = outputs_and_gradients(operations, cell)
+        if not all(agree(a, b) for a, b in zip(found, wanted)):
+            raise BuildError(f"the build disagrees with the loop for {type(cell).__name__}")
+
+
+def sample_cells():
+    """One cell for every kind in native.cc, weights drawn without touching anyone's random numbers."""
+    from zoo import gru, lstm, simple_rnn  # they import the engines
+
+    options = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros", "seed": 0,
+               "dtype": "float32", "name": "sample"}
+    cells = [*[simple_rnn.SimpleRNNCell(19, activation=phi, **options) for phi in ("tanh", "relu")],
+             *[gru.GRUCell(19, reset_after=after, **options) for after in (True, False)],
+             lstm.LSTMCell(19, **options)]
+    for cell in cells:
+        cell.build((None, 3))
+        cell.set_weights([normal(n, weight.shape) / 5 for n, weight in enumerate(cell.weights)])
+    return cells
+
+
+def outputs_and_gradients(engine, cell):
+    inputs, states = normal(10, [7, 5, 3]), [normal(20 + n, [7, 19]) for n in range(cell.states)]
+    timing = recurrence.Timing(mask=normal(30, [7, 5]) > -1, go_backwards=True)
+    sources = [inputs, *states, *[weight.value for weight in cell.weights]]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        sequence, last = engine.run(cell, inputs, states, timing, True)
+        loss = tf.add_n([tf.reduce_sum(value * normal(40, value.shape)) for value in (sequence, *last)])
+    return [sequence, *last, *tape.gradient(loss, sources)]
+
+
+def normal(seed, shape):
+    return tf.random.stateless_normal(shape, [seed, 0])
+
+
+def agree(a, b):
+    return bool(tf.reduce_max(tf.abs(a - b)) <= AGREEMENT * tf.reduce_max(tf.abs(b)))
