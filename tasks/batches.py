@@ -58,7 +58,7 @@ def bucketed(lengths, batch_size, seed, epoch, by_tokens=False):
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
     width = WINDOW * (max(1, int(batch_size / lengths.mean())) if by_tokens else batch_size)
-    cut = _cut_by_tokens if by_tokens else _cut_by_examples
+    cut = cut_by_tokens if by_tokens else _cut_by_examples
     groups = []
     for window in np.split(order, range(width, len(order), width)):
         groups += cut(window[np.argsort(lengths[window], kind="stable")], lengths, batch_size)
@@ -69,7 +69,7 @@ def _cut_by_examples(indices, lengths, size):
     return np.split(indices, range(size, len(indices), size))
 
 
-def _cut_by_tokens(indices, lengths, tokens):
+def cut_by_tokens(indices, lengths, tokens):
     """Cut where the next example, the longest so far, would make the padded batch too large."""
     starts = [0]
     for end, length in enumerate(lengths[indices]):

@@ -80,6 +80,13 @@ def settings():
             if flag.name not in NOT_SETTINGS}
 
 
+def fill(recipe):
+    """Give the flags that the user left open the values of a recipe."""
+    for name, value in recipe.items():
+        if FLAGS[name].value is None:
+            FLAGS[name].value = value
+
+
 def chosen(names):
     """{flag: value} of some flags; None where the user left the choice to the model."""
     return {name: FLAGS[name].value for name in names}

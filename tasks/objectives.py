@@ -19,6 +19,7 @@ class Objective:
     measures  (targets, answers) → {name: number}
     monitor   the measure that chooses, and whether "max" or "min" of it is best
     output    the name of the answers in every signature
+    members   (targets, K) → [N, K] of 0 and 1: which labels a text has
     baselines {name: (examples, texts, labels) → answers}
     """
 
@@ -29,6 +30,7 @@ class Objective:
     monitor: str
     mode: str
     output: str
+    members: typing.Callable
     baselines: dict
 
 
@@ -66,17 +68,18 @@ def _squared_error(targets, values, smoothing):
 OBJECTIVES = {
     "single": Objective(
         _class_numbers, _cross_entropy, lambda logits, t: metrics.softmax(logits / t),
-        metrics.classification, "accuracy", "max", "probabilities",
+        metrics.classification, "log_loss", "min", "probabilities",
+        lambda targets, width: np.eye(width)[targets],
         {"majority": baselines.majority, "naive Bayes (NLTK)": baselines.naive_bayes,
          "multinomial naive Bayes": baselines.multinomial_naive_bayes}),
     "multi": Objective(
         _flags, _binary_cross_entropy, lambda logits, t: metrics.sigmoid(logits / t),
-        metrics.multi_label, "micro_f1", "max", "probabilities",
+        metrics.multi_label, "log_loss", "min", "probabilities", lambda targets, width: targets,
         {"majority": baselines.majority,
          "naive Bayes (NLTK)": baselines.naive_bayes_multi_label}),
     "regression": Objective(
         _numbers, _squared_error, lambda values, t: values,
         lambda targets, values: metrics.regression(targets[:, 0], np.reshape(values, -1)),
-        "mean_squared_error", "min", "values",
+        "mean_squared_error", "min", "values", None,
         {"mean": lambda train, texts, labels: baselines.mean(train, texts)}),
 }

@@ -15,11 +15,13 @@ from absl import flags
 import zoo
 from export import model_card, saved_model, tflite
 from tasks import command, corpora, loop, metrics, plots, report
-from tasks.batches import Batch, Batches, bucketed
+from tasks.batches import Batch, Batches, bucketed, cut_by_tokens
 from tasks.objectives import OBJECTIVES
+from tasks.recipes import CLASSIFICATION, recipe
 from tasks.run import Run
 from zoo.classifier import CELLS, Classifier, TextClassifier, named, rows
 from zoo.configurations import CLASSIFIERS, configuration
+from zoo.naive_bayes import CrossFit
 from zoo.text import TOKENIZERS, Text
 
 TASK = "sentiment"
@@ -38,9 +40,10 @@ flags.DEFINE_integer("fold", None, "0 to 4: the test part of a fixed 5-fold spli
 flags.DEFINE_enum("tokenizer", "word", list(TOKENIZERS), "How a text is cut.")
 flags.DEFINE_integer("vocabulary_size", 20000, "Largest vocabulary.", 3)
 flags.DEFINE_integer("min_count", 2, "How often a token occurs to be in the vocabulary.", 1)
-flags.DEFINE_integer("max_length", None, "Tokens of a text that are read; all by default.", 1)
+flags.DEFINE_integer("max_length", 1024, "Tokens of a text that are read.", 1)
 
-flags.DEFINE_enum("model", "bilstm", list(CLASSIFIERS), "A configuration of the zoo.")
+flags.DEFINE_enum("model", None, list(CLASSIFIERS), "A configuration of the zoo; this and the "
+                  "training flags come from the corpus's recipe by default: see tasks/recipes.py.")
 flags.DEFINE_enum("cell", None, list(CELLS), "Overrides the model's.")
 flags.DEFINE_bool("bidirectional", None, "Overrides the model's.")
 flags.DEFINE_string("pooling", None, "last, or some of mean, max, attention joined by '+'.")
@@ -51,17 +54,19 @@ flags.DEFINE_float("word_dropout", None, "Rate at which a word is read as unknow
 flags.DEFINE_float("embedding_dropout", None, "Rate for the embedding's coordinates.", 0, 1)
 flags.DEFINE_float("output_dropout", None, "Rate before the linear layer.", 0, 1)
 flags.DEFINE_string("engine", None, "Engine of the recurrent layers: see zoo.engines.")
+flags.DEFINE_bool("naive_bayes", None, "Read and correct log-count ratios of words and pairs.")
+flags.DEFINE_integer("window", None, "Read pieces of this many tokens side by side.", 1)
 OVERRIDES = ("cell", "bidirectional", "pooling", "units", "layers", "embedding", "word_dropout",
-             "embedding_dropout", "output_dropout", "engine")
+             "embedding_dropout", "output_dropout", "naive_bayes", "window", "engine")
 
-flags.DEFINE_integer("epochs", 8, "Most epochs.", 1)
-flags.DEFINE_integer("batch_size", 64, "Texts a step.", 1)
-flags.DEFINE_float("learning_rate", 3e-3, "Highest learning rate.")
-flags.DEFINE_float("weight_decay", 0.01, "Decoupled weight decay.")
-flags.DEFINE_float("clip_norm", 1.0, "Largest norm of the gradient; 0 for any.")
-flags.DEFINE_float("average", 0.995, "Decay of the averaged weights; 0 for none.")
-flags.DEFINE_integer("patience", 3, "Epochs without a better score before stopping.")
-flags.DEFINE_float("label_smoothing", 0.1, "Share of the target spread over all labels.", 0, 1)
+flags.DEFINE_integer("epochs", None, "Most epochs.", 1)
+flags.DEFINE_integer("batch_size", None, "Texts a step.", 1)
+flags.DEFINE_float("learning_rate", None, "Highest learning rate.", 0)
+flags.DEFINE_float("weight_decay", None, "Decoupled weight decay.", 0)
+flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.", 0, 1)
+flags.DEFINE_integer("patience", None, "Epochs without a better score before stopping.", 0)
+flags.DEFINE_float("label_smoothing", None, "Share of the target spread over all labels.", 0, 1)
+flags.DEFINE_float("clip_norm", 1.0, "Largest norm of the gradient; 0 for any.", 0)
 
 
 def main():
@@ -80,6 +85,7 @@ def train():
     """The whole way from a corpus to exported, measured files."""
     loop.deterministic(FLAGS.seed)
     corpus = load_corpus()
+    command.fill(recipe(CLASSIFICATION, "regression" if corpus.regression else corpus.name))
     head = untrained(corpus)
     run = Run.open(FLAGS.output_dir, TASK, {**command.settings(), "corpus": corpus.name},
                    FLAGS.overwrite, loop.environment())
@@ -111,6 +117,8 @@ def untrained(corpus):
     labels = corpus.labels or ["value"]
     kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
     options = configuration(CLASSIFIERS, FLAGS.model, command.chosen(OVERRIDES))
+    if kind == "regression" and options.get("naive_bayes"):
+        raise ValueError("naive_bayes: expected labels to count, received numbers; use another --model")
     network = Classifier(len(text), len(labels), **options)
     network(tf.zeros([1, 1], tf.int32))
     head = TextClassifier(network, text, labels, kind)
@@ -129,11 +137,20 @@ class Data:
         self.ids = [row for n in range(0, len(self.texts), 1024)
                     for row in head.text(self.texts[n:n + 1024]).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
+        self.crossfit = None
+
+    def count(self, network):
+        """Count log-count ratios, for the network and, out of fold, for training on these texts."""
+        members = self.objective.members(self.targets, network.ratios.outputs)
+        self.crossfit = CrossFit(self.ids, members, network.ratios.vocabulary_size, FLAGS.seed)
+        self.crossfit.give(network.ratios)
 
     def batch(self, rows):
         """One training step's data, padded to its longest text."""
-        return Batch(self.padded(rows), self.targets[rows], len(rows),
-                     int(self.lengths[rows].sum()))
+        ids = self.padded(rows)
+        if self.crossfit:
+            ids = ids, self.crossfit.ratios(rows, ids)
+        return Batch(ids, self.targets[rows], len(rows), int(self.lengths[rows].sum()))
 
     def padded(self, rows):
         """The ids of some texts: [rows, T], 0 after the end."""
@@ -142,10 +159,10 @@ class Data:
             line[:self.lengths[row]] = self.ids[row]
         return ids
 
-    def logits(self, function, size=128):
+    def logits(self, function, tokens=16384):
         """function(ids [B, T]) for every text, in order, read in batches of similar length."""
         order = np.argsort(self.lengths, kind="stable")
-        groups = [order[n:n + size] for n in range(0, len(order), size)]
+        groups = cut_by_tokens(order, np.maximum(self.lengths, 1), tokens)
         outputs = np.concatenate([np.asarray(function(self.padded(rows))) for rows in groups])
         return outputs[np.argsort(order)]
 
@@ -158,6 +175,8 @@ def fit(head, data, run):
     """Train the head's network; its weights are then those of the best epoch."""
     objective, training = OBJECTIVES[head.kind], data["train"]
     infer = inference(head.network)
+    if head.network.ratios:
+        training.count(head.network)
 
     def loss(targets, logits):
         return objective.loss(targets, logits, FLAGS.label_smoothing)
@@ -239,8 +258,8 @@ def tested(run, head, test, exports):
     """The exports with the measures of each file on the test part."""
     output = OBJECTIVES[head.kind].output
     serve = saved_model.load(run.folder / "saved_model")["serving_default"]
-    answers = [serve(text=tf.constant(test.texts[n:n + 128]))[output]
-               for n in range(0, len(test.texts), 128)]
+    answers = [serve(text=tf.constant(test.texts[n:n + 16]))[output]
+               for n in range(0, len(test.texts), 16)]
     exports["saved_model"]["test"] = test.measures(np.concatenate(answers))
     for entry in exports["tflite"].values():
         if "file" in entry:
@@ -286,6 +305,7 @@ def write_card(run, corpus, facts):
         "command": command.line(TASK),
         "signatures": saved_model.describe(run.folder / "saved_model"),
         "limits": ["Trained on one corpus: texts of another kind get worse answers.",
+                   f"Reads the first {FLAGS.max_length} tokens of a text.",
                    "Probabilities are calibrated on the validation part of that corpus.",
                    "A token that is not in the vocabulary is read as unknown."]})
 

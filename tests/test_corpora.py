@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from tasks import corpora, sample
+from tasks import corpora, nltk_corpora, split, sample
 
 PARTS = ("train", "validation", "test")
 
@@ -27,7 +27,7 @@ def rows(count, labels=("yes", "no")):
 
 
 def texts(corpus, part):
-    return {corpora.normalised(example.text) for example in getattr(corpus, part)}
+    return {split.normalised(example.text) for example in getattr(corpus, part)}
 
 
 def assert_disjoint(corpus):
@@ -42,7 +42,7 @@ def test_the_fraction_is_the_hash_of_the_normalised_text():
     digest = hashlib.blake2b("not bad é".encode(), digest_size=8).hexdigest()
     expected = int(digest, 16) / 2 ** 64
     for spelling in ("not bad é", "  Not\tBAD e\u0301\n", "ｎot bad é"):
-        assert corpora.fraction(spelling) == expected
+        assert split.fraction(spelling) == expected
 
 
 def test_parts_are_about_80_10_10_and_do_not_depend_on_the_order(tmp_path):
@@ -285,7 +285,7 @@ def offline(monkeypatch):
     """A machine with no NLTK data and no network."""
     import nltk.data
     monkeypatch.setattr(nltk.data, "path", [])
-    monkeypatch.setattr(corpora, "_download", lambda name: False)
+    monkeypatch.setattr(nltk_corpora, "download", lambda name: False)
 
 
 def test_auto_falls_back_to_the_sample_and_says_so(offline):
@@ -305,9 +305,9 @@ def test_a_download_that_hangs_is_stopped(tmp_path, monkeypatch):
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hanging))
-    monkeypatch.setattr(corpora, "DOWNLOAD_SECONDS", 0.3)
+    monkeypatch.setattr(nltk_corpora, "DOWNLOAD_SECONDS", 0.3)
     start = time.monotonic()
-    assert not corpora._download("qc")
+    assert not nltk_corpora.download("qc")
     assert time.monotonic() - start < 10
 
 
@@ -322,10 +322,10 @@ def test_a_download_leaves_a_whole_archive_where_nltk_looks(tmp_path, monkeypatc
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk_data")])
-    monkeypatch.setattr(corpora.subprocess, "run", child)
+    monkeypatch.setattr(nltk_corpora.subprocess, "run", child)
     monkeypatch.setattr("nltk.downloader.Downloader.default_download_dir",
                         lambda self: str(tmp_path / "nltk_data"))
-    assert corpora._download("qc")
+    assert nltk_corpora.download("qc")
     assert os.listdir(tmp_path / "nltk_data" / "corpora") == ["qc.zip"]
 
 

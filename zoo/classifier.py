@@ -11,6 +11,7 @@ from zoo import pooling as pool
 from zoo.bidirectional import Bidirectional
 from zoo.gru import GRU
 from zoo.lstm import LSTM
+from zoo.naive_bayes import LogCountRatios
 from zoo.simple_rnn import SimpleRNN
 from zoo.stack import Stack
 from zoo.text import Text
@@ -26,6 +27,11 @@ class Classifier(keras.Model):
 
         x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
 
+    With `naive_bayes` the network also reads the log-count ratios r of words and pairs of words, and
+    corrects their sum (see `zoo.naive_bayes`):
+
+        x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
+
     Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
              outputs             width of the logits
              cell                "simple", "gru" or "lstm"
@@ -36,8 +42,11 @@ class Classifier(keras.Model):
              word_dropout        rate at which a word is read as unknown while training
              embedding_dropout   rate at which a coordinate is dropped from all words of a text
              output_dropout      rate before the linear layer
+             naive_bayes         read and correct log-count ratios
+             window              None, or the length of the pieces of a long text that are read side by
+                                 side; the pooling is over all of them
              engine              see `zoo.engines`
-    Call:    ids [B, T] int32 → logits [B, outputs]
+    Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
     Raises:  ValueError: an unknown cell or pooling
     Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
              (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text)
@@ -49,16 +58,18 @@ class Classifier(keras.Model):
 
     def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
                  bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
-                 embedding_dropout=0.0, output_dropout=0.0, engine="auto", **kwargs):
+                 embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
+                 engine="auto", **kwargs):
         super().__init__(**kwargs)
         self.options = {
             "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
             "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
             "embedding": embedding, "word_dropout": word_dropout,
             "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
-            "engine": engine}
-        self.poolings = check_poolings(pooling)
-        self.word_dropout = word_dropout
+            "naive_bayes": naive_bayes, "window": window, "engine": engine}
+        self.poolings = check_poolings(pooling, window)
+        self.word_dropout, self.window = word_dropout, window
+        self.ratios = LogCountRatios(vocabulary_size, outputs) if naive_bayes else None
         self.seed_generator = keras.random.SeedGenerator()
         self.embedding = keras.layers.Embedding(vocabulary_size, embedding)
         self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
@@ -66,22 +77,44 @@ class Classifier(keras.Model):
                                    return_sequences=self.poolings != ["last"])
         self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
         self.output_dropout = keras.layers.Dropout(output_dropout)
-        self.linear = keras.layers.Dense(outputs)
+        # A correction of naive Bayes starts from none.
+        self.linear = keras.layers.Dense(
+            outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
 
-    def call(self, ids, training=False):
-        y = self.output_dropout(self.represent(ids, training), training=training)
-        return self.linear(y)
+    def call(self, inputs, training=False):
+        ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        if self.ratios and ratios is None:
+            ratios = self.ratios(ids)
+        y = self.output_dropout(self.represent(ids, ratios, training), training=training)
+        logits = self.linear(y)
+        return logits if ratios is None else logits + self.ratios.sum(ids, ratios)
 
-    def represent(self, ids, training=False):
+    def represent(self, ids, ratios=None, training=False):
         """The fixed-size representation of a text: ids [B, T] → [B, R]."""
         mask = tf.not_equal(ids, 0)
         x = self.embedding(self._drop_words(ids, mask) if training else ids)
-        h = self.recurrent(self.embedding_dropout(x, training=training), mask=mask,
-                           training=training)
+        x = self.embedding_dropout(x, training=training)
+        if self.ratios:
+            ratios = self.ratios(ids) if ratios is None else ratios
+            shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
+            x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
+        h = self._read(x, mask, training)
         if self.poolings == ["last"]:
             return h
         pooled = {"mean": pool.mean, "max": pool.maximum, "attention": self.attention}
         return tf.concat([pooled[name](h, mask) for name in self.poolings], -1)
+
+    def _read(self, x, mask, training):
+        """The recurrent layers over the text, or over its windows side by side."""
+        if self.window is None:
+            return self.recurrent(x, mask=mask, training=training)
+        batch, steps = tf.shape(x)[0], tf.shape(x)[1]
+        window = tf.minimum(self.window, steps)
+        padding = tf.math.floormod(-steps, window)
+        x, mask = tf.pad(x, [[0, 0], [0, padding], [0, 0]]), tf.pad(mask, [[0, 0], [0, padding]])
+        h = self.recurrent(tf.reshape(x, tf.stack([-1, window, x.shape[-1]])),
+                           mask=tf.reshape(mask, tf.stack([-1, window])), training=training)
+        return tf.reshape(h, tf.stack([batch, -1, h.shape[-1]]))[:, :steps]
 
     @property
     def engine_in_use(self):
@@ -99,8 +132,10 @@ class Classifier(keras.Model):
         return {**super().get_config(), **self.options}
 
 
-def check_poolings(pooling):
+def check_poolings(pooling, window=None):
     """["mean", "max"] of "mean+max"; "last" stands alone, since it needs no sequence."""
+    if pooling == "last" and window is not None:
+        raise ValueError("window: expected a pooling over the whole text, received pooling='last'")
     names = pooling.split("+")
     if not set(names) <= set(POOLINGS) or "last" in names[1:] or names[0] == "last" != pooling:
         raise ValueError(f"pooling: expected 'last', or some of {POOLINGS[1:]} joined by '+', "

@@ -1,6 +1,11 @@
 """The named configurations of the zoo, each with its source. A flag can override any field."""
 
 CLASSIFIERS = {
+    # A bidirectional LSTM that reads naive Bayes's ratios and corrects their sum: Wang & Manning 2012,
+    # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone say much.
+    "nb_bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
+                  "naive_bayes": True, "units": 64, "embedding": 64, "word_dropout": 0.3,
+                  "embedding_dropout": 0.5, "output_dropout": 0.5},
     # Graves 2012; mean and max pooling, Conneau et al. 2017.
     "bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "mean+max"},
     # Cho et al. 2014.

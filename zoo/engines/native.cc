@@ -102,6 +102,9 @@ inline Vec sigmoid(Vec x) { return 0.5f * tanh(0.5f * x) + 0.5f; }
 
 inline Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }
 
+// How many of the kLanes units from `unit` on there are.
+inline int lanes(long units, long unit) { return int(std::min<long>(kLanes, units - unit)); }
+
 inline long padded(long n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 // Room for floats, aligned, kept by its thread from call to call: fresh pages would cost more than the work.
@@ -163,19 +166,21 @@ class Panels {
     for (int group = 0; group < here(panel); ++group) {
       const long unit = panel * width() + group * kLanes;
       for (int gate = 0; gate < gates; ++gate, to += kLanes)
-        pack_vector(m, m.data + unit * m.across + gate * m.gate, std::min<long>(kLanes, m.units - unit), to,
-                    line);
+        pack_vector(m, m.data + unit * m.across + gate * m.gate, lanes(m.units, unit), to, line);
     }
   }
 
-  // Square by square, so that a transposed matrix is read along its rows too.
-  static void pack_vector(const Matrix& m, const float* from, long n, float* to, long line) {
+  // The matrix is read along its own rows: as it is, or, transposed, square by square.
+  static void pack_vector(const Matrix& m, const float* from, int n, float* to, long line) {
+    if (m.across == 1) {
+      for (long k = 0; k < m.depth; ++k) store(to + k * line, load(from + k * m.down, n));
+      return;
+    }
     for (long k = 0; k < m.depth; k += kLanes) {
       const long rows = std::min<long>(kLanes, m.depth - k);
-      if (n < kLanes)
-        for (long i = 0; i < rows; ++i) store(to + (k + i) * line, Vec{});
-      for (long j = 0; j < n; ++j)
-        for (long i = 0; i < rows; ++i) to[(k + i) * line + j] = from[(k + i) * m.down + j * m.across];
+      for (long j = 0; j < kLanes; ++j)
+        for (long i = 0; i < rows; ++i)
+          to[(k + i) * line + j] = j < n ? from[(k + i) * m.down + j * m.across] : 0.f;
     }
   }
 
@@ -219,23 +224,27 @@ inline Multiply multiplier(long rows, int vectors) {
 }
 
 // operand(row)·panels for all rows. Calls each(row, unit, lanes, sums) for every group of units:
-// sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
-template <class Row, class Operand, class Each>
-void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, Each each) {
+// sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units. Calls
+// ahead(row, unit) before the product that leads there, so that what `each` reads is on its way by then.
+template <class Row, class Operand, class Ahead, class Each>
+void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, Ahead ahead, Each each) {
   alignas(64) float sums[kRows * kVectors * kLanes];
   const long blocks = (count + kRows - 1) / kRows;
   for (long panel = 0; panel < panels.count(); ++panel) {
-    const int vectors = panels.vectors(panel);
+    const int vectors = panels.vectors(panel), groups = panels.here(panel);
+    const long unit = panel * panels.width();
     for (long block = 0; block < blocks; ++block) {
-      const long first = count * block / blocks, size = count * (block + 1) / blocks - first;
+      Row* const* first = rows + count * block / blocks;
+      const long size = rows + count * (block + 1) / blocks - first;
       const float* operands[kRows];
-      for (long r = 0; r < size; ++r) operands[r] = operand(*rows[first + r]);
+      for (long r = 0; r < size; ++r) operands[r] = operand(*first[r]);
+      for (long r = 0; r < size; ++r)
+        for (int g = 0; g < groups; ++g) ahead(*first[r], unit + g * kLanes);
       multiplier(size, vectors)(operands, panels[panel], panels.depth, sums);
       for (long r = 0; r < size; ++r)
-        for (int group = 0; group < panels.here(panel); ++group) {
-          const long unit = panel * panels.width() + group * kLanes;
-          each(*rows[first + r], unit, int(std::min<long>(kLanes, panels.units - unit)),
-               sums + (r * vectors + group * panels.gates) * kLanes);
+        for (int g = 0; g < groups; ++g) {
+          const long u = unit + g * kLanes;
+          each(*first[r], u, lanes(panels.units, u), sums + (r * vectors + g * panels.gates) * kLanes);
         }
     }
   }
@@ -547,14 +556,34 @@ template <class Each>
 void elementwise(const Call& call, const Rows& rows, Each each) {
   for (long r = 0; r < rows.count(); ++r)
     for (long u = 0; u < call.H; u += kLanes)
-      each(*rows.active()[r], u, int(std::min<long>(kLanes, call.H - u)));
+      each(*rows.active()[r], u, lanes(call.H, u));
 }
+
+// Fetches a row's input at this step.
+auto input_ahead(const Call& call) {
+  return [&call](const Row& row, long u) {
+    const float* at = call.product + row.in(call, call.G * call.H) + u;
+    for (long gate = 0; gate < call.G; ++gate) __builtin_prefetch(at + gate * call.H);
+  };
+}
+
+// Fetches what forward kept of the step that backward comes to next.
+auto kept_ahead(const Call& call) {
+  const long width = call.G * call.H, back = call.go_backwards ? width : -width;
+  return [&call, width, back](const Row& row, long u) {
+    if (!row.step) return;
+    const float* at = call.gates + row.in(call, width) + back + u;
+    for (long gate = 0; gate < call.G; ++gate) __builtin_prefetch(at + gate * call.H);
+  };
+}
+
+const auto nothing_ahead = [](const Row&, long) {};
 
 // ∂L/∂h_{t-1} += δ·Uᵀ, δ being `width` floats of `delta`, the first of them number `from`.
 void carry_back(const Call& call, const Rows& rows, const Panels& U, const float* delta, long width,
                 long from = 0) {
   const auto operand = [&](const Row& row) { return delta + row.in(call, width) + from; };
-  sweep(U, rows.active(), rows.count(), operand, [&](Row& row, long u, int n, const float* sums) {
+  sweep(U, rows.active(), rows.count(), operand, kept_ahead(call), [&](Row& row, long u, int n, const float* sums) {
     add_dropped(call, row, u, n, load(sums));
   });
 }
@@ -577,7 +606,7 @@ struct Simple {
   Simple(const Call& call, Direction direction) : U(panels(call, direction, 0, 1)) {}
 
   void step(const Call& call, const Rows& rows) const {
-    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec a = gates.input(0) + load(sums), h = kIsRelu ? relu(a) : tanh(a);
       gates.keep(0, h);
@@ -602,7 +631,7 @@ struct Lstm {
   Lstm(const Call& call, Direction direction) : U(panels(call, direction, 0, 4)) {}
 
   void step(const Call& call, const Rows& rows) const {
-    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec i = sigmoid(gates.input(0) + load(sums));
       const Vec f = sigmoid(gates.input(1) + load(sums + kLanes));
@@ -644,7 +673,7 @@ struct Gru {
 
   void step(const Call& call, const Rows& rows) const {
     const long H = padded(call.H);
-    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const float* bias = call.recurrent_bias + u;
       const Vec z = sigmoid(gates.input(0) + (load(sums) + load(bias)));
@@ -690,7 +719,7 @@ struct GruResetBefore {
       : U_zr(panels(call, direction, 0, 2, 0)), U_n(panels(call, direction, 2, 1, 1)) {}
 
   void step(const Call& call, const Rows& rows) const {
-    sweep(U_zr, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U_zr, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec z = sigmoid(gates.input(0) + load(sums));
       const Vec r = sigmoid(gates.input(1) + load(sums + kLanes));
@@ -699,7 +728,7 @@ struct GruResetBefore {
       store(row.gate + u, z);
       store(row.gated + u, r * load(row.dropped + u));
     });
-    sweep(U_n, rows.active(), rows.count(), gated, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U_n, rows.active(), rows.count(), gated, nothing_ahead, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec z = load(row.gate + u), candidate = tanh(gates.input(2) + load(sums));
       gates.keep(2, candidate);
@@ -721,7 +750,7 @@ struct GruResetBefore {
       add(row.dh + u, dh * z);
     });
     const auto delta_n = [&](const Row& row) { return call.delta + row.in(call, 3 * H) + 2 * H; };
-    sweep(U_n, rows.active(), rows.count(), delta_n, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U_n, rows.active(), rows.count(), delta_n, nothing_ahead, [&](Row& row, long u, int n, const float* sums) {
       const Vec r = load(row.gate + u), dgated = load(sums);
       Gates(call, row, u, n).emit(1, dgated * load(row.gated + u) * (1.f - r), dbias);
       add_dropped(call, row, u, n, dgated * r);

@@ -1,0 +1,68 @@
+"""Examples, and their division into parts by a hash of the text.
+
+Every model sees the same parts, whatever the order of the file, and equal texts never land in two.
+"""
+
+import collections
+import hashlib
+import unicodedata
+
+PARTS = ("train", "validation", "test")
+
+Example = collections.namedtuple("Example", "text label")
+Example.__doc__ = "A text and its label: a string, a tuple of strings (multi-label) or a number."
+
+
+def normalised(text):
+    """The text that is hashed: Unicode NFKC, lower case, single spaces.
+
+    >>> normalised(" Ｎot  bad\\n")
+    'not bad'
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
+def fraction(text, salt=""):
+    """A number in [0, 1) that depends on the normalised text alone, on every machine."""
+    digest = hashlib.blake2b((salt + normalised(text)).encode("utf-8", "replace"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big") / 2 ** 64
+
+
+def split(name, parts, fold, pinned, stratify):
+    """Completes {part: examples}; one part alone is the whole corpus."""
+    if fold is not None:
+        if set(parts) != {"train"}:
+            raise ValueError(f"corpus '{name}' has an official split: leave fold out")
+        return fold_parts(parts["train"], fold, pinned, stratify)
+    wanted = [part for part in ("test", "validation") if part not in parts]
+    result = collections.defaultdict(list, {part: list(rows) for part, rows in parts.items()})
+    result["train"] = []
+    for example in parts["train"]:
+        tenth = int(fraction(example.text) * 10)
+        moves = tenth < len(wanted) and normalised(example.text) not in pinned
+        result[wanted[tenth] if moves else "train"].append(example)
+    return result
+
+
+def fold_parts(examples, fold, pinned, stratify):
+    """Test: the fold. Validation: an eighth of the rest, by another hash. Train: what remains."""
+    fold_of = _folds(examples, stratify)
+    parts = {part: [] for part in PARTS}
+    for example in examples:
+        key = normalised(example.text)
+        held_out = "test" if fold_of[key] == fold else "validation"
+        moves = held_out == "test" or fraction(example.text, "validation of a fold\n") < 1 / 8
+        parts[held_out if moves and key not in pinned else "train"].append(example)
+    return parts
+
+
+def _folds(examples, stratify):
+    """{normalised text: fold}: within a label, texts in the order of their hash take turns."""
+    strata = collections.defaultdict(set)
+    label_of = {}
+    for example in examples:
+        key = normalised(example.text)
+        label = label_of.setdefault(key, example.label if stratify else None)
+        strata[label].add(key)
+    return {key: rank % 5 for keys in strata.values()
+            for rank, key in enumerate(sorted(keys, key=lambda key: (fraction(key), key)))}

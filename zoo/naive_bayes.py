@@ -1,0 +1,144 @@
+"""Log-count ratios: what counting alone says about each word and each pair of words of a text.
+
+    r_k(f) = ½·(log P(f | label k) - log P(f | not k))        P(f | ·) = (n_f + 1) / Σ_f (n_f + 1)
+
+n_f counts the texts that hold the feature f. Naive Bayes adds the ratios up; a recurrent network that
+also reads them starts from naive Bayes and learns what the order of the words changes.
+
+A text's own counts make its ratios look surer than those of a new text. So a training text reads
+ratios that were counted without its tenth of the corpus (`CrossFit`).
+
+Source: Wang & Manning 2012 (the ratios as features); Wolpert 1992 (out-of-fold features);
+        Weinberger et al. 2009 (hashed pairs)
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+BUCKETS = 1 << 17
+MULTIPLIER = 30011
+RANGE = 1 << 15  # of the previous id inside the hash, so that 32 bits hold the product
+
+
+def pairs(ids, xp=tf):
+    """Hash of (previous id, id), the previous of the first being 0: [B, T] → [B, T].
+
+    >>> pairs(tf.constant([[2, 3, 3]])).numpy().tolist()
+    [[2, 60025, 90036]]
+    """
+    before = xp.pad(ids[:, :-1], [[0, 0], [1, 0]])
+    modulo = tf.math.floormod if xp is tf else np.mod
+    return modulo(modulo(before, RANGE) * MULTIPLIER + ids, BUCKETS)
+
+
+def first_occurrences(features):
+    """1 where a feature occurs for the first time in its text, else 0: [B, T] → [B, T] float.
+
+    >>> first_occurrences(tf.constant([[5, 7, 5, 5]])).numpy().tolist()
+    [[1.0, 1.0, 0.0, 0.0]]
+    """
+    steps = tf.range(tf.shape(features)[1])
+    earlier = tf.expand_dims(steps, 1) > tf.expand_dims(steps, 0)
+    same = tf.equal(tf.expand_dims(features, 2), tf.expand_dims(features, 1))
+    return 1.0 - tf.cast(tf.reduce_any(same & earlier, 2), tf.float32)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class LogCountRatios(keras.layers.Layer):
+    """The ratios of a text's words and pairs, and their sum: naive Bayes with two learnt scales.
+
+        ratios  r(w_t), r(w_{t-1} w_t)
+        sum     (a·Σ r(w) + b·Σ r(w w')) / √T        over first occurrences
+
+    The tables are counted, not trained: see `CrossFit`. The scales a and b are trained.
+
+    Args:    vocabulary_size, outputs   rows and columns of the table of words
+    Call:    ids [B, T] → ratios [B, T, 2, K]
+
+    >>> LogCountRatios(vocabulary_size=9, outputs=2)(tf.constant([[2, 3, 0]])).shape.as_list()
+    [1, 3, 2, 2]
+    """
+
+    def __init__(self, vocabulary_size, outputs, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size, self.outputs = vocabulary_size, outputs
+
+    def build(self, ids_shape):
+        self.words, self.pairs = (
+            self.add_weight(name=name, shape=(size, self.outputs), initializer="zeros",
+                            trainable=False)
+            for name, size in (("words", self.vocabulary_size), ("pairs", BUCKETS)))
+        # Where training on several corpora ends up: pairs overlap with words and so count less.
+        start = np.array([4.0, 1.6]) / self.outputs
+        self.scales = self.add_weight(name="scales", shape=(2,),
+                                      initializer=lambda shape, dtype: tf.constant(start, dtype))
+        self.built = True
+
+    def call(self, ids):
+        ratios = tf.stack([tf.gather(tf.convert_to_tensor(self.words), ids),
+                           tf.gather(tf.convert_to_tensor(self.pairs), pairs(ids))], 2)
+        return ratios * shown(ids, ratios.dtype)
+
+    def sum(self, ids, ratios):
+        """Naive Bayes of a text: ids [B, T], ratios [B, T, 2, K] → [B, K]."""
+        once = tf.stack([first_occurrences(ids), first_occurrences(pairs(ids))], 2)
+        weights = tf.expand_dims(once * tf.convert_to_tensor(self.scales), -1)
+        length = tf.reduce_sum(shown(ids, ratios.dtype), [1, 2])
+        return tf.reduce_sum(weights * ratios, [1, 2]) / tf.sqrt(tf.maximum(length, 1.0))
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size,
+                "outputs": self.outputs}
+
+
+def shown(ids, dtype):
+    """1 at the words of a text, 0 at padding: [B, T, 1, 1]."""
+    return tf.cast(tf.reshape(tf.not_equal(ids, 0), tf.concat([tf.shape(ids), [1, 1]], 0)), dtype)
+
+
+class CrossFit:
+    """Ratios counted on training texts; a training text's own leave out its tenth of them.
+
+    Args:    texts    ids of each text, arrays of any length
+             members  [N, K] of 0 and 1: which labels a text has
+             seed     of the division into tenths
+    """
+
+    def __init__(self, texts, members, vocabulary_size, seed=0, folds=10):
+        self.fold = np.random.default_rng(seed).integers(1, folds + 1, len(texts))
+        keys = {"words": (vocabulary_size, lambda ids: ids),
+                "pairs": (BUCKETS, lambda ids: pairs(ids[None], np)[0])}
+        self.words, self.pairs = (
+            self._tables(texts, np.asarray(members, np.float32), size, key, folds)
+            for size, key in keys.values())
+        self.words[:, :2] = 0.0  # padding and unknown words say nothing
+
+    def _tables(self, texts, members, size, key, folds):
+        """[1 + folds, size, K]: the ratios of all texts, then those without each fold."""
+        inside, outside = np.zeros((2, 1 + folds, size, members.shape[1]), np.float32)
+        for ids, labels, fold in zip(texts, members, self.fold):
+            features = np.unique(key(np.asarray(ids)))
+            inside[fold, features] += labels
+            outside[fold, features] += 1 - labels
+        for counts in (inside, outside):
+            whole = counts.sum(0)
+            counts[1:] = whole - counts[1:]
+            counts[0] = whole
+        return (log_probability(inside) - log_probability(outside)) / 2
+
+    def give(self, layer):
+        """Put the ratios of all texts into a `LogCountRatios` layer."""
+        layer.words.assign(self.words[0])
+        layer.pairs.assign(self.pairs[0])
+
+    def ratios(self, rows, ids):
+        """What some training texts read, out of fold: ids [B, T] of `rows` → [B, T, 2, K]."""
+        fold = self.fold[rows][:, None]
+        ratios = np.stack([self.words[fold, ids], self.pairs[fold, pairs(ids, np)]], 2)
+        return ratios * (ids != 0)[:, :, None, None]
+
+
+def log_probability(counts):
+    """log((n + 1) / Σ (n + 1)) over the features: [..., F, K] → [..., F, K]."""
+    return np.log(counts + 1) - np.log((counts + 1).sum(-2, keepdims=True))
