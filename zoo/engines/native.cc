@@ -1,15 +1,16 @@
 // The recurrences of SimpleRNN, GRU and LSTM as CPU operations for TensorFlow, forward and backward.
 //
-//   B T H    batch, time, units          G    gates: 1 (SimpleRNN), 3 (GRU), 4 (LSTM)
-//   product  x·W for all steps, [B, T, G·H]      U    recurrent kernel, [H, G·H]
+//   B T D H  batch, time, features, units        G    gates: 1 (SimpleRNN), 3 (GRU), 4 (LSTM)
+//   W        kernel, [D, G·H]                    U    recurrent kernel, [H, G·H]
 //
 // What makes it fast:
-//   * U is copied once a call into panels in which the gates of the same units stand side by side, so one
-//     pass over a panel gives all that the gate arithmetic of those units needs (sections 2 and 3).
+//   * W and U are copied once a call into panels in which the gates of the same units stand side by side, so
+//     that one pass over a panel gives all that the gate arithmetic of those units needs (sections 2 and 3).
 //   * A block of rows × vectors of sums stays in registers for the whole depth of a product (section 3).
 //   * Threads share out the batch: each takes some rows through all steps, so nothing waits for another
 //     thread inside the time loop, and a thread that loses its core delays only its own rows (section 4).
-//   * A masked step of a row is skipped, not computed and thrown away (section 5).
+//   * x·W is computed for a few steps at a time and read while it is in the cache (section 7).
+//   * A masked step of a row is skipped, not computed and thrown away.
 //
 // Sections: 1 vectors  2 panels  3 product  4 threads  5 rows and time  6 cells  7 TensorFlow
 //
@@ -86,15 +87,16 @@ inline Vec clamp(Vec x, float limit) {
   return x < all(-limit) ? all(-limit) : x;
 }
 
-// tanh x = x·P(x²)/Q(x²), relative error below 3e-7 in float32; a least-maximum fit on [0, 9], where 1 − tanh
-// falls below half a unit in the last place.
+// tanh x = x·P(x²)/Q(x²), relative error below 4e-7: a least-maximum fit on [0, 9], where 1 − tanh x falls
+// below half a unit in the last place. The second clamp makes ±1 exact: a gate that is shut lets nothing
+// through, not even an infinity.
 inline Vec tanh(Vec x) {
   x = clamp(x, 9.f);
-  Vec s = x * x;
-  Vec p = (((1.335435202e-08f * s + 2.060885240e-05f) * s + 3.495574040e-03f) * s + 1.338101381e-01f) * s +
-          9.999999795e-01f;
-  Vec q = (((7.776429441e-07f * s + 3.285611823e-04f) * s + 2.587692865e-02f) * s + 4.671432941e-01f) * s +
-          1.f;
+  const Vec s = x * x;
+  const Vec p = (((1.335435202e-08f * s + 2.060885240e-05f) * s + 3.495574040e-03f) * s + 1.338101381e-01f) * s +
+                9.999999795e-01f;
+  const Vec q = (((7.776429441e-07f * s + 3.285611823e-04f) * s + 2.587692865e-02f) * s + 4.671432941e-01f) * s +
+                1.f;
   return clamp(x * p / q, 1.f);
 }
 
@@ -224,10 +226,9 @@ inline Multiply multiplier(long rows, int vectors) {
 }
 
 // operand(row)·panels for all rows. Calls each(row, unit, lanes, sums) for every group of units:
-// sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units. Calls
-// ahead(row, unit) before the product that leads there, so that what `each` reads is on its way by then.
-template <class Row, class Operand, class Ahead, class Each>
-void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, Ahead ahead, Each each) {
+// sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
+template <class Row, class Operand, class Each>
+void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, Each each) {
   alignas(64) float sums[kRows * kVectors * kLanes];
   const long blocks = (count + kRows - 1) / kRows;
   for (long panel = 0; panel < panels.count(); ++panel) {
@@ -238,8 +239,6 @@ void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, 
       const long size = rows + count * (block + 1) / blocks - first;
       const float* operands[kRows];
       for (long r = 0; r < size; ++r) operands[r] = operand(*first[r]);
-      for (long r = 0; r < size; ++r)
-        for (int g = 0; g < groups; ++g) ahead(*first[r], unit + g * kLanes);
       multiplier(size, vectors)(operands, panels[panel], panels.depth, sums);
       for (long r = 0; r < size; ++r)
         for (int g = 0; g < groups; ++g) {
@@ -349,7 +348,7 @@ struct Call {
   Kind kind;
   bool go_backwards;
   int threads;
-  long B, T, H, G;
+  long B, T, D, H, G;
 
   // Given, both ways.
   const float* U;                // [H, G·H]
@@ -359,7 +358,8 @@ struct Call {
   Share zoneout[2];              // of h and of c
 
   // Forward.
-  const float* product;          // [B, T, G·H]
+  const float* x;                // [B, T, D]
+  const float* W;                // [D, G·H]
   const float* bias;             // a vector for each gate, padded
   const float* recurrent_bias;   // the same; GRU with the reset gate after
   float* last[2];                // [B, H]
@@ -367,13 +367,13 @@ struct Call {
   // What forward keeps for backward. Sequences are in the order of the steps, the rest in that of the input.
   float* h_sequence;             // [B, T, H]
   float* c_sequence;             // [B, T, H], LSTM
-  float* gates;                  // [B, T, G·H], the gates' values; may share its memory with `product`
+  float* gates;                  // [B, T, G·H], the gates' values
   float* inner;                  // [B, T, H], h·U_n + b_n of the GRU with the reset gate after
 
   // Backward.
   const float* dsequence;        // [B, T, H]
   const float* dlast[2];         // [B, H]
-  float* delta;                  // [B, T, G·H], ∂L/∂product; may share its memory with `gates`
+  float* delta;                  // [B, T, G·H], ∂L/∂(x·W); may share its memory with `gates`
   float* recurrent_delta;        // [B, T, 3H], ∂L/∂(h·U) where that differs: GRU with the reset gate after
   float* previous;               // [B, T, H], the h_{t-1} that met U
   float* reset;                  // [B, T, H], the r·h_{t-1} that met U_n: GRU with the reset gate before
@@ -399,6 +399,7 @@ struct Row {
   float* gate;      // r of the GRU with the reset gate before, or z on the way forward
   float* gated;     // r·h_{t-1}
   float *dh, *dc;   // ∂L/∂h, ∂L/∂c
+  float* inputs;    // x·W + b of some steps: for each, the gates of kLanes units after those of the last
   static constexpr int kVectors = 8;
 
   long in(const Call& call, long width) const { return (b * call.T + t) * width; }
@@ -416,16 +417,19 @@ struct Row {
 // The rows that one thread takes through time together.
 class Rows {
  public:
-  Rows(const Call& call, const long* batch, long count) : call_(call), rows_(count), active_(count) {
-    const long H = padded(call.H);
+  // Each row gets room for the inputs of `steps` steps.
+  Rows(const Call& call, const long* batch, long count, long steps = 0)
+      : call_(call), rows_(count), active_(count) {
+    const long H = padded(call.H), vectors = count * Row::kVectors * H;
     static thread_local Scratch scratch;
-    float* at = scratch.get(count * Row::kVectors * H);
-    zero(at, count * Row::kVectors * H);
-    for (long r = 0; r < count; ++r) {
+    float* at = scratch.get(vectors + count * steps * call.G * H);
+    float* inputs = at + vectors;
+    zero(at, vectors);
+    for (long r = 0; r < count; ++r, inputs += steps * call.G * H) {
       float* vector[Row::kVectors];
       for (float*& v : vector) v = at, at += H;
-      rows_[r] = {batch[r],  0,         0,         true,      vector[0], vector[1],
-                  vector[2], vector[3], vector[4], vector[5], vector[6], vector[7]};
+      rows_[r] = {batch[r],  0,         0,         true,      vector[0], vector[1], vector[2],
+                  vector[3], vector[4], vector[5], vector[6], vector[7], inputs};
     }
   }
 
@@ -468,8 +472,8 @@ std::vector<long> by_length(const Call& call) {
 // In how many pieces the batch goes to the threads: of about kRows rows, so that a core that is free takes
 // over from one that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
 long pieces(const Call& call) {
-  const long products = call.B * call.T * call.H * call.H * call.G;
-  if (call.threads < 2 || call.B < 3 || products < 1 << 20) return 1;
+  const long products = call.B * call.T * (call.D + call.H) * call.H * call.G;
+  if (call.B < 3 || products < 1 << 20) return 1;
   const long full = (call.B + kRows - 1) / kRows;
   return std::min(call.B, (full + call.threads - 1) / call.threads * call.threads);
 }
@@ -508,11 +512,10 @@ Matrix backward_matrix(const Call& call, int first, int gates) {
 class Gates {
  public:
   Gates(const Call& call, const Row& row, long u, int n)
-      : call_(call), unit_(u), place_(row.in(call, call.G * call.H) + u), n_(n) {}
+      : call_(call), inputs_(row.inputs + u * call.G), unit_(u),
+        place_(row.in(call, call.G * call.H) + u), n_(n) {}
 
-  Vec input(int gate) const {
-    return load(call_.product + place(gate), n_) + load(call_.bias + vector(gate));
-  }
+  Vec input(int gate) const { return load(inputs_ + gate * kLanes); }
   Vec value(int gate) const { return load(call_.gates + place(gate), n_); }
   void keep(int gate, Vec value) const {
     if (call_.gates) store(call_.gates + place(gate), value, n_);
@@ -529,6 +532,7 @@ class Gates {
   long vector(int gate) const { return unit_ + gate * padded(call_.H); }
 
   const Call& call_;
+  const float* const inputs_;
   const long unit_, place_;
   const int n_;
 };
@@ -559,31 +563,11 @@ void elementwise(const Call& call, const Rows& rows, Each each) {
       each(*rows.active()[r], u, lanes(call.H, u));
 }
 
-// Fetches a row's input at this step.
-auto input_ahead(const Call& call) {
-  return [&call](const Row& row, long u) {
-    const float* at = call.product + row.in(call, call.G * call.H) + u;
-    for (long gate = 0; gate < call.G; ++gate) __builtin_prefetch(at + gate * call.H);
-  };
-}
-
-// Fetches what forward kept of the step that backward comes to next.
-auto kept_ahead(const Call& call) {
-  const long width = call.G * call.H, back = call.go_backwards ? width : -width;
-  return [&call, width, back](const Row& row, long u) {
-    if (!row.step) return;
-    const float* at = call.gates + row.in(call, width) + back + u;
-    for (long gate = 0; gate < call.G; ++gate) __builtin_prefetch(at + gate * call.H);
-  };
-}
-
-const auto nothing_ahead = [](const Row&, long) {};
-
 // ∂L/∂h_{t-1} += δ·Uᵀ, δ being `width` floats of `delta`, the first of them number `from`.
 void carry_back(const Call& call, const Rows& rows, const Panels& U, const float* delta, long width,
                 long from = 0) {
   const auto operand = [&](const Row& row) { return delta + row.in(call, width) + from; };
-  sweep(U, rows.active(), rows.count(), operand, kept_ahead(call), [&](Row& row, long u, int n, const float* sums) {
+  sweep(U, rows.active(), rows.count(), operand, [&](Row& row, long u, int n, const float* sums) {
     add_dropped(call, row, u, n, load(sums));
   });
 }
@@ -593,7 +577,7 @@ const auto gated = [](const Row& row) { return row.gated; };
 
 enum Direction { kForward, kBackward };
 
-// The panels of a call live in memory of the calling thread: at most two sets at a time.
+// The panels of a call live in memory of the calling thread: at most two of U, and those of W.
 Panels panels(const Call& call, Direction direction, int first, int gates, int which = 0) {
   static thread_local Scratch scratch[2];
   return {direction == kForward ? forward_matrix(call, first, gates) : backward_matrix(call, first, gates),
@@ -606,7 +590,7 @@ struct Simple {
   Simple(const Call& call, Direction direction) : U(panels(call, direction, 0, 1)) {}
 
   void step(const Call& call, const Rows& rows) const {
-    sweep(U, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
+    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec a = gates.input(0) + load(sums), h = kIsRelu ? relu(a) : tanh(a);
       gates.keep(0, h);
@@ -631,7 +615,7 @@ struct Lstm {
   Lstm(const Call& call, Direction direction) : U(panels(call, direction, 0, 4)) {}
 
   void step(const Call& call, const Rows& rows) const {
-    sweep(U, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
+    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec i = sigmoid(gates.input(0) + load(sums));
       const Vec f = sigmoid(gates.input(1) + load(sums + kLanes));
@@ -673,7 +657,7 @@ struct Gru {
 
   void step(const Call& call, const Rows& rows) const {
     const long H = padded(call.H);
-    sweep(U, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
+    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const float* bias = call.recurrent_bias + u;
       const Vec z = sigmoid(gates.input(0) + (load(sums) + load(bias)));
@@ -719,7 +703,7 @@ struct GruResetBefore {
       : U_zr(panels(call, direction, 0, 2, 0)), U_n(panels(call, direction, 2, 1, 1)) {}
 
   void step(const Call& call, const Rows& rows) const {
-    sweep(U_zr, rows.active(), rows.count(), dropped, input_ahead(call), [&](Row& row, long u, int n, const float* sums) {
+    sweep(U_zr, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec z = sigmoid(gates.input(0) + load(sums));
       const Vec r = sigmoid(gates.input(1) + load(sums + kLanes));
@@ -728,7 +712,7 @@ struct GruResetBefore {
       store(row.gate + u, z);
       store(row.gated + u, r * load(row.dropped + u));
     });
-    sweep(U_n, rows.active(), rows.count(), gated, nothing_ahead, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U_n, rows.active(), rows.count(), gated, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec z = load(row.gate + u), candidate = tanh(gates.input(2) + load(sums));
       gates.keep(2, candidate);
@@ -750,7 +734,7 @@ struct GruResetBefore {
       add(row.dh + u, dh * z);
     });
     const auto delta_n = [&](const Row& row) { return call.delta + row.in(call, 3 * H) + 2 * H; };
-    sweep(U_n, rows.active(), rows.count(), delta_n, nothing_ahead, [&](Row& row, long u, int n, const float* sums) {
+    sweep(U_n, rows.active(), rows.count(), delta_n, [&](Row& row, long u, int n, const float* sums) {
       const Vec r = load(row.gate + u), dgated = load(sums);
       Gates(call, row, u, n).emit(1, dgated * load(row.gated + u) * (1.f - r), dbias);
       add_dropped(call, row, u, n, dgated * r);
@@ -764,27 +748,70 @@ struct GruResetBefore {
 // ---------------------------------------------------------------------------------------------------------
 // 7  All steps.
 
-template <class Cell>
-void forward(const Call& call, const Cell& cell, const long* batch, long count) {
-  const long H = call.H;
-  Rows rows(call, batch, count);
+// One step of one row on its way through x·W.
+struct Projection {
+  const float* x;
+  float* gates;
+};
+
+// As many steps of x·W at a time as keep the panels of W busy and stay in the cache until they are read.
+long steps_at_once(const Call& call, long rows) { return std::max<long>(1, std::min(call.T, 96 / rows)); }
+
+// The inputs of the gates, x·W + b, of the steps first … first + steps − 1.
+void project(const Call& call, const Panels& W, Rows& rows, long first, long steps) {
+  const long width = call.G * padded(call.H);
+  std::vector<Projection> all;
+  for (const Row& row : rows)
+    for (long i = 0; i < steps; ++i) {
+      const long t = call.when(first + i);
+      if (!call.active(row.b, t)) continue;
+      all.push_back({call.x + (row.b * call.T + t) * call.D, row.inputs + i * width});
+    }
+  std::vector<Projection*> pointers;
+  for (Projection& one : all) pointers.push_back(&one);
+  const auto x = [](const Projection& one) { return one.x; };
+  sweep(W, pointers.data(), long(pointers.size()), x,
+        [&](Projection& one, long u, int, const float* sums) {
+          for (long gate = 0; gate < call.G; ++gate)
+            store(one.gates + u * call.G + gate * kLanes,
+                  load(sums + gate * kLanes) + load(call.bias + gate * padded(call.H) + u));
+        });
+}
+
+void start(const Call& call, Rows& rows) {
   for (Row& row : rows) {
-    copy(row.h, call.first[0] + row.b * H, H);
-    if (call.states() == 2) copy(row.c, call.first[1] + row.b * H, H);
+    copy(row.h, call.first[0] + row.b * call.H, call.H);
+    if (call.states() == 2) copy(row.c, call.first[1] + row.b * call.H, call.H);
     row.drop(call);
   }
-  for (long step = 0; step < call.T; ++step) {
-    rows.move_to(step);
-    cell.step(call, rows);
-    for (Row& row : rows) {
-      if (row.active) std::swap(row.h, row.next), row.drop(call);
-      if (call.h_sequence) copy(call.h_sequence + row.out(call), row.h, H);
-      if (call.c_sequence) copy(call.c_sequence + row.out(call), row.c, H);
-    }
+}
+
+template <class Cell>
+void take_step(const Call& call, const Cell& cell, Rows& rows, long step) {
+  rows.move_to(step);
+  cell.step(call, rows);
+  for (Row& row : rows) {
+    if (row.active) std::swap(row.h, row.next), row.drop(call);
+    if (call.h_sequence) copy(call.h_sequence + row.out(call), row.h, call.H);
+    if (call.c_sequence) copy(call.c_sequence + row.out(call), row.c, call.H);
+    row.inputs += call.G * padded(call.H);
+  }
+}
+
+template <class Cell>
+void forward(const Call& call, const Panels& W, const Cell& cell, const long* batch, long count) {
+  const long most = steps_at_once(call, count);
+  Rows rows(call, batch, count, most);
+  start(call, rows);
+  for (long first = 0; first < call.T; first += most) {
+    const long steps = std::min(most, call.T - first);
+    project(call, W, rows, first, steps);
+    for (long i = 0; i < steps; ++i) take_step(call, cell, rows, first + i);
+    for (Row& row : rows) row.inputs -= steps * call.G * padded(call.H);
   }
   for (Row& row : rows) {
-    copy(call.last[0] + row.b * H, row.h, H);
-    if (call.states() == 2) copy(call.last[1] + row.b * H, row.c, H);
+    copy(call.last[0] + row.b * call.H, row.h, call.H);
+    if (call.states() == 2) copy(call.last[1] + row.b * call.H, row.c, call.H);
   }
 }
 
@@ -841,8 +868,11 @@ void share_out(const Call& call, long pieces, Work work) {
 
 template <class Cell>
 void forward_all(const Call& call) {
+  static thread_local Scratch scratch;
+  const Panels W({call.W, call.D, call.H, call.G * call.H, 1, call.H, int(call.G)}, scratch);
   const Cell cell(call, kForward);
-  share_out(call, pieces(call), [&](const long* rows, long count, long) { forward(call, cell, rows, count); });
+  share_out(call, pieces(call),
+            [&](const long* rows, long count, long) { forward(call, W, cell, rows, count); });
 }
 
 // `dbias`: G + 1 padded vectors, of which the last is for the GRU's b_n. Every piece has its own sums, added
@@ -951,8 +981,8 @@ class Context {
     return TF_TensorElementCount(tensor) ? static_cast<float*>(TF_TensorData(tensor)) : nullptr;
   }
 
-  float* output(int index, bool wanted, std::vector<int64_t> shape, int from = -1) {
-    return wanted ? output(index, shape, from) : output(index, {0});
+  float* output(int index, bool wanted, std::vector<int64_t> shape) {
+    return wanted ? output(index, shape) : output(index, {0});
   }
 
   void fail(const std::string& message) {
@@ -995,20 +1025,19 @@ void* create(TF_OpKernelConstruction* construction) {
 
 void destroy(void* settings) { delete static_cast<Settings*>(settings); }
 
-// Both operations begin with these inputs; the first has the shape [B, T, G·H].
-enum { kGates, kU, kH, kC, kMask, kDropout, kZoneoutH, kZoneoutC, kCommon };
+// Both operations begin with these inputs; the first is x or the gates, [B, T, …].
+enum { kInputs, kU, kH, kC, kMask, kDropout, kZoneoutH, kZoneoutC, kCommon };
 
 Call common(const Settings& settings, Context& context) {
   Call call = {};
   call.kind = Kind(settings.cell);
   call.go_backwards = settings.go_backwards;
   call.threads = int(settings.threads);
-  call.B = context.size(kGates, 0);
-  call.T = context.size(kGates, 1);
+  call.B = context.size(kInputs, 0);
+  call.T = context.size(kInputs, 1);
   call.H = context.size(kU, 0);
   call.G = call.kind == kLstm ? 4 : call.kind < kGru ? 1 : 3;
   const long states = call.B * call.H, steps = call.B * call.T;
-  context.data(kGates, "gates", steps * call.G * call.H);
   call.U = context.floats(kU, "recurrent_kernel", call.H * call.G * call.H);
   call.first[0] = context.floats(kH, "the initial state h", states);
   if (call.states() == 2) call.first[1] = context.floats(kC, "the initial state c", states);
@@ -1028,7 +1057,7 @@ const float* padded_bias(const Call& call, const float* bias, Scratch& scratch) 
   return to;
 }
 
-enum { kBias = kCommon, kRecurrentBias };
+enum { kW = kCommon, kBias, kRecurrentBias };
 
 void compute_forward(void* kernel, TF_OpKernelContext* tf) {
   static thread_local Scratch scratch[2];
@@ -1036,14 +1065,16 @@ void compute_forward(void* kernel, TF_OpKernelContext* tf) {
   Context context(tf);
   Call call = common(settings, context);
   const long B = call.B, T = call.T, H = call.H, G = call.G;
-  call.product = context.floats(kGates, "gates", B * T * G * H);
+  call.D = context.size(kW, 0);
+  call.x = context.floats(kInputs, "the inputs", B * T * call.D);
+  call.W = context.floats(kW, "kernel", call.D * G * H);
   call.bias = padded_bias(call, context.floats(kBias, "bias", G * H, true), scratch[0]);
   call.recurrent_bias =
       padded_bias(call, context.floats(kRecurrentBias, "the recurrent bias", G * H, true), scratch[1]);
   call.h_sequence = context.output(0, settings.return_sequences || settings.keep, {B, T, H});
   call.last[0] = context.output(1, {B, H});
   call.last[1] = context.output(2, call.states() == 2, {B, H});
-  call.gates = context.output(3, settings.keep, {B, T, G * H}, kGates);
+  call.gates = context.output(3, settings.keep, {B, T, G * H});
   float* extra = context.output(4, settings.keep && (call.kind == kLstm || call.kind == kGru), {B, T, H});
   (call.kind == kLstm ? call.c_sequence : call.inner) = extra;
   if (context.ok() && B) forward_any(call);
@@ -1058,14 +1089,14 @@ void compute_backward(void* kernel, TF_OpKernelContext* tf) {
   Call call = common(settings, context);
   const long B = call.B, T = call.T, H = call.H, G = call.G;
   const bool lstm = call.kind == kLstm, after = call.kind == kGru, before = call.kind == kGruResetBefore;
-  call.gates = const_cast<float*>(context.floats(kGates, "gates", B * T * G * H));
+  call.gates = const_cast<float*>(context.floats(kInputs, "the gates", B * T * G * H));
   float* extra = const_cast<float*>(context.floats(kExtra, "what forward kept", B * T * H, !lstm && !after));
   (lstm ? call.c_sequence : call.inner) = extra;
   call.h_sequence = const_cast<float*>(context.floats(kSequence, "the sequence", B * T * H));
   call.dsequence = context.floats(kDSequence, "the sequence's error", B * T * H, true);
   call.dlast[0] = context.floats(kDH, "the error of h", B * H);
   if (lstm) call.dlast[1] = context.floats(kDC, "the error of c", B * H);
-  call.delta = context.output(0, {B, T, G * H}, kGates);
+  call.delta = context.output(0, {B, T, G * H}, kInputs);
   call.recurrent_delta = context.output(1, after, {B, T, 3 * H});
   call.previous = context.output(2, {B, T, H});
   call.reset = context.output(3, before, {B, T, H});
@@ -1089,7 +1120,8 @@ void register_op(const char* name, std::vector<const char*> inputs, std::vector<
   TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
   for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, input);
   for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(op, output);
-  for (const char* attribute : {"cell: int", "threads: int", "go_backwards: bool", "return_sequences: bool", "keep: bool"})
+  for (const char* attribute :
+       {"cell: int", "threads: int", "go_backwards: bool", "return_sequences: bool", "keep: bool"})
     TF_OpDefinitionBuilderAddAttr(op, attribute);
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, TF_ShapeInferenceContextSetUnknownShape);
   TF_RegisterOpDefinition(op, status.it);
@@ -1099,8 +1131,8 @@ void register_op(const char* name, std::vector<const char*> inputs, std::vector<
 
 const bool registered = [] {
   register_op(ZOO_FORWARD,
-              {"product: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
-               "zoneout_h: float", "zoneout_c: float", "bias: float", "recurrent_bias: float"},
+              {"x: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
+               "zoneout_h: float", "zoneout_c: float", "w: float", "bias: float", "recurrent_bias: float"},
               {"sequence: float", "h_last: float", "c_last: float", "gates: float", "extra: float"},
               compute_forward);
   register_op(ZOO_BACKWARD,

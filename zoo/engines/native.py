@@ -23,7 +23,7 @@ from absl import logging
 from tensorflow.python.eager import record
 
 from zoo import recurrence
-from zoo.cell import dot, outer
+from zoo.cell import dot_transposed, outer
 
 SOURCE = pathlib.Path(__file__).with_name("native.cc")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno",
@@ -85,7 +85,7 @@ def kind(cell):
 # What the engine does.
 
 def run(cell, inputs, states, timing, return_sequences):
-    """As `zoo.recurrence.run`. x·W stays outside, so that ∂L/∂W and ∂L/∂x are single products."""
+    """As `zoo.recurrence.run`."""
     return operations().run(cell, inputs, states, timing, return_sequences)
 
 
@@ -103,9 +103,8 @@ class Operations:
         tf.RegisterGradient(name)(self.gradient)
 
     def run(self, cell, inputs, states, timing, return_sequences):
-        tensors = [dot(inputs, tf.convert_to_tensor(cell.kernel)),
-                   tf.convert_to_tensor(cell.recurrent_kernel), *pair(states), *given(timing),
-                   *biases(cell)]
+        tensors = [inputs, tf.convert_to_tensor(cell.recurrent_kernel), *pair(states), *given(timing),
+                   tf.convert_to_tensor(cell.kernel), *biases(cell)]
         # Without a tape nothing is kept; a gradient asked for all the same runs the steps again.
         keep = record.should_record_backprop([t for t in tensors if t.dtype == tf.float32])
         sequence, h, c, *_ = self.forward(
@@ -117,7 +116,7 @@ class Operations:
 
     def gradient(self, forward, dsequence, dh, dc, *_):
         """∂L/∂ the inputs of the forward operation, in their order."""
-        product, U, h, c, *timing, bias, recurrent_bias = forward.inputs
+        x, U, h, c, *timing, W, bias, recurrent_bias = forward.inputs
         settings = {name: forward.get_attr(name)
                     for name in ("cell", "threads", "go_backwards", "return_sequences")}
         outputs = forward.outputs
@@ -129,12 +128,12 @@ class Operations:
             gates, U, h, c, *timing, extra, sequence,
             dsequence if settings["return_sequences"] else nothing(), dh, dc if lstm else nothing(),
             keep=True, **settings)
-        delta = shaped(delta, product.shape)
+        delta = shaped(delta, [*x.shape[:2], W.shape[1]])
         dU = recurrent_gradient(settings["cell"], U.shape[0], delta, inward, previous, reset)
-        biases = [shaped(dbias, product.shape[-1:]), inner_bias_gradient(U.shape[0], dbias, dinner)]
+        biases = [shaped(dbias, W.shape[-1:]), inner_bias_gradient(U.shape[0], dbias, dinner)]
         dbiases = [db if is_given(b) else None for b, db in zip((bias, recurrent_bias), biases)]
-        return [delta, dU, shaped(dh, h.shape), shaped(dc, c.shape) if lstm else None,
-                *[None for _ in timing], *dbiases]
+        return [dot_transposed(delta, W), dU, shaped(dh, h.shape), shaped(dc, c.shape) if lstm else None,
+                *[None for _ in timing], outer(x, delta), *dbiases]
 
 
 def nothing(dtype=tf.float32):

@@ -1,0 +1,22 @@
+#!/bin/sh
+# The native engine under the address and undefined-behaviour sanitisers, over every shape its tests know.
+# From the root of the repository:  sh tests/sanitize.sh [python]
+# A finding ends the run with the sanitiser's report. Needs g++ and its sanitiser libraries.
+set -eu
+python=${1:-python}
+folder=$(mktemp -d)
+trap 'cat "$folder"/report* 2>/dev/null; rm -rf "$folder"' EXIT
+
+cat > "$folder/sanitising-g++" <<'END'
+#!/bin/sh
+exec g++ "$@" -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+END
+chmod +x "$folder/sanitising-g++"
+
+# TensorFlow itself is not instrumented: its leaks are not ours, and its allocator must stay its own.
+LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
+ASAN_OPTIONS="detect_leaks=0:alloc_dealloc_mismatch=0:log_path=$folder/report" \
+UBSAN_OPTIONS="print_stacktrace=1:log_path=$folder/report" \
+CXX="$folder/sanitising-g++" XDG_CACHE_HOME="$folder" \
+"$python" -m pytest -p no:cacheprovider tests/test_native.py \
+    -k "agree or empty or no_steps or odd or not_a_number or depend or traced or state"

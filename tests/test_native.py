@@ -1,0 +1,399 @@
+"""The compiled engine against the oracle and the loop, how it is built, and how it behaves."""
+import functools
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_checks import (AGREEMENT, CELLS, MASKS, assert_agree, case, computed, expected, make, mask,
+                          ready)
+
+import zoo
+from zoo import engines, recurrence
+from zoo.engines import native
+
+each_cell = pytest.mark.parametrize("cell", CELLS)
+each_mask = pytest.mark.parametrize("name", MASKS)
+each_mode = pytest.mark.parametrize("graph", (False, True), ids=("eager", "graph"))
+
+# No axis a multiple of a vector, one that is, fewer rows than a block, several blocks, single steps.
+SHAPES = [(1, 1, 1, 1), (1, 5, 3, 16), (2, 3, 1, 7), (7, 4, 5, 33), (13, 2, 2, 64), (5, 1, 4, 70),
+          (20, 3, 6, 100)]
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def engine():
+    """The engine by its name, where a compiler is at hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "ENGINES", {**engines.ENGINES, "native": native})
+        try:
+            native.find_compiler()
+        except native.BuildError as error:
+            pytest.skip(str(error))
+        assert native.operations().missing is None
+        yield
+
+
+@pytest.fixture
+def several_threads(monkeypatch):
+    """Small batches go to several threads too."""
+    monkeypatch.setattr(native, "threads", lambda: 3)
+
+
+def compiled(cell, **options):
+    return make(cell, engine="native", dtype="float32", **options)
+
+
+@functools.lru_cache(maxsize=None)
+def kept(cell):
+    """One layer for several tests, so that its graph is traced once."""
+    return compiled(cell)
+
+
+# ---------------------------------------------------------------- numbers
+
+@each_mode
+@each_mask
+@each_cell
+def test_outputs_states_and_gradients_agree_with_the_oracle(cell, name, graph):
+    given, masked = case(cell).to("float32"), mask(name)
+    actual = computed(kept(cell), given, mask=masked, graph=graph)
+    assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
+
+
+@each_shape
+@each_cell
+def test_every_shape_agrees_with_the_oracle(cell, shape, several_threads):
+    batch, time, features, units = shape
+    given = case(cell, 1, batch, time, features, units).to("float32")
+    masked = mask("with holes", batch, time) if batch > 1 and time > 1 else None
+    actual = computed(compiled(cell, units=units), given, mask=masked)
+    assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
+
+
+VARIANTS = {
+    "backwards": {"go_backwards": True},
+    "zeros for masked": {"zero_output_for_mask": True},
+    "expected zoneout": {"zoneout": 0.3},
+    "backwards with zoneout": {"go_backwards": True, "zoneout": 0.2},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@each_cell
+def test_variants_agree_with_the_oracle(cell, variant):
+    given, options = case(cell, seed=2).to("float32"), VARIANTS[variant]
+    for name in ("none", "with holes"):
+        actual = computed(compiled(cell, **options), given, mask=mask(name))
+        assert_agree(actual, expected(cell, given, mask=mask(name), **options), AGREEMENT)
+
+
+def test_a_relu_network_agrees_with_the_oracle():
+    given = case("simple_rnn", units=37).to("float32")
+    actual = computed(compiled("simple_rnn", units=37, activation="relu"), given, mask=mask("with holes"))
+    wanted = expected("simple_rnn", given, mask=mask("with holes"), activation="relu")
+    assert_agree(actual, wanted, AGREEMENT)
+
+
+@each_cell
+def test_layers_without_a_bias_agree_with_the_oracle(cell):
+    given = case(cell, use_bias=False).to("float32")
+    assert_agree(computed(compiled(cell, use_bias=False), given), expected(cell, given), AGREEMENT)
+
+
+@each_cell
+def test_a_long_sequence_agrees_with_the_oracle(cell, several_threads):
+    given = case(cell, batch=9, time=150, units=48).to("float32")
+    masked = np.arange(150) < np.arange(150, 15, -15)[:, None]
+    actual = computed(compiled(cell, units=48), given, mask=masked)
+    assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
+
+
+def both_engines(cell, given, timing, sequences=True):
+    """Outputs and gradients of the loop and of the engine for one `Timing`."""
+    layer = compiled(cell)
+    ready(layer, given)
+    tensors = [tf.constant(a) for a in (given.x, *given.states)] + [w.value for w in layer.weights]
+    return [differentiated(engine, layer.cell, tensors, given, timing, sequences)
+            for engine in (native, recurrence)]
+
+
+def differentiated(engine, cell, tensors, given, timing, sequences):
+    x, states = tensors[0], tensors[1:1 + len(given.states)]
+    with tf.GradientTape() as tape:
+        tape.watch([x, *states])
+        y, last = engine.run(cell, x, states, timing, sequences)
+        loss = sum(tf.reduce_sum(s * d) for s, d in zip(last, given.dstates))
+        loss += tf.reduce_sum(y * given.dy) if sequences else 0.
+    assert sequences or y is None
+    values = [*last, *tape.gradient(loss, tensors)] + ([y] if sequences else [])
+    return {str(n): value.numpy() for n, value in enumerate(values)}
+
+
+@pytest.mark.parametrize("sequences", (True, False), ids=("sequences", "last"))
+@each_cell
+def test_drawn_zoneout_and_dropout_masks_agree_with_the_loop(cell, sequences):
+    given = case(cell, seed=3).to("float32")
+    draws = np.random.default_rng(4).random
+    zoneout = tuple(tf.constant(draws(given.dy.shape) < 0.3, tf.float32) for _ in given.states)
+    dropout = tf.constant((draws(given.states[0].shape) < 0.8) / 0.8, tf.float32)
+    for name in ("none", "with holes"):
+        masked = None if mask(name) is None else tf.constant(mask(name))
+        timing = recurrence.Timing(masked, zoneout, dropout, go_backwards=True)
+        assert_agree(*both_engines(cell, given, timing, sequences), AGREEMENT)
+
+
+@each_cell
+def test_an_empty_batch_gives_what_the_loop_gives(cell):
+    given = case(cell, batch=0).to("float32")
+    assert_agree(*both_engines(cell, given, recurrence.Timing()), AGREEMENT)
+
+
+@each_cell
+def test_no_steps_leave_states_and_their_errors_as_they_are(cell):
+    given = case(cell, time=0).to("float32")
+    found = computed(kept(cell), given)
+    assert found["outputs"].shape == (4, 0, 5) and found["dx"].shape == (4, 0, 3)
+    for n, (state, error) in enumerate(zip(given.states, given.dstates)):
+        assert np.array_equal(found[f"state {n}"], state)
+        assert np.array_equal(found[f"dstate {n}"], error)
+    assert not any(found[name].any() for name in ("dkernel", "drecurrent_kernel", "dbias"))
+
+
+@pytest.mark.parametrize("value", (np.nan, np.inf, -np.inf, 1e30, -3e38, 1e-42))
+@each_cell
+def test_odd_numbers_give_what_the_loop_gives(cell, value):
+    given = case(cell, seed=5).to("float32")
+    given.x[1, 2, 0] = value
+    given.states[0][2, 1] = value
+    layer = compiled(cell)
+    ready(layer, given)
+    (y, states), (wanted, wanted_states) = [
+        engine.run(layer.cell, tf.constant(given.x), list(map(tf.constant, given.states)),
+                   recurrence.Timing(), True) for engine in (native, recurrence)]
+    for a, b in zip([y, *states], [wanted, *wanted_states]):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6)
+
+
+@each_cell
+def test_not_a_number_in_one_row_leaves_the_other_rows_alone(cell, several_threads):
+    given = case(cell, batch=8, units=20).to("float32")
+    clean = computed(compiled(cell, units=20), given)["outputs"]
+    given.x[3, 0] = np.nan
+    spoilt = computed(compiled(cell, units=20), given)["outputs"]
+    assert np.isnan(spoilt[3]).all()
+    assert np.array_equal(np.delete(spoilt, 3, 0), np.delete(clean, 3, 0))
+
+
+@each_cell
+def test_a_result_does_not_depend_on_the_run_or_on_the_threads(cell, monkeypatch):
+    given = case(cell, batch=24, time=30, units=96).to("float32")
+    layer = compiled(cell, units=96)
+    monkeypatch.setattr(native, "threads", lambda: 1)
+    one = computed(layer, given)
+    monkeypatch.setattr(native, "threads", lambda: 4)
+    first, *others = [computed(layer, given) for _ in range(5)]
+    assert all(np.array_equal(first[name], other[name]) for other in others for name in first)
+    # Only a sum over all rows may be taken in another order.
+    assert all(np.array_equal(first[name], one[name]) for name in first if not name.startswith("db"))
+    assert_agree(first, one, AGREEMENT)
+
+
+# ---------------------------------------------------------------- in TensorFlow
+
+@each_cell
+def test_a_gradient_asked_of_a_function_traced_without_a_tape_is_right(cell):
+    given = case(cell).to("float32")
+    layer = compiled(cell)
+    ready(layer, given)
+    function = tf.function(lambda x: layer(x)[0])
+    x = tf.constant(given.x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    zeros = case(cell).to("float32")
+    for state in (*zeros.states, *zeros.dstates):
+        state[:] = 0
+    np.testing.assert_allclose(tape.gradient(y, x, given.dy), expected(cell, zeros)["dx"], 1e-4, 1e-5)
+
+
+@each_cell
+def test_shapes_are_known_in_a_graph(cell):
+    layer = compiled(cell)
+    layer.build((None, None, 3))
+    spec = tf.TensorSpec((4, None, 3), tf.float32)
+    sequence, *states = tf.function(lambda x: layer(x)).get_concrete_function(spec).structured_outputs
+    assert sequence.shape.as_list() == [4, None, 5]
+    assert all(state.shape == (4, 5) for state in states)
+
+
+@each_cell
+def test_it_trains_under_fit_as_the_loop_does(cell):
+    losses = []
+    for engine in ("native", "loop"):
+        keras.utils.set_random_seed(1)
+        layer = make(cell, engine=engine, dtype="float32", return_sequences=False, return_state=False)
+        model = keras.Sequential([keras.layers.Embedding(20, 6, mask_zero=True),
+                                  zoo.Bidirectional(layer), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        ids = np.random.default_rng(0).integers(0, 20, (32, 9))
+        history = model.fit(ids, ids.mean(1), epochs=3, batch_size=8, shuffle=False, verbose=0)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_it_runs_in_the_replicas_of_a_strategy():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        layer = zoo.LSTM(6, engine="native")
+        layer.build((None, None, 3))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x))
+        return tape.gradient(loss, [w.value for w in layer.trainable_weights])[0]
+
+    x = tf.ones([2, 4, 3])
+    gradient = tf.function(lambda x: strategy.run(step, (x,)))(x)
+    np.testing.assert_allclose(gradient, step(x), rtol=1e-5)
+
+
+def test_a_state_of_another_batch_is_an_error_not_a_crash():
+    layer = compiled("lstm")
+    layer.build((None, None, 3))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="state h of 20 elements, received 5"):
+        layer(tf.ones([4, 2, 3]), initial_state=[tf.ones([1, 5]), tf.ones([1, 5])])
+
+
+def resident_bytes():
+    pages = pathlib.Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * 4096
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_ten_thousand_calls_leak_nothing():
+    layer = compiled("lstm", units=32)
+    layer.build((None, None, 16))
+
+    @tf.function
+    def steps(count):
+        x = tf.ones([4, 8, 16])
+        for _ in tf.range(count):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                loss = tf.reduce_sum(layer(x)[0])
+            x -= 1e-3 * tape.gradient(loss, x)
+        return x
+
+    steps(tf.constant(1000))
+    before = resident_bytes()
+    steps(tf.constant(10000))
+    assert resident_bytes() - before < 8e6  # one [4, 8, 128] kept a call would be 160 MB
+
+
+# ---------------------------------------------------------------- what it cannot run
+
+@pytest.mark.parametrize("layer, options, condition", [
+    ("LSTM", {"activation": "relu"}, "activation tanh, not relu"),
+    ("GRU", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation sigmoid, not hard_sigmoid"),
+    ("SimpleRNN", {"activation": "softsign"}, "activation tanh or relu, not softsign"),
+    ("LSTM", {"dtype": "float64"}, "float32, not float64"),
+    ("GRU", {"dtype": "mixed_bfloat16"}, "float32, not bfloat16"),
+    ("LSTM", {"truncate": 5}, "truncate=None, not 5"),
+])
+def test_an_unmet_condition_is_named(layer, options, condition):
+    with pytest.raises(ValueError, match=condition):
+        getattr(zoo, layer)(4, engine="native", **options)
+
+
+def test_a_cell_with_other_equations_is_not_run():
+    class Other(zoo.LSTMCell):
+        pass
+
+    layer = zoo.LSTM(4)
+    layer.cell = Other(4)
+    assert "not a Other" in native.unmet(layer)
+
+
+def test_the_environment_turns_it_off(monkeypatch):
+    monkeypatch.setenv("ZOO_NATIVE", "0")
+    with pytest.raises(ValueError, match="ZOO_NATIVE"):
+        zoo.LSTM(4, engine="native")
+    monkeypatch.setattr(engines, "ENGINES", {"native": native, "loop": recurrence})
+    assert zoo.LSTM(4).engine_in_use == "loop"
+
+
+# ---------------------------------------------------------------- the build
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A process that has not asked for the operations yet, and an empty cache."""
+    monkeypatch.setattr(native, "_operations", functools.cache(native._operations.__wrapped__))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "recurrent-zoo"
+
+
+def compiler(path, script):
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_failed_build_says_what_the_compiler_said(fresh, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", compiler(tmp_path / "cc", "echo no such luck >&2; exit 1"))
+    with pytest.raises(ValueError, match="no such luck"):
+        zoo.LSTM(4, engine="native")
+    assert not list(fresh.iterdir())
+
+
+def test_without_a_build_auto_uses_the_loop_and_says_so_once(fresh, monkeypatch, tmp_path):
+    messages = []
+    monkeypatch.setattr(native.logging, "info", lambda text, *values: messages.append(text % values))
+    monkeypatch.setenv("CXX", compiler(tmp_path / "cc", "exit 1"))
+    monkeypatch.setattr(engines, "ENGINES", {"native": native, "loop": recurrence})
+    assert [zoo.LSTM(4).engine_in_use for _ in range(3)] == 3 * ["loop"]
+    assert len(messages) == 1 and "using the loop" in messages[0]
+
+
+def test_no_compiler_is_said_in_words(fresh, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    assert "install g++" in native.operations().missing
+
+
+def test_a_cache_folder_that_cannot_be_written_is_said_in_words(fresh, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "cannot write the cache folder" in native.operations().missing
+
+
+def test_a_build_that_disagrees_with_the_loop_is_not_kept(fresh, monkeypatch, tmp_path):
+    wrong = tmp_path / "wrong.cc"
+    wrong.write_text(native.SOURCE.read_text().replace("clamp(x, 9.f)", "clamp(x, 0.1f)"))
+    monkeypatch.setattr(native, "SOURCE", wrong)
+    monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-O0"))
+    assert "disagrees with the loop" in native.operations().missing
+    assert not list(fresh.iterdir())
+
+
+def test_what_changes_a_build_changes_its_name(monkeypatch):
+    path = native.find_compiler()
+    names = {native.build_key(path)}
+    for attribute, value in (("FLAGS", ("-O1",)), ("processor", lambda: "another")):
+        with monkeypatch.context() as patch:
+            patch.setattr(native, attribute, value)
+            names.add(native.build_key(path))
+    assert len(names) == 3 and all(name.isalpha() for name in names)
+
+
+def test_a_library_appears_whole_or_not_at_all(tmp_path):
+    library = tmp_path / "cache" / "native.so"
+    with native.temporary(library) as path:
+        pathlib.Path(path).write_text("whole")
+        assert not library.exists()
+    assert library.read_text() == "whole"
+    with pytest.raises(native.BuildError), native.temporary(tmp_path / "cache" / "other.so"):
+        raise native.BuildError("half")
+    assert [file.name for file in library.parent.iterdir()] == ["native.so"]
