@@ -59,11 +59,24 @@ def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding()
     np.testing.assert_array_equal(built(IDS), built(IDS, training=False))
 
 
-def test_network_survives_a_keras_file(tmp_path):
-    built = network(pooling="attention", cell="gru", layers=2)
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_configuration_survives_a_keras_file(tmp_path, name):
+    built = network(**configuration(CLASSIFIERS, name, {"layers": 2}))
+    for weight in built.weights:  # Nothing is left at a value that a new network would have too.
+        weight.assign(weight + 0.1 * keras.random.normal(weight.shape, seed=1))
     built.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(built(IDS), again(IDS))
+    assert len(again.weights) == len(built.weights) > 5
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16", "mixed_float16"])
+def test_every_precision_gives_nearly_the_same_logits(policy):
+    built = network(naive_bayes=True, pooling="mean+max+attention")
+    built.ratios.words.assign(keras.random.normal(built.ratios.words.shape, seed=1))
+    other = network(naive_bayes=True, pooling="mean+max+attention", dtype=policy)
+    other.set_weights(built.get_weights())
+    np.testing.assert_allclose(tf.cast(other(IDS), tf.float32), built(IDS), atol=0.05)
 
 
 @pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+"])
@@ -75,7 +88,7 @@ def test_an_unknown_pooling_is_refused(pooling):
 def test_an_unknown_cell_or_model_is_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
         network(cell="transformer")
-    with pytest.raises(ValueError, match="expected a model among bilstm.*received 'bert'"):
+    with pytest.raises(ValueError, match="expected a model among nb_bilstm.*received 'bert'"):
         configuration(CLASSIFIERS, "bert", {})
 
 
@@ -96,11 +109,28 @@ def test_several_labels_are_those_above_a_half():
     assert several.predict(["a film"])[0]["label"] == ""
 
 
-def test_regression_gives_the_number_itself():
+def test_regression_gives_the_number_on_its_own_scale():
     number = head("regression", ["stars"])
-    ids = number.text.dense(["a good film"])
-    assert number.predict(["a good film"]) == [
-        {"values": {"stars": float(number.network(ids)[0, 0])}}]
+    number.mean, number.deviation = 3.0, 2.0
+    logit = float(number.network(number.text.dense(["a good film"]))[0, 0])
+    answer = number.predict(["a good film"])[0]["values"]["stars"]
+    assert answer == pytest.approx(3.0 + 2.0 * logit)
+
+
+def test_predict_keeps_the_order_of_texts_and_takes_any_bytes():
+    one = head()
+    texts = [*TEXTS * 20, "good " * 3000, "ab\udcff"]
+    alone = [one.predict([text])[0]["probabilities"]["good"] for text in texts[-3:]]
+    together = [row["probabilities"]["good"] for row in one.predict(texts)[-3:]]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+    assert one.predict([]) == []
+
+
+def test_predict_follows_a_new_temperature():
+    one = head()
+    before = one.predict(["a good film"])
+    one.temperature = 5.0
+    assert one.predict(["a good film"]) != before
 
 
 def test_a_saved_head_answers_as_before(tmp_path):
@@ -130,3 +160,13 @@ def test_starting_from_another_head_takes_its_words_and_layers_only():
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match="init_from: expected recurrent layers of shapes"):
         new.start_from(head(units=6))
+
+
+def test_starting_from_a_head_with_other_labels_leaves_what_reads_their_ratios_new():
+    old, new = head(naive_bayes=True), head(labels=("yes", "no"), naive_bayes=True)
+    kernel = next(w for w in new.network.recurrent.weights if w.name == "kernel")
+    before = np.array(kernel)
+    new.start_from(old)
+    theirs = next(w for w in old.network.recurrent.weights if w.name == "kernel")
+    np.testing.assert_array_equal(np.array(kernel)[:4], np.array(theirs)[:4])
+    np.testing.assert_array_equal(np.array(kernel)[4:], before[4:])

@@ -80,6 +80,21 @@ class Classifier(keras.Model):
         # A correction of naive Bayes starts from none.
         self.linear = keras.layers.Dense(
             outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
+        self.build()
+
+    def build(self, ids_shape=None):
+        """Make all weights: their shapes follow from the options, so a new network is complete."""
+        width = self.options["embedding"]
+        self.embedding.build((None, None))
+        if self.ratios:
+            self.ratios.build((None, None))
+            width += 2 * self.ratios.outputs
+        self.recurrent.build((None, None, width))
+        width = self.recurrent.compute_output_shape((None, None, width))[-1]
+        if self.attention:
+            self.attention.build((None, None, width))
+        self.linear.build((None, len(self.poolings) * width))
+        self.built = True
 
     def call(self, inputs, training=False):
         ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
@@ -160,29 +175,32 @@ class TextClassifier:
 
         probabilities = softmax(logits / temperature)    kind "single": one label a text
                         σ(logits / temperature)          kind "multi": any number of labels
-        value         = logits                           kind "regression"
+        values        = mean + deviation·logits          kind "regression"
 
     Args:    network      a `Classifier`
              text         a `Text`
              labels       names, in the order of the logits (for regression: of the numbers)
              kind         "single", "multi" or "regression"
              temperature  fitted on validation data, so that probabilities can be believed
+             mean, deviation  of the numbers in training, so that the network's own are near 1
     Source:  Guo et al. 2017 (temperature)
     """
 
     KINDS = ("single", "multi", "regression")
 
-    def __init__(self, network, text, labels, kind="single", temperature=1.0):
+    def __init__(self, network, text, labels, kind="single", temperature=1.0, mean=0.0,
+                 deviation=1.0):
         if kind not in self.KINDS:
             raise ValueError(f"kind: expected one of {self.KINDS}, received {kind!r}")
         self.network, self.text, self.labels = network, text, list(labels)
         self.kind, self.temperature = kind, temperature
+        self.mean, self.deviation = mean, deviation
 
     def answer(self, ids):
         """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
         logits = self.network(ids, training=False)
         if self.kind == "regression":
-            return {"values": logits}
+            return {"values": self.mean + self.deviation * logits}
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
         return {"probabilities": squash(logits / self.temperature)}
 
@@ -199,31 +217,25 @@ class TextClassifier:
         return {"label": tf.strings.regex_replace(
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
 
-    def predict(self, texts, batch_size=256):
+    def predict(self, texts, batch_size=64):
         """texts → one dictionary a text: {"label", "probabilities"} or {"values"}."""
-        answers = [self._compiled(tf.constant(texts[n:n + batch_size]))
-                   for n in range(0, len(texts), batch_size)]
-        return [named(row, self.labels) for answer in answers for row in rows(answer)]
-
-    @property
-    def _compiled(self):
-        if not hasattr(self, "_answer_text"):
-            self._answer_text = tf.function(
-                self.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
-        return self._answer_text
+        answer = tf.function(self.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
+        return in_slices(answer, texts, self.labels, batch_size)
 
     def start_from(self, other):
         """Take over another head's embedding, token by token, and its recurrent layers.
 
+        The rows of a kernel that read log-count ratios stay new: they belong to the labels.
+
         Raises:  ValueError: layers of other shapes
         """
-        ours, theirs = self.network.recurrent.weights, other.network.recurrent.weights
-        shapes = [[tuple(w.shape) for w in weights] for weights in (ours, theirs)]
+        ours, theirs = (read_words(head.network) for head in (self, other))
+        shapes = [[part.shape for _, part in weights] for weights in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
                              f"{shapes[1]}; train with the same cell, units, layers and embedding")
-        for weight, value in zip(ours, theirs):
-            weight.assign(value)
+        for (weight, _), (_, known) in zip(ours, theirs):
+            weight.assign(np.concatenate([known, np.array(weight)[len(known):]]))
         row = {token: n for n, token in enumerate(other.text.vocabulary)}
         found = [(n, row[token]) for n, token in enumerate(self.text.vocabulary) if token in row]
         table = np.array(self.network.embedding.embeddings)
@@ -273,7 +285,8 @@ class TextClassifier:
         self.network.save(folder / "model.keras")
         self.text.save(folder)
         facts = {"head": "classifier", "labels": self.labels, "kind": self.kind,
-                 "temperature": self.temperature}
+                 "temperature": self.temperature, "mean": self.mean,
+                 "deviation": self.deviation}
         (folder / "model.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
@@ -281,9 +294,31 @@ class TextClassifier:
         """What `save` wrote there."""
         folder = pathlib.Path(folder)
         facts = json.loads((folder / "model.json").read_text())
+        facts.pop("head")
         network = keras.saving.load_model(folder / "model.keras", compile=False)
-        return cls(network, Text.load(folder), facts["labels"], facts["kind"],
-                   facts["temperature"])
+        return cls(network, Text.load(folder), **facts)
+
+
+def read_words(network):
+    """[(weight, its part that reads embeddings or states)] of the recurrent layers."""
+    first = {id(w) for w in network.recurrent.layers[0].weights if w.name == "kernel"}
+    return [(w, np.array(w)[:network.options["embedding"]] if id(w) in first else np.array(w))
+            for w in network.recurrent.weights]
+
+
+def in_slices(answer, texts, labels, size=64):
+    """answer(strings [B]) of all texts, in order, a slice of similar lengths at a time.
+
+    Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
+    """
+    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
+    order = sorted(range(len(texts)), key=lambda n: len(encoded[n]))
+    answered = [None] * len(texts)
+    for start in range(0, len(order), size):
+        chosen = order[start:start + size]
+        for n, row in zip(chosen, rows(answer(tf.constant([encoded[n] for n in chosen])))):
+            answered[n] = named(row, labels)
+    return answered
 
 
 def rows(answer):

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 BUCKETS = 1 << 17
+MOST_LABELS = 32
 MULTIPLIER = 30011
 RANGE = 1 << 15  # of the previous id inside the hash, so that 32 bits hold the product
 
@@ -32,8 +33,8 @@ def pairs(ids, xp=tf):
     return modulo(modulo(before, RANGE) * MULTIPLIER + ids, BUCKETS)
 
 
-def first_occurrences(features):
-    """1 where a feature occurs for the first time in its text, else 0: [B, T] → [B, T] float.
+def first_occurrences(features, dtype=tf.float32):
+    """1 where a feature occurs for the first time in its text, else 0: [B, T] → [B, T].
 
     >>> first_occurrences(tf.constant([[5, 7, 5, 5]])).numpy().tolist()
     [[1.0, 1.0, 0.0, 0.0]]
@@ -41,7 +42,7 @@ def first_occurrences(features):
     steps = tf.range(tf.shape(features)[1])
     earlier = tf.expand_dims(steps, 1) > tf.expand_dims(steps, 0)
     same = tf.equal(tf.expand_dims(features, 2), tf.expand_dims(features, 1))
-    return 1.0 - tf.cast(tf.reduce_any(same & earlier, 2), tf.float32)
+    return 1 - tf.cast(tf.reduce_any(same & earlier, 2), dtype)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -56,12 +57,17 @@ class LogCountRatios(keras.layers.Layer):
     Args:    vocabulary_size, outputs   rows and columns of the table of words
     Call:    ids [B, T] → ratios [B, T, 2, K]
 
+    Raises:  ValueError: more than 32 labels
+
     >>> LogCountRatios(vocabulary_size=9, outputs=2)(tf.constant([[2, 3, 0]])).shape.as_list()
     [1, 3, 2, 2]
     """
 
     def __init__(self, vocabulary_size, outputs, **kwargs):
         super().__init__(**kwargs)
+        if outputs > MOST_LABELS:
+            raise ValueError(f"naive_bayes: expected at most {MOST_LABELS} labels, whose tables fit into "
+                             f"memory, received {outputs}; use naive_bayes=False")
         self.vocabulary_size, self.outputs = vocabulary_size, outputs
 
     def build(self, ids_shape):
@@ -82,10 +88,11 @@ class LogCountRatios(keras.layers.Layer):
 
     def sum(self, ids, ratios):
         """Naive Bayes of a text: ids [B, T], ratios [B, T, 2, K] → [B, K]."""
-        once = tf.stack([first_occurrences(ids), first_occurrences(pairs(ids))], 2)
-        weights = tf.expand_dims(once * tf.convert_to_tensor(self.scales), -1)
-        length = tf.reduce_sum(shown(ids, ratios.dtype), [1, 2])
-        return tf.reduce_sum(weights * ratios, [1, 2]) / tf.sqrt(tf.maximum(length, 1.0))
+        dtype = ratios.dtype
+        once = tf.stack([first_occurrences(ids, dtype), first_occurrences(pairs(ids), dtype)], 2)
+        weights = tf.expand_dims(once * tf.cast(self.scales, dtype), -1)
+        length = tf.reduce_sum(shown(ids, dtype), [1, 2])
+        return tf.reduce_sum(weights * ratios, [1, 2]) / tf.sqrt(tf.maximum(length, tf.ones([], dtype)))
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size,
@@ -107,20 +114,18 @@ class CrossFit:
 
     def __init__(self, texts, members, vocabulary_size, seed=0, folds=10):
         self.fold = np.random.default_rng(seed).integers(1, folds + 1, len(texts))
-        keys = {"words": (vocabulary_size, lambda ids: ids),
-                "pairs": (BUCKETS, lambda ids: pairs(ids[None], np)[0])}
-        self.words, self.pairs = (
-            self._tables(texts, np.asarray(members, np.float32), size, key, folds)
-            for size, key in keys.values())
+        texts, members = [np.asarray(ids) for ids in texts], np.asarray(members, np.float32)
+        self.words = self._table(texts, members, vocabulary_size, folds)
+        self.pairs = self._table([pairs(ids[None], np)[0] for ids in texts], members, BUCKETS, folds)
         self.words[:, :2] = 0.0  # padding and unknown words say nothing
 
-    def _tables(self, texts, members, size, key, folds):
+    def _table(self, features, members, size, folds):
         """[1 + folds, size, K]: the ratios of all texts, then those without each fold."""
         inside, outside = np.zeros((2, 1 + folds, size, members.shape[1]), np.float32)
-        for ids, labels, fold in zip(texts, members, self.fold):
-            features = np.unique(key(np.asarray(ids)))
-            inside[fold, features] += labels
-            outside[fold, features] += 1 - labels
+        for found, labels, fold in zip(features, members, self.fold):
+            once = np.unique(found)
+            inside[fold, once] += labels
+            outside[fold, once] += 1 - labels
         for counts in (inside, outside):
             whole = counts.sum(0)
             counts[1:] = whole - counts[1:]

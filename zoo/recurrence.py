@@ -134,7 +134,7 @@ def _hold(new, old, timing, t):
 
 def _backpropagate(cell, x_gates, states, weights, timing, sequences, dy, dfinal):
     """∂L/∂x_gates, ∂L/∂states, ∂L/∂weights, given dy [T, B, H] or None and the final states' errors."""
-    previous = [tf.concat([s[None], sequence[:-1]], 0) for s, sequence in zip(states, sequences)]
+    previous = [tf.concat([s[None], sequence], 0)[:-1] for s, sequence in zip(states, sequences)]
     new = sequences if timing.zoneout is None else None
     local = cell.linearise(x_gates, previous, new, weights, timing.dropout)
     if timing.mask is not None:

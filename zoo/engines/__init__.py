@@ -11,10 +11,17 @@ with, so that an exported graph holds stock TensorFlow ops only.
 """
 
 import contextlib
+import sys
+
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from zoo import recurrence
+from zoo.engines import native
 
-ENGINES = {"loop": recurrence}
+ENGINES = {"native": native, "loop": recurrence}
+
+SAVERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite")
 
 # A module global: the replica threads of `tf.distribute` see neither thread-locals nor contextvars.
 _exporting = False
@@ -43,11 +50,31 @@ def choose(layer):
 
     Raises:  ValueError: the engine that the layer names cannot run it; says which condition is unmet
     """
-    if _exporting:
+    if _exporting or _saving():
         return "loop"
     if layer.engine == "auto":
-        return next(name for name, engine in ENGINES.items() if engine.unmet(layer) is None)
-    condition = ENGINES[layer.engine].unmet(layer)
+        return next(name for name in ENGINES if unmet(name, layer) is None)
+    condition = unmet(layer.engine, layer)
     if condition is not None:
         raise ValueError(f"engine={layer.engine!r} cannot run {layer.name}: it needs {condition}")
     return layer.engine
+
+
+def unmet(name, layer):
+    """None, or the condition that keeps an engine from running the layer here and now, in words."""
+    if name != "loop" and control_flow_util.GraphOrParentsInXlaContext(
+            tf.compat.v1.get_default_graph()):
+        return "a function that XLA does not compile (jit_compile=False)"
+    return ENGINES[name].unmet(layer)
+
+
+def _saving():
+    """Whether Keras's or TensorFlow's own saving is tracing the layer: a file must run anywhere."""
+    if tf.executing_eagerly():
+        return False
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(SAVERS):
+            return True
+        frame = frame.f_back
+    return False

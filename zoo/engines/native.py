@@ -48,6 +48,8 @@ def _unmet_option(layer):
         return "ZOO_NATIVE unset: ZOO_NATIVE=0 turns the engine off"
     if _family(cell) is None:
         return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(cell).__name__}"
+    if tf.config.list_physical_devices("GPU"):
+        return "a machine without a GPU, whose tensors it would have to copy"
     if layer.compute_dtype != "float32":
         return f"float32, not {layer.compute_dtype}"
     if layer.truncate is not None:
