@@ -200,6 +200,34 @@ def test_mixed_precision_gives_half_precision():
     assert wrapper(np.zeros((B, T, D), "float32")).dtype == tf.bfloat16
 
 
+@pytest.mark.parametrize("states, message", [
+    ([(B, H)] * 2, "received 2"), ([(B, H)] * 5, "received 5"), ([], "received 0"),
+    ([(B + 1, H)] * 4, r"received \[5, 5\]"), ([(B, H + 1)] * 4, r"received \[4, 6\]")])
+def test_states_that_do_not_fit_are_refused_in_one_line(states, message):
+    wrapper = zoo.Bidirectional(zoo.LSTM(H))
+    with pytest.raises(ValueError, match=rf"^initial_state: expected 4 tensors.*{message}$"):
+        wrapper(tf.zeros((B, T, D)), initial_state=[tf.zeros(shape) for shape in states])
+
+
+def test_directions_may_have_states_of_their_own():
+    wrapper = zoo.Bidirectional(
+        zoo.LSTM(H, return_state=True),
+        backward_layer=zoo.GRU(4, go_backwards=True, return_state=True))
+    x, states = tf.ones((B, T, D)), [tf.ones((B, size)) for size in (H, H, 4)]
+    _, *found = wrapper(x, initial_state=states)
+    wanted = [*wrapper.forward_layer(x, initial_state=states[:2])[1:],
+              *wrapper.backward_layer(x, initial_state=states[2:])[1:]]
+    for one, two in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert len(wrapper.compute_mask(x)) == 4
+
+
+def test_the_first_of_several_masks_is_passed_on():
+    masked = tf.constant(mask("with holes"))
+    wrapper = both("gru", return_state=False)
+    assert wrapper.compute_mask(None, [masked, None]) is masked
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="merge_mode.*median|[Mm]erge.mode.*median"):
         zoo.Bidirectional(zoo.LSTM(H), merge_mode="median")

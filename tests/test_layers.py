@@ -1,5 +1,6 @@
 """SimpleRNN, GRU (both reset forms) and LSTM against the oracle, Keras and finite differences."""
 import functools
+import inspect
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from layer_checks import (AGREEMENT, CELLS, MASKS, B, D, H, T, assert_agree,
                           keras_twin, layer_class, make, mask, ready)
 
 import zoo
+from zoo.cell import elementwise
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
 each_mask = pytest.mark.parametrize("name", MASKS)
@@ -369,6 +371,45 @@ def test_defaults_are_those_of_keras(cell):
     assert {k: config.get(k, "missing") for k in wanted} == wanted
 
 
+NAMES = ("SimpleRNN", "GRU", "LSTM", "SimpleRNNCell", "GRUCell", "LSTMCell")
+
+
+def arguments(library, name):
+    return inspect.signature(getattr(library, name).__init__).parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_have_the_order_and_defaults_of_keras_and_our_own_are_by_keyword(name):
+    ours, theirs = arguments(zoo, name), arguments(keras.layers, name)
+    assert [ours[key] for key in ours if key in theirs] == list(theirs.values())
+    own = {key for key in ours if key not in theirs}
+    assert all(ours[key].kind == inspect.Parameter.KEYWORD_ONLY for key in own)
+    assert name.endswith("Cell") or {"zoneout", "truncate", "engine"} <= own
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_positional_arguments_mean_what_they_mean_in_keras(name):
+    """A value of its own for every argument, all given by position."""
+    values = {**KERAS_OPTIONS, "units": H, "recurrent_activation": "tanh", "unit_forget_bias": False,
+              "reset_after": False, "use_bias": False, "use_cudnn": False}
+    given = [values[key] for key, argument in arguments(keras.layers, name).items()
+             if key != "self" and argument.kind == argument.POSITIONAL_OR_KEYWORD]
+    ours, wanted = (getattr(library, name)(*given, name="same").get_config()
+                    for library in (zoo, keras.layers))
+    if name == "SimpleRNN":  # Keras 3.15 takes its activity_regularizer and drops it
+        wanted["activity_regularizer"] = ours["activity_regularizer"]
+    assert {key: ours.get(key, "missing") for key in wanted} == wanted
+
+
+def test_an_argument_too_many_or_none_at_all_is_an_error():
+    with pytest.raises(TypeError, match="positional"):
+        zoo.LSTM(H, *range(40))
+    with pytest.raises(TypeError, match="units"):
+        zoo.LSTM()
+    with pytest.raises(TypeError, match="activation"):
+        zoo.LSTM(H, "relu", activation="relu")
+
+
 @each_cell
 def test_choices_between_the_loops_of_keras_are_accepted(cell):
     given, layer = case(cell), make(cell, implementation=1, use_cudnn=False)
@@ -421,7 +462,8 @@ def test_fit_decreases_the_loss(cell, jit_compile):
     y = (x[:, 0] + x[:, -1])[:, None] / 10.0 - 1
     network = keras.Sequential([
         keras.layers.Embedding(11, 8, mask_zero=True),
-        make(cell, units=8, dtype="float32", return_sequences=False, return_state=False),
+        make(cell, units=8, dtype="float32", return_sequences=False, return_state=False,
+             engine="loop" if jit_compile else "auto"),
         keras.layers.Dense(1)])
     network.compile(keras.optimizers.Adam(0.05), "mse", jit_compile=jit_compile)
     losses = network.fit(x, y, batch_size=64, epochs=25, verbose=0).history["loss"]
@@ -665,6 +707,14 @@ BAD = {
     "zoneout one": ({"zoneout": 1.0}, "zoneout"),
     "zoneout negative": ({"zoneout": -0.5}, "zoneout"),
     "no units": ({"units": 0}, "units"),
+    "units as text": ({"units": "5"}, "units"),
+    "units missing": ({"units": None}, "units"),
+    "units a float": ({"units": 5.0}, "units"),
+    "units a truth value": ({"units": True}, "units"),
+    "truncate as text": ({"truncate": "x"}, "expected None or a number of steps"),
+    "dropout as text": ({"dropout": "x"}, "dropout"),
+    "cuDNN": ({"use_cudnn": True}, "no cuDNN engine"),
+    "cuDNN perhaps": ({"use_cudnn": "perhaps"}, "use_cudnn"),
 }
 
 
@@ -676,6 +726,100 @@ def test_bad_arguments_are_named(cell, bad):
         make(cell, **options)
     message = str(error.value)
     assert "\n" not in message and str(list(options.values())[0]) in message
+
+
+def mean_removed(x):
+    return x - tf.reduce_mean(x, -1, keepdims=True)
+
+
+@pytest.mark.parametrize("activation", (
+    "softmax", "log_softmax", "sparsemax", "glu", mean_removed, keras.layers.Softmax()))
+@pytest.mark.parametrize("cell, option", [
+    ("simple_rnn", "activation"), ("gru", "activation"), ("gru", "recurrent_activation"),
+    ("lstm", "activation"), ("lstm", "recurrent_activation")])
+def test_activations_that_mix_units_are_refused(cell, option, activation):
+    """Their derivative is a matrix; one number an element would be silently wrong."""
+    with pytest.raises(ValueError, match=f"^{option}: expected an elementwise activation") as error:
+        make(cell, **{option: activation})
+    assert "\n" not in str(error.value)
+
+
+MIXING = {"softmax", "log_softmax", "sparsemax", "glu"}
+
+
+def test_every_other_activation_of_keras_is_accepted():
+    names = {name for name, value in vars(keras.activations).items() if inspect.isfunction(value)}
+    for name in names - MIXING - {"get", "serialize", "deserialize", "threshold"}:  # has no defaults
+        assert make("lstm", activation=name).activation is getattr(keras.activations, name)
+
+
+def test_activations_are_checked_while_a_graph_is_traced():
+    def check():
+        assert elementwise("activation", "gelu") is keras.activations.gelu
+        with pytest.raises(ValueError, match="elementwise"):
+            elementwise("activation", "softmax")
+
+    tf.function(check)()
+    keras.ops.vectorized_map(lambda x: check() or x, tf.zeros(2))
+    with keras.src.backend.common.symbolic_scope.SymbolicScope():
+        check()
+
+
+WRONG_STATES = {
+    "too many": (lambda n: [tf.zeros((B, H))] * (n + 1), "received {more}"),
+    "too few": (lambda n: [tf.zeros((B, H))] * (n - 1), "received {less}"),
+    "another batch": (lambda n: [tf.zeros((B + 1, H))] * n, r"received \[5, 5\]"),
+    "one for all": (lambda n: [tf.zeros((1, H))] * n, r"received \[1, 5\]"),
+    "another width": (lambda n: [tf.zeros((B, H + 1))] * n, r"received \[4, 6\]"),
+    "another rank": (lambda n: [tf.zeros((B, 1, H))] * n, r"received \[4, 1, 5\]"),
+}
+
+
+@pytest.mark.parametrize("by_position", (False, True))
+@pytest.mark.parametrize("wrong", WRONG_STATES)
+@each_cell
+def test_states_that_do_not_fit_are_refused_in_one_line(cell, wrong, by_position):
+    count, (states, message) = len(case(cell).states), WRONG_STATES[wrong]
+    layer, x = make(cell, dtype="float32"), tf.zeros((B, T, D))
+    message = message.format(more=count + 1, less=count - 1)
+    with pytest.raises(ValueError, match=f"^initial_state: expected {count} tensor.*{message}$"):
+        if by_position:
+            layer(x, states(count))
+        else:
+            layer(x, initial_state=states(count))
+
+
+def test_states_that_do_not_fit_are_refused_while_a_graph_is_traced():
+    run = tf.function(lambda x, h: make("gru", dtype="float32")(x, initial_state=[h, h]))
+    with pytest.raises(ValueError, match=r"expected 1 tensor \[B, 5\], received 2"):
+        run.get_concrete_function(tf.TensorSpec((None, None, D)), tf.TensorSpec((None, H)))
+
+
+@each_cell
+def test_a_stateful_layer_refuses_another_batch_size(cell):
+    layer = make(cell, stateful=True, dtype="float32")
+    layer(tf.zeros((B, T, D)))
+    with pytest.raises(ValueError, match=r"^the states of a stateful layer: expected.*\[3, 5\]"):
+        layer(tf.zeros((3, T, D)))
+
+
+@each_cell
+def test_the_first_of_several_masks_is_passed_on(cell):
+    masked = tf.constant(mask("with holes"))
+    layer = make(cell, return_state=False)
+    assert layer.compute_mask(None, [masked, None]) is masked
+    assert layer.compute_mask(None, [None]) is None
+
+
+@pytest.mark.parametrize("option", ("dropout", "units", "activation"))
+@each_cell
+def test_options_of_the_cell_cannot_be_set_where_nothing_reads_them(cell, option):
+    """As in Keras, where they are properties without a setter."""
+    for layer in (make(cell), keras_twin(cell)):
+        before = getattr(layer, option)
+        with pytest.raises(AttributeError, match=option):
+            setattr(layer, option, 0.0)
+        assert getattr(layer, option) == before
 
 
 @each_cell

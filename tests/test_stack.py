@@ -158,6 +158,55 @@ def test_mixed_precision_gives_half_precision():
     assert stack(np.zeros((B, T, D), "float32")).dtype == tf.bfloat16
 
 
+@pytest.mark.parametrize("name", ("gru", "lstm", "bidirectional"))
+@pytest.mark.parametrize("sequences", (False, True))
+@pytest.mark.parametrize("residual", (False, True))
+def test_the_states_of_the_last_layer_are_returned(residual, sequences, name):
+    last = LAYERS[name](return_sequences=sequences, return_state=True, dtype="float64")
+    stack = zoo.Stack([zoo.SimpleRNN(2 * H if name == "bidirectional" else H, dtype="float64",
+                                     return_sequences=True), last],
+                      residual=residual, dtype="float64")
+    x, masked = case("gru").x, tf.constant(mask("right-padded"))
+    y, *states = stack(x, mask=masked)
+    middle = stack.layers[0](x, mask=masked)
+    wanted, *last_states = last(middle, mask=masked)
+    np.testing.assert_allclose(y, wanted + middle if residual and sequences else wanted, atol=1e-12)
+    for found, state in zip(states, last_states, strict=True):
+        np.testing.assert_allclose(found, state, atol=1e-12)
+    masks = stack.compute_mask(x, masked)
+    assert len(masks) == 1 + len(states) and masks[1:] == [None] * len(states)
+    assert masks[0] is (masked if sequences else None)
+
+
+def test_a_functional_model_carries_masks_through_a_stack_with_states():
+    ids = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(11, D, mask_zero=True)(ids)
+    y, h, c = zoo.Stack([zoo.LSTM(H, return_sequences=True, return_state=True)])(embedded)
+    network = keras.Model(ids, [zoo.GRU(H)(y), h, c])
+    padded = np.array([[1, 2, 3, 0], [4, 0, 0, 0]])
+    for one, two in zip(network(padded), network(np.pad(padded, ((0, 0), (0, 3))))):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_the_stack_answers_as_its_last_layer_does():
+    below = zoo.GRU(H, return_sequences=True)
+    for options in ({}, {"return_sequences": True}, {"return_state": True}, {"stateful": True}):
+        last = zoo.GRU(H, **options)
+        stack = zoo.Stack([below, last])
+        for name in ("return_sequences", "return_state", "stateful"):
+            assert getattr(stack, name) is getattr(last, name)
+
+
+def test_resetting_the_stack_resets_every_layer():
+    stack = zoo.Stack([zoo.LSTM(H, return_sequences=True, stateful=True),
+                       zoo.Bidirectional(zoo.GRU(H, stateful=True))])
+    x = case("gru").x.astype("float32")
+    start, later = stack(x), stack(x)
+    assert np.abs(start - later).max() > 1e-3
+    stack.reset_state()
+    np.testing.assert_array_equal(stack(x), start)
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="layers"):
         zoo.Stack([])
@@ -165,3 +214,8 @@ def test_bad_arguments_are_named():
         zoo.Stack([zoo.GRU(H), zoo.GRU(H)])
     with pytest.raises(ValueError, match="dropout"):
         zoo.Stack([zoo.GRU(H)], dropout=1.0)
+    with pytest.raises(ValueError, match="return_state=False in all but the last"):
+        zoo.Stack([zoo.GRU(H, return_sequences=True, return_state=True), zoo.GRU(H)])
+    with pytest.raises(ValueError, match="merge_mode"):
+        zoo.Stack([zoo.Bidirectional(zoo.GRU(H, return_sequences=True), merge_mode=None),
+                   zoo.GRU(H)])

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from zoo.layer import from_ragged
+from zoo.layer import as_list, batch_size, check_states, first, from_ragged
 
 MERGES = {
     "concat": lambda forward, backward: tf.concat([forward, backward], -1),
@@ -27,7 +27,7 @@ class Bidirectional(keras.layers.Layer):
              backward_layer  another layer for the way back, with `go_backwards=True`
     Call:    as the layer's; `initial_state` lists the forward states, then the backward ones
     Returns: merged outputs; then, with `return_state`, the forward and the backward states
-    Raises:  ValueError: an unknown merge mode, directions that do not match
+    Raises:  ValueError: an unknown merge mode, directions or states that do not match
     Source:  Schuster & Paliwal 1997
 
     >>> from zoo import GRU
@@ -68,11 +68,22 @@ class Bidirectional(keras.layers.Layer):
 
     def __call__(self, sequences, *args, **kwargs):
         sequences, kwargs = from_ragged(sequences, kwargs)
+        self._check_states(batch_size(sequences), *args[:1], **kwargs)
         return super().__call__(sequences, *args, **kwargs)
 
+    def _check_states(self, batch, initial_state=None, **_):
+        if initial_state is not None:
+            check_states("initial_state", initial_state, self.state_size, batch)
+
+    @property
+    def state_size(self):
+        return [size for direction in self.directions for size in as_list(direction.state_size)]
+
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        half = len(initial_state) // 2 if initial_state is not None else 0
-        given = (initial_state[:half], initial_state[half:]) if half else (None, None)
+        half = len(as_list(self.forward_layer.state_size))
+        given = (None, None)
+        if initial_state is not None:
+            given = initial_state[:half], initial_state[half:]
         (forward, *states), (backward, *more) = (
             as_list(direction(sequences, initial_state=state, mask=mask, training=training))
             for direction, state in zip(self.directions, given))
@@ -91,10 +102,10 @@ class Bidirectional(keras.layers.Layer):
     reset_states = reset_state
 
     def compute_mask(self, sequences, mask=None):
-        shown = mask if self.return_sequences else None
+        shown = first(mask) if self.return_sequences else None
         outputs = [shown, shown] if self.merge_mode is None else [shown]
         if self.return_state:
-            return outputs + 2 * len(self.forward_layer.state_size) * [None]
+            return outputs + len(self.state_size) * [None]
         return outputs if self.merge_mode is None else shown
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
@@ -137,10 +148,6 @@ def check_directions(forward, backward):
         ours, theirs = getattr(forward, name), getattr(backward, name)
         if ours != theirs:
             raise ValueError(f"backward_layer: expected {name}={ours}, received {theirs}")
-
-
-def as_list(outputs):
-    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
 def as_shapes(shape, several):

@@ -23,7 +23,8 @@ class Cell(keras.layers.Layer):
 
     Args:    the arguments of the Keras cell of the same name
     Call:    inputs [B, D], states (each [B, H]) → output [B, H], new states
-    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    Raises:  ValueError: units not a positive integer, a rate outside [0, 1), an activation that is not
+             elementwise
     """
 
     gates = 1
@@ -40,10 +41,10 @@ class Cell(keras.layers.Layer):
                  kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
                  dropout=0.0, recurrent_dropout=0.0, seed=None, implementation=None, **kwargs):
         super().__init__(**kwargs)
-        if units <= 0:
-            raise ValueError(f"units: expected a positive integer, received {units}")
-        self.units = units
-        self.activation = keras.activations.get(activation)
+        if not is_count(units):
+            raise ValueError(f"units: expected a positive integer, received {units!r}")
+        self.units = int(units)
+        self.activation = elementwise("activation", activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
@@ -58,8 +59,8 @@ class Cell(keras.layers.Layer):
         self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.output_size = units
-        self.state_size = units if self.states == 1 else self.states * [units]
+        self.output_size = self.units
+        self.state_size = self.units if self.states == 1 else self.states * [self.units]
 
     def build(self, input_shape):
         width = self.gates * self.units
@@ -117,11 +118,59 @@ class Cell(keras.layers.Layer):
                                            for name in self.options}}
 
 
+def arguments_of(theirs):
+    """A class decorator: arguments in the order of a Keras class, those it does not have by keyword."""
+    *ordered, rest = inspect.signature(theirs.__init__).parameters.values()
+    taken = {parameter.name for parameter in (*ordered, rest)}
+
+    def decorate(cls):
+        init = cls.__init__
+        own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+               for name, parameter in inspect.signature(init).parameters.items() if name not in taken]
+
+        signature = inspect.Signature([*ordered, *own, rest])
+
+        def __init__(*args, **kwargs):
+            given = signature.bind(*args, **kwargs).arguments
+            others = given.pop(rest.name, {})
+            init(**given, **others)
+
+        __init__.__signature__ = signature
+        cls.__init__ = __init__
+        return cls
+
+    return decorate
+
+
+def is_count(value):
+    """Whether a value is a positive integer; True is none."""
+    return hasattr(value, "__index__") and not isinstance(value, bool) and value > 0
+
+
 def rate(name, value):
     """Check a dropout or zoneout rate."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a rate in [0, 1), received {value}")
+    if not (hasattr(value, "__float__") and 0 <= value < 1):
+        raise ValueError(f"{name}: expected a rate in [0, 1), received {value!r}")
     return value
+
+
+def elementwise(name, activation):
+    """The activation, checked: its derivative is one number an element, so it must not mix elements."""
+    function = keras.activations.get(activation)
+    if function in DERIVATIVES or not mixes(function):
+        return function
+    raise ValueError(f"{name}: expected an elementwise activation, received {activation!r}")
+
+
+def mixes(function):
+    """Whether another first element changes any other element, or the shape."""
+    with tf.init_scope():  # eager, also while a graph is traced
+        if not tf.executing_eagerly():
+            return False  # a graph of TensorFlow 1 gives no values to compare
+        results = [tf.convert_to_tensor(function(tf.constant([[first, 0.2, 0.3, 0.4]])))
+                   for first in (-3.0, 0.1, 3.0)]
+        return any(y.shape != (1, 4) or bool(tf.reduce_any(y[:, 1:] != results[0][:, 1:]))
+                   for y in results)
 
 
 def serialized(value):

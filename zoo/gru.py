@@ -4,11 +4,13 @@ import keras
 import tensorflow as tf
 
 from zoo.cell import (
-    Cell, dot, dot_transposed, dropped, outer, sum_over_steps, value_and_derivative)
+    Cell, arguments_of, dot, dot_transposed, dropped, elementwise, outer, sum_over_steps,
+    value_and_derivative)
 from zoo.layer import Recurrent
 
 
 @keras.saving.register_keras_serializable("zoo")
+@arguments_of(keras.layers.GRUCell)
 class GRUCell(Cell):
     """One step of the gated recurrent unit.
 
@@ -27,7 +29,7 @@ class GRUCell(Cell):
 
     Args:    as `keras.layers.GRUCell`
     Call:    inputs [B, D], states ([B, H],) → output [B, H], states
-    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    Raises:  ValueError: as `Cell`
     Source:  Cho et al. 2014 (before); Chung et al. 2014 and cuDNN (after)
 
     >>> cell = GRUCell(4, reset_after=False)
@@ -39,10 +41,9 @@ class GRUCell(Cell):
     gates = 3
     options = (*Cell.options, "recurrent_activation", "reset_after")
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
-                 reset_after=True, **kwargs):
-        super().__init__(units, activation=activation, use_bias=use_bias, **kwargs)
-        self.recurrent_activation = keras.activations.get(recurrent_activation)
+    def __init__(self, units, recurrent_activation="sigmoid", reset_after=True, **kwargs):
+        super().__init__(units, **kwargs)
+        self.recurrent_activation = elementwise("recurrent_activation", recurrent_activation)
         self.reset_after = reset_after
 
     def bias_shape(self):
@@ -110,6 +111,7 @@ class GRUCell(Cell):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@arguments_of(keras.layers.GRU)
 class GRU(Recurrent):
     """The gated recurrent unit over a sequence; a drop-in for `keras.layers.GRU`.
 
@@ -131,8 +133,3 @@ class GRU(Recurrent):
 
     cell_class = GRUCell
     cell_name = "gru_cell"
-
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
-                 **kwargs):
-        super().__init__(units, activation=activation, recurrent_activation=recurrent_activation,
-                         use_bias=use_bias, **kwargs)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo import engines
-from zoo.cell import Cell, rate, serialized
+from zoo.cell import Cell, is_count, rate, serialized
 from zoo.recurrence import Timing
 
 
@@ -23,7 +23,8 @@ class Recurrent(keras.layers.Layer):
              mask       [B, T] bool, any pattern: a masked step leaves the state as it is
              initial_state  one tensor [B, H] a state
     Returns: the last output [B, H] or all of them [B, T, H]; then, with `return_state`, the states
-    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked, states
+             that do not fit; AttributeError: an option of the cell set on the layer
     """
 
     cell_class = Cell
@@ -48,11 +49,11 @@ class Recurrent(keras.layers.Layer):
         self.zoneout = rate("zoneout", zoneout)
         self.truncate = steps(truncate)
         self.engine = engines.check(engine)
-        self.use_cudnn = use_cudnn
+        self.use_cudnn = without_cudnn(use_cudnn)
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.states = None
-        engines.choose(self)
+        self.supports_jit = engines.choose(self) == "loop"
 
     @property
     def engine_in_use(self):
@@ -68,6 +69,13 @@ class Recurrent(keras.layers.Layer):
         if name in type(self).cell_class.options and "cell" in self.__dict__:
             return getattr(self.cell, name)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __setattr__(self, name, value):
+        """As in Keras, the cell's options cannot be set here, where nothing would read them."""
+        if name in type(self).cell_class.options:
+            raise AttributeError(f"{name} belongs to the cell: set it as an argument of "
+                                 f"{type(self).__name__}, or set layer.cell.{name}")
+        super().__setattr__(name, value)
 
     def build(self, sequences_shape, initial_state_shape=None):
         if not self.cell.built:
@@ -100,7 +108,15 @@ class Recurrent(keras.layers.Layer):
 
     def __call__(self, sequences, *args, **kwargs):
         sequences, kwargs = from_ragged(sequences, kwargs)
+        self._check_states(batch_size(sequences), *args[:1], **kwargs)
         return super().__call__(sequences, *args, **kwargs)
+
+    def _check_states(self, batch, initial_state=None, **_):
+        """Before `call`, whose errors Keras adds many lines to."""
+        if initial_state is not None:
+            check_states("initial_state", initial_state, self.state_size, batch)
+        elif self.stateful and self.states is not None:
+            check_states("the states of a stateful layer", self.states, self.state_size, batch)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if self.unroll and sequences.shape[1] is None:
@@ -123,8 +139,7 @@ class Recurrent(keras.layers.Layer):
     def _first_states(self, given, batch_size):
         if given is None:
             given = self.states if self.stateful else self.get_initial_state(batch_size)
-        given = given if isinstance(given, (list, tuple)) else [given]
-        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in given]
+        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(given)]
 
     def _timing(self, x, mask, training):
         dropout = zoneout = None
@@ -160,7 +175,7 @@ class Recurrent(keras.layers.Layer):
         return mask[:, -1:] if self.zero_output_for_mask else tf.reduce_any(mask, 1, keepdims=True)
 
     def compute_mask(self, sequences, mask=None):
-        shown = mask if self.return_sequences else None
+        shown = first(mask) if self.return_sequences else None
         return [shown, *self.cell.states * [None]] if self.return_state else shown
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
@@ -176,9 +191,49 @@ class Recurrent(keras.layers.Layer):
 
 def steps(truncate):
     """Check a truncation length."""
-    if truncate is not None and (truncate != int(truncate) or truncate < 1):
-        raise ValueError(f"truncate: expected None or a number of steps, received {truncate}")
+    if truncate is not None and not is_count(truncate):
+        raise ValueError(f"truncate: expected None or a number of steps, received {truncate!r}")
     return truncate
+
+
+def without_cudnn(use_cudnn):
+    """Check Keras's wish for cuDNN: it may be left open or denied."""
+    if use_cudnn not in (False, "auto"):
+        raise ValueError("use_cudnn: expected False or 'auto', as there is no cuDNN engine here yet, "
+                         f"received {use_cudnn!r}")
+    return use_cudnn
+
+
+def batch_size(tensor):
+    """The static batch size, or None."""
+    shape = static_shape(tensor)
+    return shape[0] if shape.rank else None
+
+
+def static_shape(tensor):
+    return tf.TensorShape(getattr(tensor, "shape", None))
+
+
+def check_states(name, given, sizes, batch):
+    """Raise ValueError unless `given` is one tensor [B, H] for each of the sizes H."""
+    given, known = as_list(given), "B" if batch is None else batch
+    shapes = ", ".join(dict.fromkeys(f"[{known}, {size}]" for size in sizes))
+    expected = f"{name}: expected {len(sizes)} tensor{'s' * (len(sizes) > 1)} {shapes}, received"
+    if len(given) != len(sizes):
+        raise ValueError(f"{expected} {len(given)}")
+    for state, size in zip(given, sizes):
+        if not static_shape(state).is_compatible_with([batch, size]):
+            raise ValueError(f"{expected} {list(static_shape(state))}")
+
+
+def as_list(several):
+    """A list or a tuple as a list, anything else as a list of one."""
+    return list(several) if isinstance(several, (list, tuple)) else [several]
+
+
+def first(mask):
+    """The mask of the sequences, where there is one for every input."""
+    return as_list(mask)[0]
 
 
 def from_ragged(sequences, kwargs):

@@ -3,11 +3,13 @@
 import keras
 import tensorflow as tf
 
-from zoo.cell import Cell, dot, dot_transposed, dropped, outer, value_and_derivative
+from zoo.cell import (
+    Cell, arguments_of, dot, dot_transposed, dropped, elementwise, outer, value_and_derivative)
 from zoo.layer import Recurrent
 
 
 @keras.saving.register_keras_serializable("zoo")
+@arguments_of(keras.layers.LSTMCell)
 class LSTMCell(Cell):
     """One step of the long short-term memory.
 
@@ -24,7 +26,7 @@ class LSTMCell(Cell):
 
     Args:    as `keras.layers.LSTMCell`
     Call:    inputs [B, D], states (h, c), each [B, H] → output [B, H], states
-    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    Raises:  ValueError: as `Cell`
     Source:  Hochreiter & Schmidhuber 1997; forget gate, Gers et al. 2000;
              its bias of one, Jozefowicz et al. 2015
 
@@ -38,10 +40,9 @@ class LSTMCell(Cell):
     states = 2
     options = (*Cell.options, "recurrent_activation", "unit_forget_bias")
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
-                 unit_forget_bias=True, **kwargs):
-        super().__init__(units, activation=activation, use_bias=use_bias, **kwargs)
-        self.recurrent_activation = keras.activations.get(recurrent_activation)
+    def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
+        super().__init__(units, **kwargs)
+        self.recurrent_activation = elementwise("recurrent_activation", recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
     def initial_bias(self, shape, dtype=None):
@@ -80,6 +81,7 @@ class LSTMCell(Cell):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@arguments_of(keras.layers.LSTM)
 class LSTM(Recurrent):
     """Long short-term memory over a sequence; a drop-in for `keras.layers.LSTM`.
 
@@ -101,8 +103,3 @@ class LSTM(Recurrent):
 
     cell_class = LSTMCell
     cell_name = "lstm_cell"
-
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
-                 **kwargs):
-        super().__init__(units, activation=activation, recurrent_activation=recurrent_activation,
-                         use_bias=use_bias, **kwargs)

@@ -2,11 +2,13 @@
 
 import keras
 
-from zoo.cell import DERIVATIVES, Cell, dot, dot_transposed, dropped, outer, value_and_derivative
+from zoo.cell import (
+    DERIVATIVES, Cell, arguments_of, dot, dot_transposed, dropped, outer, value_and_derivative)
 from zoo.layer import Recurrent
 
 
 @keras.saving.register_keras_serializable("zoo")
+@arguments_of(keras.layers.SimpleRNNCell)
 class SimpleRNNCell(Cell):
     """One step of the simple recurrent network.
 
@@ -18,7 +20,7 @@ class SimpleRNNCell(Cell):
 
     Args:    as `keras.layers.SimpleRNNCell`
     Call:    inputs [B, D], states ([B, H],) → output [B, H], states
-    Raises:  ValueError: units not positive, a rate outside [0, 1)
+    Raises:  ValueError: as `Cell`
     Source:  Elman 1990
 
     >>> cell = SimpleRNNCell(4)
@@ -47,6 +49,7 @@ class SimpleRNNCell(Cell):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@arguments_of(keras.layers.SimpleRNN)
 class SimpleRNN(Recurrent):
     """The simple recurrent network over a sequence; a drop-in for `keras.layers.SimpleRNN`.
 
@@ -63,6 +66,3 @@ class SimpleRNN(Recurrent):
 
     cell_class = SimpleRNNCell
     cell_name = "simple_rnn_cell"
-
-    def __init__(self, units, activation="tanh", use_bias=True, **kwargs):
-        super().__init__(units, activation=activation, use_bias=use_bias, **kwargs)
