@@ -69,7 +69,7 @@ def theirs(head, batches):
 def main(_):
     """Print tokens per second of both, and the ratio."""
     corpus = sentiment.load_corpus()
-    command.fill(recipe(CLASSIFICATION, corpus.name))
+    command.fill(recipe(CLASSIFICATION, sentiment.recipe_name(corpus)))
     head = sentiment.untrained(corpus)
     data = sentiment.Data(head, corpus.train)
     if head.network.ratios:

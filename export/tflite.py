@@ -29,7 +29,8 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
 
     Args:    evaluate  score(run) → float, higher is better, on validation data;
                        run(ids [B, T]) → {output name: array}, by the signature "ids"
-             budget    how far below `baseline` a variant's score may be
+             budget    how far below `baseline` a variant's score may be, in the score's own unit:
+                       the default is meant for shares, such as accuracy, F1 or R²
              baseline  the score to compare with; by default that of the first variant
              force     keep a variant that is over the budget
     Returns: {variant: {"file", "bytes", "score"}}, where there is no file {variant: {"error"}} or
@@ -221,7 +222,7 @@ def _judge(work, entries, evaluate, budget, baseline, force):
             baseline = entry["score"] if baseline is None else baseline
             if not entry["score"] >= baseline - budget and not force:
                 entry["refused"] = (f"score {entry['score']:.4f} is more than {budget} below "
-                                    f"{baseline:.4f}; to keep it all the same, force it")
+                                    f"{baseline:.4f}; --mode=export --force keeps it all the same")
 
 
 def _publish(work, folder, name, entries, assets):

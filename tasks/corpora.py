@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import difflib
+import hashlib
 import pathlib
 
 from tasks import nltk_corpora, sample, tables
@@ -24,6 +25,15 @@ class Corpus:
     multi_label: bool = False
     regression: bool = False
     warnings: list = dataclasses.field(default_factory=list)
+
+    @property
+    def fingerprint(self):
+        """A hash of every text, its label and its part, in order: it tells one corpus from another."""
+        digest = hashlib.blake2b(digest_size=8)
+        for part in PARTS:
+            for example in getattr(self, part):
+                digest.update(repr((part, *example)).encode())
+        return digest.hexdigest()
 
 
 def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,

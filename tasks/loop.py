@@ -326,7 +326,7 @@ def _steps(training, data, run, clock, interrupt, display, log):
     for index in range(training.progress.step, len(data)):
         with clock.stepping():
             norm = training.take(data[index])
-        display.step(training)
+        display.step()
         log(training, lambda: {"loss": training.loss, "learning_rate": training.learning_rate,
                                "gradient_norm": norm})
         if interrupt.signal or clock.since_save() >= training.settings.checkpoint_seconds:
@@ -343,7 +343,7 @@ def _end_epoch(training, validate, run, clock, display, log):
                                 tokens_per_second=progress.tokens_per_second)
     clock.save(training, run)
     run.write_history(progress.history)
-    display.epoch(training)
+    display.epoch()
     log(training, lambda: {f"validation/{name}": value for name, value in metrics.items()})
 
 

@@ -29,6 +29,7 @@ def multi_label(labels, probabilities):
     """The metrics of a multi-label classifier; a label is given when its probability is above 0.5.
 
     subset_accuracy: the part of the examples whose labels are all right.
+    expected_calibration_error: over all N·C decisions, each a choice between given and not.
     """
     labels, probabilities = _flags(labels, probabilities)
     counts = _counts(labels, probabilities > 0.5)
@@ -37,11 +38,15 @@ def multi_label(labels, probabilities):
         "macro_f1": float(_f1(*counts).mean()),
         "subset_accuracy": float((labels == (probabilities > 0.5)).all(axis=1).mean()),
         "log_loss": log_loss(labels, probabilities),
+        "expected_calibration_error": expected_calibration_error(
+            labels.ravel(), np.stack([1 - probabilities.ravel(), probabilities.ravel()], 1)),
     }
 
 
 def regression(targets, predictions):
-    """Mean squared and absolute error, and Pearson's correlation (0 if one side is constant).
+    """Mean squared and absolute error, R², and Pearson's correlation (0 if one side is constant).
+
+        R² = 1 − mean squared error / variance of the targets
 
     >>> regression([1.0, 2.0, 3.0], [1.0, 2.0, 5.0])["mean_absolute_error"]
     0.6666666666666666
@@ -51,6 +56,7 @@ def regression(targets, predictions):
     return {
         "mean_squared_error": float(np.mean(error ** 2)),
         "mean_absolute_error": float(np.mean(np.abs(error))),
+        "r_squared": float(1 - np.mean(error ** 2) / max(np.var(targets), SMALLEST)),
         "pearson": pearson(targets, predictions),
     }
 

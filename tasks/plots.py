@@ -9,15 +9,16 @@ BLUE, ORANGE, GREY = "#1f77b4", "#ff7f0e", "#999999"
 MOST_NUMBERED_CLASSES = 25           # in a larger confusion matrix the numbers cannot be read
 
 
-def learning_curves(history, path):
+def learning_curves(history, path, unit="nats"):
     """Losses on the left, the measures of validation on the right; the training loss is dashed.
 
     Args:  history   rows of history.csv: {"epoch": 1, "loss": 0.7, "log_loss": 0.6, "accuracy": …};
                      columns that end in "loss" are losses
+           unit      of the losses
     """
     losses, measures = _curves(history)
     with _figure(path, 2 if measures else 1) as axes:
-        for axis, names, label in zip(axes, (losses, measures), ("loss [nats]", "measure")):
+        for axis, names, label in zip(axes, (losses, measures), (f"loss [{unit}]", "measure")):
             for name in names:
                 _curve(axis, history, name)
             axis.set(xlabel="epoch", ylabel=label)

@@ -6,44 +6,49 @@ import keras
 import tensorflow as tf
 
 
-class Bar:
-    """A bar that moves with every step, for a terminal."""
-
-    def __init__(self, training, steps):
-        print(f"epoch {training.progress.epoch + 1}/{training.settings.epochs}")
-        self.skipped = training.progress.step
-        shown = ["loss", training.settings.monitor, "tokens/s", "min left"]
-        self.bar = keras.utils.Progbar(steps - self.skipped, stateful_metrics=shown)
-
-    def step(self, training, finalize=False):
-        history, monitor = training.progress.history, training.settings.monitor
-        loss = history[-1]["loss"] if finalize else training.loss
-        values = [("loss", loss), *((monitor, row[monitor]) for row in history[-1:]),
-                  ("tokens/s", training.progress.tokens_per_second),
-                  ("min left", training.progress.seconds_left(training.settings) / 60)]
-        position = self.bar.target if finalize else training.progress.step - self.skipped
-        self.bar.update(position, values, finalize=finalize)
-
-    def epoch(self, training):
-        self.step(training, finalize=True)
-
-
 class Line:
-    """One line an epoch, for a file or a pipe."""
+    """One line an epoch, for a file or a pipe.
+
+    Made for one epoch of a `training` of so many steps; told of every step, and of the epoch's end.
+    """
 
     def __init__(self, training, steps):
-        pass
+        self.training, self.steps = training, steps
 
-    def step(self, training):
-        pass
+    def step(self):
+        """Nothing: what a file has taken cannot move."""
 
-    def epoch(self, training):
-        progress, settings = training.progress, training.settings
+    def epoch(self):
+        progress, settings = self.training.progress, self.training.settings
         row = progress.history[-1]
         print(f"epoch {progress.epoch}/{settings.epochs}  loss {row['loss']:.4f}  "
               f"{settings.monitor} {row[settings.monitor]:.4f}  "
               f"{progress.tokens_per_second:,.0f} tokens/s  "
               f"{progress.seconds_left(settings):.0f} s left", flush=True)
+
+
+class Bar(Line):
+    """A bar that moves with every step, for a terminal."""
+
+    def __init__(self, training, steps):
+        super().__init__(training, steps)
+        print(f"epoch {training.progress.epoch + 1}/{training.settings.epochs}")
+        self.skipped = training.progress.step
+        shown = ["loss", training.settings.monitor, "tokens/s", "min left"]
+        self.bar = keras.utils.Progbar(steps - self.skipped, stateful_metrics=shown)
+
+    def step(self):
+        self._move(self.training.progress.step - self.skipped, self.training.loss)
+
+    def epoch(self):
+        self._move(self.bar.target, self.training.progress.history[-1]["loss"], finalize=True)
+
+    def _move(self, position, loss, finalize=False):
+        progress, monitor = self.training.progress, self.training.settings.monitor
+        values = [("loss", loss), *((monitor, row[monitor]) for row in progress.history[-1:]),
+                  ("tokens/s", progress.tokens_per_second),
+                  ("min left", progress.seconds_left(self.training.settings) / 60)]
+        self.bar.update(position, values, finalize=finalize)
 
 
 @contextlib.contextmanager

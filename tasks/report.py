@@ -1,9 +1,9 @@
 """The result of a run as people read it in a terminal."""
 
 SHOWN = ("accuracy", "macro_f1", "micro_f1", "log_loss", "expected_calibration_error",
-         "mean_squared_error", "mean_absolute_error", "pearson")
+         "mean_squared_error", "mean_absolute_error", "r_squared", "pearson")
 SHORT = {"expected_calibration_error": "ece", "mean_squared_error": "mse",
-         "mean_absolute_error": "mae"}
+         "mean_absolute_error": "mae", "r_squared": "R²"}
 
 
 def rows(facts):
@@ -30,9 +30,9 @@ def show(facts):
     """Print the table of a run's metrics.json."""
     table = rows(facts)
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    print(f"\n{facts['corpus']}, test part; {facts['parameters']:,} parameters, "
-          f"{facts['train']['epochs']} epochs in {facts['train']['seconds']:.0f} s, "
-          f"{facts['train']['tokens_per_second']:,.0f} tokens/s\n")
+    print(f"\n{facts['corpus']}, test part; {facts['parameters']:,} parameters of "
+          f"{facts['weights']:,} weights, {facts['train']['epochs']} epochs in "
+          f"{facts['train']['seconds']:.0f} s, {facts['train']['tokens_per_second']:,.0f} tokens/s\n")
     print(f"{'':26}" + "".join(f"{column:>10}" for column in columns))
     for name, row in table.items():
         print(f"{name:26}" + "".join(f"{number(row.get(column)):>10}" for column in columns))
@@ -62,6 +62,8 @@ def answer(row):
     """
     if "values" in row:
         return "  ".join(f"{value:.3f}" for value in row["values"].values())
-    chosen = row["label"].split("|") if row["label"] else []
-    sure = [f"{row['probabilities'][label]:.0%}".replace("%", " %") for label in chosen]
-    return f"{row['label'] or '(none)':12}  {', '.join(sure)}"
+    label, p = row["label"], row["probabilities"]
+    # A name may hold the sign that joins several.
+    chosen = [label] if label in p else [name for name in p if p[name] > 0.5]
+    sure = [f"{p[name]:.0%}".replace("%", " %") for name in chosen]
+    return f"{label or '(none)':12}  {', '.join(sure)}"

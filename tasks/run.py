@@ -25,8 +25,10 @@ TEMPORARY = ".tmp"
 # The metrics go first, since they say that all the rest is there.
 WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "plots/*.png", "MODEL_CARD.md",
            "model.keras", "vocabulary.txt", "text.json", "labels.txt", "model.json",
-           "saved_model/[0-9]*", "saved_model/.*", "tflite/*.tflite",
+           "saved_model/[0-9]*", "saved_model/.*", "tflite/*.tflite", "tflite/*.txt", "tflite/.*",
            "tensorboard/events.out.tfevents.*")
+
+FINGERPRINT = "fingerprint"          # the setting that stands for the corpus's content
 
 
 class Run:
@@ -84,6 +86,19 @@ class Run:
             raise FileNotFoundError(f"expected a run of tasks.{task} in {folder}, found none; train"
                                     f" first: python -m tasks.{task} --output_dir={folder}")
         run._check_task(task)
+        return run
+
+    @classmethod
+    def trained(cls, folder, task):
+        """As `existing`, and the run must be finished.
+
+        Raises:  FileNotFoundError, ValueError: as `existing`, and for an unfinished run
+        """
+        run = cls.existing(folder, task)
+        if not run.finished:
+            raise ValueError(f"expected a finished run in {folder}, found one that stopped before "
+                             "its end; go on with the command that started it: "
+                             f"python -m tasks.{task} --output_dir={folder} …")
         return run
 
     @property
@@ -206,7 +221,8 @@ class Run:
 
 def _changes(before, now, prefix=""):
     """["--hidden was 64 (now 128)", …] for every key that differs."""
-    return [f"{prefix}{key} was {json.dumps(before.get(key))} (now {json.dumps(now.get(key))})"
+    return ["the corpus changed (its texts, labels or parts)" if key == FINGERPRINT else
+            f"{prefix}{key} was {json.dumps(before.get(key))} (now {json.dumps(now.get(key))})"
             for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
 
 

@@ -13,15 +13,15 @@ import tensorflow as tf
 from absl import flags
 
 import zoo
-from export import model_card, saved_model, tflite
-from tasks import command, corpora, loop, metrics, plots, report
+from export import model_card, saved_model
+from tasks import command, corpora, loop, metrics, plots, publish, report
 from tasks.batches import Batch, Batches, bucketed, cut_by_tokens
 from tasks.objectives import OBJECTIVES
 from tasks.recipes import CLASSIFICATION, recipe
-from tasks.run import Run
-from zoo.classifier import CELLS, Classifier, TextClassifier, named, rows
+from tasks.run import FINGERPRINT, Run
+from zoo.classifier import CELLS, Classifier, TextClassifier
 from zoo.configurations import CLASSIFIERS, configuration
-from zoo.naive_bayes import CrossFit
+from zoo.naive_bayes import MOST_LABELS, CrossFit
 from zoo.text import TOKENIZERS, Text
 
 TASK = "sentiment"
@@ -30,12 +30,14 @@ command.define_common_flags(TASK)
 flags.adopt_module_key_flags(command)
 
 flags.DEFINE_enum("mode", "train", ["train", "evaluate", "export"], "train does everything; "
-                  "evaluate scores the trained model on --corpus; export writes its files again.")
+                  "evaluate scores the trained model on its corpus or, if given, another --corpus; "
+                  "export writes and measures its files again.")
 flags.DEFINE_bool("multi_label", False, "Any number of labels a text, separated by '|'.")
 flags.DEFINE_bool("regression", False, "A number instead of a label.")
 flags.DEFINE_string("text_column", None, "Name or number of the text's column in a file.")
 flags.DEFINE_string("label_column", None, "Name or number of the label's column in a file.")
 flags.DEFINE_integer("fold", None, "0 to 4: the test part of a fixed 5-fold split.")
+CORPUS_FLAGS = ("text_column", "label_column", "fold")
 
 flags.DEFINE_enum("tokenizer", "word", list(TOKENIZERS), "How a text is cut.")
 flags.DEFINE_integer("vocabulary_size", 20000, "Largest vocabulary.", 3)
@@ -50,9 +52,9 @@ flags.DEFINE_string("pooling", None, "last, or some of mean, max, attention join
 flags.DEFINE_integer("units", None, "Width of a recurrent layer, of one direction.", 1)
 flags.DEFINE_integer("layers", None, "Recurrent layers.", 1)
 flags.DEFINE_integer("embedding", None, "Width of the embedding.", 1)
-flags.DEFINE_float("word_dropout", None, "Rate at which a word is read as unknown.", 0, 1)
-flags.DEFINE_float("embedding_dropout", None, "Rate for the embedding's coordinates.", 0, 1)
-flags.DEFINE_float("output_dropout", None, "Rate before the linear layer.", 0, 1)
+flags.DEFINE_float("word_dropout", None, "Rate at which a word is read as unknown.")
+flags.DEFINE_float("embedding_dropout", None, "Rate for the embedding's coordinates.")
+flags.DEFINE_float("output_dropout", None, "Rate before the linear layer.")
 flags.DEFINE_string("engine", None, "Engine of the recurrent layers: see zoo.engines.")
 flags.DEFINE_bool("naive_bayes", None, "Read and correct log-count ratios of words and pairs.")
 flags.DEFINE_integer("window", None, "Read pieces of this many tokens side by side.", 1)
@@ -63,10 +65,11 @@ flags.DEFINE_integer("epochs", None, "Most epochs.", 1)
 flags.DEFINE_integer("batch_size", None, "Texts a step.", 1)
 flags.DEFINE_float("learning_rate", None, "Highest learning rate.", 0)
 flags.DEFINE_float("weight_decay", None, "Decoupled weight decay.", 0)
-flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.", 0, 1)
+flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.")
 flags.DEFINE_integer("patience", None, "Epochs without a better score before stopping.", 0)
-flags.DEFINE_float("label_smoothing", None, "Share of the target spread over all labels.", 0, 1)
+flags.DEFINE_float("label_smoothing", None, "Share of the target spread over all labels.")
 flags.DEFINE_float("clip_norm", 1.0, "Largest norm of the gradient; 0 for any.", 0)
+command.rates("word_dropout", "embedding_dropout", "output_dropout", "label_smoothing", "average")
 
 
 def main():
@@ -85,10 +88,10 @@ def train():
     """The whole way from a corpus to exported, measured files."""
     loop.deterministic(FLAGS.seed)
     corpus = load_corpus()
-    command.fill(recipe(CLASSIFICATION, "regression" if corpus.regression else corpus.name))
+    command.fill(recipe(CLASSIFICATION, recipe_name(corpus)))
     head = untrained(corpus)
-    run = Run.open(FLAGS.output_dir, TASK, {**command.settings(), "corpus": corpus.name},
-                   FLAGS.overwrite, loop.environment())
+    run = Run.open(FLAGS.output_dir, TASK, settings(corpus), FLAGS.overwrite,
+                   {**loop.environment(), "engine": head.network.engine_in_use})
     if run.finished:
         print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
         return report.show(run.read_json("metrics.json"))
@@ -96,7 +99,7 @@ def train():
     result = fit(head, data, run)
     calibrate(head, data["validation"])
     head.save(run.folder)
-    publish(run, head, corpus, data, result)
+    finish(run, head, corpus, data, result)
 
 
 def load_corpus():
@@ -108,6 +111,19 @@ def load_corpus():
     print(f"{corpus.name}: {len(corpus.train):,} texts to learn from, {len(corpus.validation):,} "
           f"to choose by, {len(corpus.test):,} to test on")
     return corpus
+
+
+def recipe_name(corpus):
+    """Which recipe goes with a corpus: that of its kind, else its own."""
+    if corpus.regression:
+        return "regression"
+    return "many labels" if len(corpus.labels) > MOST_LABELS else corpus.name
+
+
+def settings(corpus):
+    """What shapes the result: the flags, and which corpus they led to."""
+    name = corpus.name if FLAGS.corpus == "auto" else FLAGS.corpus
+    return {**command.settings(__name__), "corpus": name, FINGERPRINT: corpus.fingerprint}
 
 
 def untrained(corpus):
@@ -137,7 +153,12 @@ class Data:
         self.ids = [row for n in range(0, len(self.texts), 1024)
                     for row in head.text(self.texts[n:n + 1024]).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
-        self.crossfit = None
+        self.wanted, self.crossfit = self.targets, None
+
+    def standardise(self, head):
+        """Learn numbers of mean 0 and deviation 1, whatever their unit; the head turns them back."""
+        head.mean, head.deviation = float(self.targets.mean()), float(self.targets.std()) or 1.0
+        self.wanted = (self.targets - head.mean) / head.deviation
 
     def count(self, network):
         """Count log-count ratios, for the network and, out of fold, for training on these texts."""
@@ -150,7 +171,7 @@ class Data:
         ids = self.padded(rows)
         if self.crossfit:
             ids = ids, self.crossfit.ratios(rows, ids)
-        return Batch(ids, self.targets[rows], len(rows), int(self.lengths[rows].sum()))
+        return Batch(ids, self.wanted[rows], len(rows), int(self.lengths[rows].sum()))
 
     def padded(self, rows):
         """The ids of some texts: [rows, T], 0 after the end."""
@@ -159,7 +180,7 @@ class Data:
             line[:self.lengths[row]] = self.ids[row]
         return ids
 
-    def logits(self, function, tokens=16384):
+    def outputs(self, function, tokens=16384):
         """function(ids [B, T]) for every text, in order, read in batches of similar length."""
         order = np.argsort(self.lengths, kind="stable")
         groups = cut_by_tokens(order, np.maximum(self.lengths, 1), tokens)
@@ -167,16 +188,18 @@ class Data:
         return outputs[np.argsort(order)]
 
     def measures(self, answers):
-        """The measures of `answers`, as the outputs of `logits`."""
+        """The measures of answers, one a text."""
         return self.objective.measures(self.targets, answers)
 
 
 def fit(head, data, run):
     """Train the head's network; its weights are then those of the best epoch."""
     objective, training = OBJECTIVES[head.kind], data["train"]
-    infer = inference(head.network)
     if head.network.ratios:
         training.count(head.network)
+    if head.kind == "regression":
+        training.standardise(head)
+    answers = answers_of(head)
 
     def loss(targets, logits):
         return objective.loss(targets, logits, FLAGS.label_smoothing)
@@ -186,8 +209,7 @@ def fit(head, data, run):
         return Batches(groups, training.batch)
 
     def validate(network):
-        validation = data["validation"]
-        return validation.measures(objective.answers(validation.logits(infer), 1.0))
+        return data["validation"].measures(data["validation"].outputs(answers))
 
     return loop.train(head.network, loss, batches, validate, run, loop.Settings(
         epochs=FLAGS.epochs, learning_rate=FLAGS.learning_rate, weight_decay=FLAGS.weight_decay,
@@ -196,80 +218,54 @@ def fit(head, data, run):
         tensorboard=FLAGS.tensorboard and str(run.folder / "tensorboard")))
 
 
-def inference(network):
-    """The network as a function of ids [B, T] of any size, traced once."""
-    return tf.function(lambda ids: network(ids, training=False),
-                       input_signature=[tf.TensorSpec([None, None], tf.int32)])
+def traced(function):
+    """A function of ids [B, T] as one graph for any size."""
+    return tf.function(function, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+
+
+def answers_of(head):
+    """ids [B, T] → probabilities or values, as the head gives them now."""
+    return traced(lambda ids: head.answer(ids)[OBJECTIVES[head.kind].output])
 
 
 def calibrate(head, validation):
     """Fit the temperature that makes the head's probabilities believable."""
     if head.kind != "regression":
-        head.temperature = metrics.fit_temperature(
-            validation.logits(inference(head.network)), validation.targets)
+        logits = validation.outputs(traced(lambda ids: head.network(ids, training=False)))
+        head.temperature = metrics.fit_temperature(logits, validation.targets)
 
 
-def publish(run, head, corpus, data, result):
+def finish(run, head, corpus, data, result):
     """Export, measure every file on the test part, and write all results."""
-    print("\nexporting …", flush=True)
-    exports = export(run, head, data["validation"])
-    validation, test = data["validation"], data["test"]
+    answers_now = answers_of(head)
+    answers = {part: data[part].outputs(answers_now) for part in ("validation", "test")}
     facts = {
         "task": TASK, "corpus": corpus.name, "model": FLAGS.model, "seed": FLAGS.seed,
-        "parameters": int(sum(np.prod(w.shape) for w in head.network.trainable_weights)),
+        "command": command.line(TASK, __name__),
+        "parameters": sizes(head.network.trainable_weights), "weights": sizes(head.network.weights),
         "engine": head.network.engine_in_use, "temperature": head.temperature,
         "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                   "epochs": result.epochs},
-        "validation": validation.measures(validation.logits(answers_of(head))),
-        "test": test.measures(test.logits(answers_of(head))),
-        "baselines": baselines_on(test, corpus, head),
-        "exports": tested(run, head, test, exports)}
-    draw(run, head, test, result)
-    write_card(run, corpus, facts)
-    run.write_json("metrics.json", facts)
-    report.show(facts)
+        **{part: data[part].measures(answers[part]) for part in answers},
+        "baselines": baselines_on(data["test"], corpus, head),
+        "exports": publish.export(run, head, data, FLAGS.force)}
+    draw(run, head, data["test"].targets, answers["test"], result.history)
+    record(run, corpus, facts)
     show_answers(head, corpus)
     where = f" --output_dir={run.folder}" if FLAGS["output_dir"].present else ""
     print(f'\nnext: python -m tasks.{TASK}{where} --predict "not bad at all"')
 
 
-def answers_of(head):
-    """ids [B, T] → probabilities or values, by the Keras model."""
-    output = OBJECTIVES[head.kind].output
-    return tf.function(lambda ids: head.answer(ids)[output],
-                       input_signature=[tf.TensorSpec([None, None], tf.int32)])
+def sizes(weights):
+    """How many numbers the weights hold."""
+    return int(sum(np.prod(weight.shape) for weight in weights))
 
 
-def export(run, head, validation):
-    """Write the SavedModel and the TFLite files; validation decides which of them are kept."""
-    objective = OBJECTIVES[head.kind]
-    sign = 1 if objective.mode == "max" else -1
-
-    def score(lite):
-        answers = validation.logits(lambda ids: lite(ids)[objective.output])
-        return sign * validation.measures(answers)[objective.monitor]
-
-    return {
-        "saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16]),
-        "tflite": tflite.write(head, run.folder / "tflite", evaluate=score, force=FLAGS.force)}
-
-
-def tested(run, head, test, exports):
-    """The exports with the measures of each file on the test part."""
-    output = OBJECTIVES[head.kind].output
-    serve = saved_model.load(run.folder / "saved_model")["serving_default"]
-    answers = [serve(text=tf.constant(test.texts[n:n + 16]))[output]
-               for n in range(0, len(test.texts), 16)]
-    exports["saved_model"]["test"] = test.measures(np.concatenate(answers))
-    for entry in exports["tflite"].values():
-        if "file" in entry:
-            path = run.folder / "tflite" / entry["file"]
-            lite = tflite.Lite(path)
-            entry["test"] = test.measures(test.logits(lambda ids: lite(ids=ids)[output]))
-            one_by_one = [test.padded(np.array([n])) for n in range(min(200, len(test.ids)))]
-            measured = tflite.measure(path, one_by_one)
-            entry.update({key: measured[key] for key in ("milliseconds", "milliseconds_p95")})
-    return exports
+def record(run, corpus, facts):
+    """Write the model card and, last, the metrics that say the run is finished; show them."""
+    write_card(run, corpus, facts)
+    run.write_json("metrics.json", facts)
+    report.show(facts)
 
 
 def baselines_on(test, corpus, head):
@@ -278,16 +274,15 @@ def baselines_on(test, corpus, head):
             for name, baseline in OBJECTIVES[head.kind].baselines.items()}
 
 
-def draw(run, head, test, result):
+def draw(run, head, targets, answers, history):
     """The pictures people look at: learning curves, confusion matrix, reliability."""
     folder = run.folder / "plots"
     folder.mkdir(exist_ok=True)
-    plots.learning_curves(result.history, folder / "learning_curves.png")
+    plots.learning_curves(history, folder / "learning_curves.png", OBJECTIVES[head.kind].unit)
     if head.kind == "single":
-        answers = test.logits(answers_of(head))
-        plots.confusion_matrix(metrics.confusion_matrix(test.targets, answers), head.labels,
+        plots.confusion_matrix(metrics.confusion_matrix(targets, answers), head.labels,
                                folder / "confusion_matrix.png")
-        plots.reliability(*metrics.calibration(test.targets, answers), folder / "reliability.png")
+        plots.reliability(*metrics.calibration(targets, answers), folder / "reliability.png")
 
 
 def write_card(run, corpus, facts):
@@ -298,15 +293,15 @@ def write_card(run, corpus, facts):
         "data": f"{corpus.name}: {len(corpus.train):,} texts to train, {len(corpus.validation):,} "
                 f"to choose and {len(corpus.test):,} to test.",
         "terms": corpus.terms,
-        "sizes": {"parameters": facts["parameters"],
+        "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
                   "training seconds": facts["train"]["seconds"], "epochs": facts["train"]["epochs"]},
         "variants": report.rows(facts),
-        "seed": FLAGS.seed,
-        "command": command.line(TASK),
+        "seed": facts["seed"],
+        "command": facts["command"],
         "signatures": saved_model.describe(run.folder / "saved_model"),
         "limits": ["Trained on one corpus: texts of another kind get worse answers.",
                    f"Reads the first {FLAGS.max_length} tokens of a text.",
-                   "Probabilities are calibrated on the validation part of that corpus.",
+                   "Probabilities, if any, are calibrated on the validation part of that corpus.",
                    "A token that is not in the vocabulary is read as unknown."]})
 
 
@@ -319,29 +314,36 @@ def show_answers(head, corpus, count=4):
 
 def answer():
     """Answer texts from the last export, without building the model."""
-    run = Run.existing(FLAGS.output_dir, TASK)
+    run = Run.trained(FLAGS.output_dir, TASK)
     texts = command.questions(FLAGS.predict)
-    serve = saved_model.load(run.folder / "saved_model")["serving_default"]
-    labels = run.read_json("model.json")["labels"]
-    for text, row in zip(texts, rows(serve(text=tf.constant(texts)))):
-        print(f"{report.answer(named(row, labels))}   {command.shown(text)}")
+    for text, row in zip(texts, publish.served(run, texts)):
+        print(f"{report.answer(row)}   {command.shown(text)}")
 
 
 def evaluate():
-    """Score the trained model on the test part of a corpus, which may be a new one."""
-    head, corpus = zoo.load(Run.existing(FLAGS.output_dir, TASK).folder), load_corpus()
+    """Score the trained model on the test part of its corpus, or of another."""
+    run, corpus = again()
+    head = zoo.load(run.folder)
     test = Data(head, corpus.test)
-    for name, value in test.measures(test.logits(answers_of(head))).items():
+    for name, value in test.measures(test.outputs(answers_of(head))).items():
         print(f"  {name:28} {value:.4f}")
 
 
 def export_again():
-    """Write the exports of the trained model again, as a new version."""
-    run, corpus = Run.existing(FLAGS.output_dir, TASK), load_corpus()
+    """Write the exports of the trained model again, as a new version, and measure them."""
+    run, corpus = again()
+    Run.open(run.folder, TASK, settings(corpus))    # refuses another corpus and other settings
     head = zoo.load(run.folder)
-    validation = Data(head, corpus.validation)
-    export(run, head, validation)
-    print(f"exported to {run.folder}/saved_model and {run.folder}/tflite")
+    data = {part: Data(head, getattr(corpus, part)) for part in ("validation", "test")}
+    exports = publish.export(run, head, data, FLAGS.force)
+    record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
+
+
+def again():
+    """The finished run and its corpus, loaded with its settings where no flag says otherwise."""
+    run = Run.trained(FLAGS.output_dir, TASK)
+    command.take_up(run.settings, CORPUS_FLAGS)
+    return run, load_corpus()
 
 
 if __name__ == "__main__":

@@ -13,9 +13,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
 
 import zoo
 from export import saved_model, tflite
+from tasks import command, loop, publish, sentiment
 from tasks.corpora import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -188,3 +191,159 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(mistakes, name, expected
     err, code = mistakes[name]
     assert code != 0 and err.count("\n") == 1 and err.startswith("error: "), err
     assert expected in err and "Traceback" not in err
+
+
+# Small corpora of one's own, in this process -------------------------------------------------
+
+TINY = ("--units=8", "--embedding=8")
+WORDS = {"fine": ["fine", "warm", "clever"], "poor": ["poor", "cold", "stupid"]}
+
+
+def here(*arguments):
+    """Run the task in this process. Raises SystemExit where the command would fail."""
+    with flagsaver.flagsaver():
+        flags.FLAGS(["sentiment", *map(str, arguments)])
+        command.guarded(sentiment.main)
+
+
+def reviews(rng, label, cell):
+    """A row of a CSV file: one telling word among others."""
+    words = [*rng.choice(["the", "film", "story", "was", "very", "a", "man", "dog"], 6),
+             rng.choice(WORDS[label])]
+    return f"{' '.join(rng.permutation(words))} {rng.integers(1000)},{cell}\n"
+
+
+def write_reviews(path, cells):
+    """200 rows; `cells` gives what stands in the label's cell of a fine and of a poor review."""
+    rng = np.random.default_rng(5)
+    rows = [reviews(rng, label, cell) for label, cell in cells.items() for _ in range(100)]
+    path.write_text("words,verdict\n" + "".join(rows))
+    return path
+
+
+def columns(corpus):
+    return f"--corpus={corpus}", "--text_column=words", "--label_column=verdict"
+
+
+@pytest.fixture
+def plain_numbers(monkeypatch):
+    """Determinism is for good; the other tests of this process have not asked for it."""
+    monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A corpus of one's own in a folder, and the run that the default model makes of it."""
+    folder = tmp_path_factory.mktemp("own")
+    corpus = write_reviews(folder / "reviews.csv", {"fine": "yes|well", "poor": "no"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+        here(*columns(corpus), *TINY, "--epochs=1", "--fold=1", "--max_length=50",
+             f"--output_dir={folder}/run")
+    return corpus, folder / "run"
+
+
+def test_the_saved_head_answers_as_its_saved_model(own):
+    head = zoo.load(own[1])
+    texts = ["the film was warm", "the man a stupid dog", "story", ""]
+    serve = saved_model.load(own[1] / "saved_model")["serving_default"]
+    served = serve(text=tf.constant(texts))["probabilities"]
+    np.testing.assert_allclose([list(row["probabilities"].values()) for row in head.predict(texts)],
+                               served, atol=1e-5)
+    assert np.ptp(served[:, 0]) > 0.01
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_evaluating_takes_corpus_columns_and_fold_from_the_run(own, capsys, named):
+    stored = json.loads((own[1] / "metrics.json").read_text())
+    here("--mode=evaluate", *[f"--corpus={own[0]}"] * named, f"--output_dir={own[1]}")
+    out = capsys.readouterr().out
+    for name, value in stored["test"].items():
+        assert f"{name:28} {value:.4f}" in out
+
+
+def test_exporting_again_measures_the_new_version_and_describes_it(own):
+    path = own[1] / "metrics.json"
+    before = json.loads(path.read_text())
+    here("--mode=export", "--force", f"--output_dir={own[1]}")
+    after = json.loads(path.read_text())
+    assert after["exports"]["saved_model"]["version"] == \
+        before["exports"]["saved_model"]["version"] + 1
+    assert {**after, "exports": 0} == {**before, "exports": 0}
+    assert after["exports"]["saved_model"]["test"] == pytest.approx(
+        before["exports"]["saved_model"]["test"])
+    card = (own[1] / "MODEL_CARD.md").read_text()
+    assert before["command"] in card and "first 50 tokens" in card
+    assert f"{after['exports']['tflite']['int8']['milliseconds']:.4g}" in card
+
+
+def test_a_finished_run_is_shown_again_whether_or_not_it_is_forced(own, capsys):
+    here(*columns(own[0]), *TINY, "--epochs=1", "--fold=1", "--max_length=50", "--force",
+         f"--output_dir={own[1]}")
+    assert "finished" in capsys.readouterr().out
+
+
+def test_a_name_with_a_bar_is_answered(own, capsys):
+    here("--predict", "warm clever fine film", f"--output_dir={own[1]}")
+    assert capsys.readouterr().out.startswith("yes|well  ")
+
+
+@pytest.mark.parametrize("mode", ["train", "export"])
+def test_a_changed_corpus_is_refused(own, tmp_path, capsys, mode):
+    whole = own[0].read_text()
+    own[0].write_text(whole.replace(",no", ",nay", 1))
+    arguments = [*columns(own[0]), *TINY, "--epochs=1", "--fold=1", "--max_length=50"]
+    try:
+        with pytest.raises(SystemExit):
+            here(*(arguments if mode == "train" else ["--mode=export"]), f"--output_dir={own[1]}")
+    finally:
+        own[0].write_text(whole)
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1 and "the corpus changed" in err
+
+
+def test_labels_the_model_does_not_know_are_one_line(own, tmp_path, capsys):
+    other = write_reviews(tmp_path / "other.csv", {"fine": "yes|well", "poor": "awful"})
+    with pytest.raises(SystemExit):
+        here("--mode=evaluate", *columns(other), f"--output_dir={own[1]}")
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "'awful'" in err and "'yes|well'" in err
+
+
+def test_predicting_from_an_unfinished_run_says_what_to_run(own, tmp_path, capsys):
+    (tmp_path / "settings.json").write_text((own[1] / "settings.json").read_text())
+    with pytest.raises(SystemExit):
+        here("--predict=hello", f"--output_dir={tmp_path}")
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "python -m tasks.sentiment" in err and "finished" in err
+
+
+@pytest.mark.parametrize("rate", ["word_dropout", "output_dropout", "label_smoothing", "average"])
+def test_a_rate_of_one_is_refused(rate):
+    with flagsaver.flagsaver(), pytest.raises(flags.Error, match=f"{rate}=1.0: .*below 1"):
+        flags.FLAGS(["sentiment", f"--{rate}=1"])
+
+
+@pytest.fixture
+def no_files(monkeypatch):
+    """Exports are tested elsewhere, and take seconds."""
+    measures = {"test": {}, "bytes": 0, "milliseconds": 0.0}
+    monkeypatch.setattr(publish, "export", lambda run, head, data, force: {
+        "saved_model": measures, "tflite": {}})
+    monkeypatch.setattr(saved_model, "describe", lambda folder: {})
+
+
+def test_a_run_starts_from_another(own, tmp_path, plain_numbers, no_files):
+    here(*columns(own[0]), *TINY, "--epochs=1", f"--init_from={own[1]}", f"--output_dir={tmp_path}")
+    assert (tmp_path / "metrics.json").exists()
+
+
+def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
+    corpus = write_reviews(tmp_path / "numbers.csv", {"fine": 2000, "poor": 1000})
+    here(*columns(corpus), "--regression", *TINY, "--epochs=8", "--batch_size=16",
+         "--learning_rate=0.02", f"--output_dir={tmp_path}/run")
+    facts = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert facts["test"]["mean_squared_error"] < facts["baselines"]["mean"]["mean_squared_error"] / 2
+    head = zoo.load(tmp_path / "run")
+    assert 1300 < head.mean < 1700 and 400 < head.deviation < 600
+    assert head.predict(["warm clever fine"])[0]["values"]["value"] > 1500
