@@ -39,13 +39,13 @@ except ImportError:
 
 SHAPES = ((1, 100, 128), (1, 100, 256), (16, 200, 64), (32, 100, 128), (32, 100, 256), (64, 50, 512),
           (128, 64, 256))
-QUICK_SHAPES = SHAPES[:1] + SHAPES[2:4]
+QUICK_SHAPES = SHAPES[:1] + SHAPES[2:5]
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 MODES = ("inference", "training")
 PEERS = ("Keras", "Keras XLA", "PyTorch", "ONNX Runtime")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_bool("quick", False, "three small shapes, a tenth of the time")
+flags.DEFINE_bool("quick", False, "four shapes, a tenth of the time")
 flags.DEFINE_string("output_dir", "runs/benchmarks", "where the table, the CSV and the plot go")
 flags.DEFINE_integer("threads", 0, "threads for every contender; 0: as many as there are cores", 0)
 flags.DEFINE_float("seconds", 2.0, "how long the contenders take turns, for each and every case", 0)

@@ -126,7 +126,8 @@ class Classifier(keras.Model):
         batch, steps = tf.shape(x)[0], tf.shape(x)[1]
         window = tf.minimum(self.window, steps)
         padding = tf.math.floormod(-steps, window)
-        x, mask = tf.pad(x, [[0, 0], [0, padding], [0, 0]]), tf.pad(mask, [[0, 0], [0, padding]])
+        x = tf.concat([x, tf.zeros(tf.stack([batch, padding, x.shape[-1]]), x.dtype)], 1)
+        mask = tf.concat([mask, tf.zeros(tf.stack([batch, padding]), tf.bool)], 1)
         h = self.recurrent(tf.reshape(x, tf.stack([-1, window, x.shape[-1]])),
                            mask=tf.reshape(mask, tf.stack([-1, window])), training=training)
         return tf.reshape(h, tf.stack([batch, -1, h.shape[-1]]))[:, :steps]
