@@ -62,24 +62,34 @@ class Lite:
     """
 
     def __init__(self, path, threads=1):
-        from ai_edge_litert.interpreter import Interpreter
-        from zoo.quiet import standard_error_to
         if not os.path.isfile(path):
             raise FileNotFoundError(f"expected a TFLite file, found none at {path}")
-        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        self._path, self._threads, self._shapes = path, threads, None
+        self._open()
+        self.signatures = self._interpreter.get_signature_list()
+
+    def _open(self):
+        from ai_edge_litert.interpreter import Interpreter
+        from zoo.quiet import standard_error_to
+        self._interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
         with standard_error_to(os.devnull):  # the first allocation logs the delegate it makes
             self._interpreter.allocate_tensors()
-        self.signatures = self._interpreter.get_signature_list()
         self._runners = {}
 
     def __call__(self, signature="ids", **inputs):
-        runner = self._runner(signature)
-        expected = runner.get_input_details()
+        expected = self._runner(signature).get_input_details()
         if set(inputs) != set(expected):
             raise ValueError(f"signature {signature!r}: expected inputs {sorted(expected)}, "
                              f"received {sorted(inputs)}")
-        return runner(**{key: np.asarray(value, expected[key]["dtype"])
-                         for key, value in inputs.items()})
+        arrays = {key: np.asarray(value, expected[key]["dtype"]) for key, value in inputs.items()}
+        self._reopen_for({key: array.shape for key, array in arrays.items()})
+        return self._runner(signature)(**arrays)
+
+    def _reopen_for(self, shapes):
+        """A new interpreter for new shapes: ai-edge-litert 2.3 resizes an old one with stale memory."""
+        if self._shapes not in (None, shapes):
+            self._open()
+        self._shapes = shapes
 
     def _runner(self, signature):
         if signature not in self.signatures:
@@ -99,9 +109,9 @@ def measure(path, batches, signature="ids", requests=200):
     batches, run = [np.asarray(ids) for ids in batches], Lite(path)
     answers = [run(signature, ids=ids) for ids in batches]
     rows = list(itertools.islice((row for ids in batches for row in ids), requests))
-    run(signature, ids=rows[:1])
     milliseconds = []
     for row in rows:
+        run(signature, ids=[row])  # a first call for this length is not what a device repeats
         start = time.perf_counter()
         run(signature, ids=[row])
         milliseconds.append(1e3 * (time.perf_counter() - start))

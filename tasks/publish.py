@@ -5,8 +5,7 @@ import numpy as np
 from export import saved_model, tflite
 from zoo.classifier import in_slices
 
-# TFLite files are asked as a device asks, one text at a time. (In batches of more than some 10,000
-# tokens ai-edge-litert 2.3 does not always give the same numbers for the same file and ids.)
+# TFLite files are asked as a device asks, one text at a time.
 ONE_TEXT = 1
 
 
