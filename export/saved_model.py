@@ -161,8 +161,8 @@ def _full_precision():
 
 def _verify(path, answers):
     """Run `check` in a process without the project, as a CPU server would; return what it says."""
-    run = subprocess.run([sys.executable, verify.__file__, str(path)], input=pickle.dumps(answers),
-                         capture_output=True, cwd=path,
+    command = [sys.executable, verify.__file__, str(path.resolve())]
+    run = subprocess.run(command, input=pickle.dumps(answers), capture_output=True, cwd=path,
                          env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
     if run.returncode:
         said = run.stderr.decode(errors="replace").strip().splitlines() or ["no message"]

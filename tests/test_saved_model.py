@@ -320,3 +320,8 @@ def test_full_disk_is_one_clear_line_and_leaves_nothing(ill_fated):
     said = (folder / "said").read_text()
     assert said.startswith("cannot write the export to ") and "too large" in said.lower()
     assert "\n" not in said
+
+
+def test_a_relative_folder_will_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert saved_model.write(Head(tmp_path), "served", EXAMPLES)["version"] == 1
