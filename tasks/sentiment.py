@@ -136,7 +136,6 @@ def untrained(corpus):
     if kind == "regression" and options.get("naive_bayes"):
         raise ValueError("naive_bayes: expected labels to count, received numbers; use another --model")
     network = Classifier(len(text), len(labels), **options)
-    network(tf.zeros([1, 1], tf.int32))
     head = TextClassifier(network, text, labels, kind)
     if FLAGS.init_from:
         head.start_from(zoo.load(FLAGS.init_from))

@@ -269,3 +269,15 @@ def test_killed_export_leaves_no_file(tmp_path):
     assert run.returncode == 0, run.stderr.decode()[-2000:]
     left = os.listdir(tmp_path / "tflite")
     assert len(left) == 1 and left[0].startswith(".unfinished-")
+
+
+def test_runner_answers_a_new_length_as_a_new_runner_does(tmp_path):
+    tflite.write(Head(tmp_path), tmp_path / "files", variants=("float32",))
+    path = tmp_path / "files" / "model_float32.tflite"
+    used = tflite.Lite(path)
+    first = used._interpreter
+    for length in (3, 9, 9, 4):
+        ids = np.arange(length)[None] % 7 + 1
+        new = tflite.Lite(path)(ids=ids)
+        np.testing.assert_array_equal(used(ids=ids)["probabilities"], new["probabilities"])
+    assert used._interpreter is not first
