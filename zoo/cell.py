@@ -15,11 +15,12 @@ class Cell(keras.layers.Layer):
         linearise(x_gates, states, new, weights, dropout) → local derivatives
         backward(errors, local, weights, dropout)         → δ, errors of the old states
         weight_gradients(delta, states, local, dropout)   → ∂L/∂weights
-        recurrent_weights()                               → the weights of the recurrent product
+        recurrent_weights(kept)                           → the weights of the recurrent product
 
     `states` are [B, H] in `step`; `linearise` and `weight_gradients` get them for all steps, [T, B, H].
     `new` is what `step` made of them, or None where it is no longer known.
-    `dropout`, [B, H] or None, multiplies h wherever it enters a product.
+    `dropout`, [B, H] or None, multiplies h wherever it enters a product; `kept`, [H, G·H] or None,
+    multiplies the recurrent kernel U.
 
     Args:    the arguments of the Keras cell of the same name
     Call:    inputs [B, D], states (each [B, H]) → output [B, H], new states
@@ -92,8 +93,12 @@ class Cell(keras.layers.Layer):
         bias = self.input_bias()
         return product if bias is None else add_bias(product, bias)
 
-    def recurrent_weights(self):
-        return (tf.convert_to_tensor(self.recurrent_kernel),)
+    def recurrent_matrix(self, kept=None):
+        """U, under the mask of DropConnect if there is one."""
+        return dropped(tf.convert_to_tensor(self.recurrent_kernel), kept)
+
+    def recurrent_weights(self, kept=None):
+        return (self.recurrent_matrix(kept),)
 
     def call(self, inputs, states, training=False):
         nested = isinstance(states, (list, tuple))
@@ -182,9 +187,9 @@ def serialized(value):
     return keras.saving.serialize_keras_object(value)
 
 
-def dropped(h, dropout):
-    """h under its dropout mask, if there is one."""
-    return h if dropout is None else h * dropout
+def dropped(x, mask):
+    """States or weights under their dropout mask, if there is one."""
+    return x if mask is None else x * mask
 
 
 def dot(x, weights):

@@ -53,9 +53,9 @@ class GRUCell(Cell):
         bias = super().input_bias()
         return bias[0] if bias is not None and self.reset_after else bias
 
-    def recurrent_weights(self):
+    def recurrent_weights(self, kept=None):
         """U and b_n (zeros without a bias) for the form after; U_zr and U_n for the form before."""
-        U = tf.convert_to_tensor(self.recurrent_kernel)
+        U = self.recurrent_matrix(kept)
         if not self.reset_after:
             return U[:, :2 * self.units], U[:, 2 * self.units:]
         bias = super().input_bias()

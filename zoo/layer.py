@@ -15,6 +15,8 @@ class Recurrent(keras.layers.Layer):
     Beyond Keras:
 
     Args:    zoneout   share of a state's units that keep their old value at a step, in [0, 1)
+             weight_drop  share of the recurrent kernel's weights that a call in training sets to zero,
+                       the same for all sequences and steps (DropConnect), in [0, 1)
              truncate  None, or how many steps at the most an error flows back: for every t,
                        ∂L_t/∂U sums δ_j ⊗ h_{j-1} over j = t-truncate … t
              engine    "auto", or the name of an engine (see `zoo.engines`)
@@ -30,12 +32,12 @@ class Recurrent(keras.layers.Layer):
     cell_class = Cell
     cell_name = "cell"
     options = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll",
-               "zero_output_for_mask", "zoneout", "truncate", "engine", "use_cudnn",
+               "zero_output_for_mask", "zoneout", "weight_drop", "truncate", "engine", "use_cudnn",
                "activity_regularizer")
 
     def __init__(self, units, return_sequences=False, return_state=False, go_backwards=False,
                  stateful=False, unroll=False, zero_output_for_mask=False, zoneout=0.0,
-                 truncate=None, engine="auto", use_cudnn="auto", **kwargs):
+                 weight_drop=0.0, truncate=None, engine="auto", use_cudnn="auto", **kwargs):
         cell = {name: kwargs.pop(name) for name in self.cell_class.options if name in kwargs}
         kwargs.pop("implementation", None)  # Keras chooses between its own two loops with it.
         super().__init__(**kwargs)
@@ -47,6 +49,7 @@ class Recurrent(keras.layers.Layer):
         self.unroll = unroll
         self.zero_output_for_mask = zero_output_for_mask
         self.zoneout = rate("zoneout", zoneout)
+        self.weight_drop = rate("weight_drop", weight_drop)
         self.truncate = steps(truncate)
         self.engine = engines.check(engine)
         self.use_cudnn = without_cudnn(use_cudnn)
@@ -142,15 +145,18 @@ class Recurrent(keras.layers.Layer):
         return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(given)]
 
     def _timing(self, x, mask, training):
-        dropout = zoneout = None
+        dropout = weight_drop = zoneout = None
         shape = tf.concat([tf.shape(x)[:2], [self.cell.units]], 0)
         if training and self.cell.recurrent_dropout:
             ones = tf.ones([shape[0], self.cell.units], x.dtype)
             dropout = self.cell.drawn(ones, self.cell.recurrent_dropout)
+        if training and self.weight_drop:
+            ones = tf.ones_like(self.cell.recurrent_matrix())
+            weight_drop = self.cell.drawn(ones, self.weight_drop)
         if self.zoneout:
             zoneout = tuple(self._zoneout(shape, x.dtype, training) for _ in range(self.cell.states))
         return Timing(
-            mask, zoneout, dropout, self.truncate, self.go_backwards, self.unroll)
+            mask, zoneout, dropout, weight_drop, self.truncate, self.go_backwards, self.unroll)
 
     def _zoneout(self, shape, dtype, training):
         """Which units keep their state: drawn for every step while training, else the expectation."""

@@ -29,6 +29,7 @@ class Timing:
     zoneout       None, or for each state a tensor [B, T, H] or scalar: the share of the old state
                   that is kept (0 or 1 drawn while training, the rate itself at inference)
     dropout       [B, H] or None: multiplies h wherever it enters a recurrent product
+    weight_drop   [H, G·H] or None: multiplies the recurrent kernel
     truncate      None, or how many steps at the most an error flows back
     go_backwards  take the steps from the last to the first
     unroll        write the loop out in the graph; needs a static length
@@ -37,6 +38,7 @@ class Timing:
     mask: tf.Tensor | None = None
     zoneout: tuple | None = None
     dropout: tf.Tensor | None = None
+    weight_drop: tf.Tensor | None = None
     truncate: int | None = None
     go_backwards: bool = False
     unroll: bool = False
@@ -68,7 +70,7 @@ def run(cell, inputs, states, timing, return_sequences):
     Args:    cell              the equations
              inputs            [B, T, D]
              states            initial states, each [B, H]
-             timing            mask, zoneout, dropout, truncation
+             timing            mask, zoneout, dropout, DropConnect, truncation
              return_sequences  whether the sequence h_1 … h_T is wanted
     Returns: the sequence [B, T, H] in the order in which the steps are taken, or None; final states
     """
@@ -79,7 +81,7 @@ def run(cell, inputs, states, timing, return_sequences):
 
 def recur(cell, x_gates, states, timing, return_sequences):
     """The recurrence alone, time-major, with its gradient written out: see the top of the file."""
-    weights = cell.recurrent_weights()
+    weights = cell.recurrent_weights(timing.weight_drop)
     count = len(states)
     # Without a tape nothing is kept; a gradient asked for all the same computes the states again.
     keep = record.should_record_backprop([x_gates, *states, *weights])

@@ -105,7 +105,7 @@ class Operations:
         tf.RegisterGradient(name)(self.gradient)
 
     def run(self, cell, inputs, states, timing, return_sequences):
-        tensors = [inputs, tf.convert_to_tensor(cell.recurrent_kernel), *pair(states), *given(timing),
+        tensors = [inputs, cell.recurrent_matrix(timing.weight_drop), *pair(states), *given(timing),
                    tf.convert_to_tensor(cell.kernel), *biases(cell)]
         # Without a tape nothing is kept; a gradient asked for all the same runs the steps again.
         keep = record.should_record_backprop([t for t in tensors if t.dtype == tf.float32])
