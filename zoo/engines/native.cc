@@ -9,7 +9,8 @@
 //   * A block of rows × vectors of sums stays in registers for the whole depth of a product (section 3).
 //   * Threads share out the batch: each takes some rows through all steps, so nothing waits for another
 //     thread inside the time loop, and a thread that loses its core delays only its own rows (section 4).
-//   * x·W is computed for a few steps at a time and read while it is in the cache (section 7).
+//   * x·W is computed for a few steps at a time and read while it is in the cache; on the way back δ·Wᵀ is
+//     made of δ in the same manner (section 7).
 //   * A masked step of a row is skipped, not computed and thrown away.
 //
 // Sections: 1 vectors  2 panels  3 product  4 threads  5 rows and time  6 cells  7 TensorFlow
@@ -32,6 +33,11 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
 
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/ops.h"
@@ -206,7 +212,9 @@ void multiply(const float* const* rows, const float* panel, long depth, float* s
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[r][v] += row[r][k] * weight[v];
   }
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v) store(sums + (r * V + v) * kLanes, sum[r][v]);
 }
 
@@ -252,6 +260,17 @@ void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, 
 // ---------------------------------------------------------------------------------------------------------
 // 4  Threads: a few that sleep until there is a job. A job is a number of pieces; whoever is awake takes the
 //    next one. The caller takes part, so a job ends even if no helper ever gets a core.
+
+// Linux likes to wake a thread on the core of the one that wakes it, where it waits until that one is done:
+// a job would run in one thread after the other. A thread may run wherever the caller may, but not here.
+inline void keep_off_this_core(std::thread& thread) {
+#if defined(__linux__)
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) || CPU_COUNT(&cores) < 2) return;
+  CPU_CLR(sched_getcpu(), &cores);
+  pthread_setaffinity_np(thread.native_handle(), sizeof cores, &cores);
+#endif
+}
 
 class Pool {
  public:
@@ -305,7 +324,8 @@ class Pool {
   void offer(const std::shared_ptr<Job>& job, int helpers) {
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      for (; threads_ < helpers; ++threads_) std::thread([this] { help(); }).detach();
+      while (int(threads_.size()) < helpers) threads_.emplace_back([this] { help(); });
+      for (std::thread& thread : threads_) keep_off_this_core(thread);
       for (int i = 0; i < helpers; ++i) jobs_.push_back(job);
     }
     for (int i = 0; i < helpers; ++i) wake_.notify_one();
@@ -326,7 +346,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Job>> jobs_;
-  int threads_ = 0;
+  std::vector<std::thread> threads_;
 };
 
 // ---------------------------------------------------------------------------------------------------------
@@ -377,6 +397,9 @@ struct Call {
   float* recurrent_delta;        // [B, T, 3H], ∂L/∂(h·U) where that differs: GRU with the reset gate after
   float* previous;               // [B, T, H], the h_{t-1} that met U
   float* reset;                  // [B, T, H], the r·h_{t-1} that met U_n: GRU with the reset gate before
+  float* dx;                     // [B, T, D]
+  float* dW;                     // [D, G·H]
+  float* dU;                     // [H, G·H]
   float* dfirst[2];              // [B, H]
 
   int states() const { return kind == kLstm ? 2 : 1; }
@@ -748,17 +771,26 @@ struct GruResetBefore {
 // ---------------------------------------------------------------------------------------------------------
 // 7  All steps.
 
-// One step of one row on its way through x·W.
+// One row of a product on its own: from·panels → to.
 struct Projection {
-  const float* x;
-  float* gates;
+  const float* from;
+  float* to;
 };
+
+template <class Each>
+void project(const Panels& panels, std::vector<Projection>& projections, Each each) {
+  std::vector<Projection*> pointers;
+  for (Projection& one : projections) pointers.push_back(&one);
+  const auto from = [](const Projection& one) { return one.from; };
+  sweep(panels, pointers.data(), long(pointers.size()), from,
+        [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); });
+}
 
 // As many steps of x·W at a time as keep the panels of W busy and stay in the cache until they are read.
 long steps_at_once(const Call& call, long rows) { return std::max<long>(1, std::min(call.T, 96 / rows)); }
 
 // The inputs of the gates, x·W + b, of the steps first … first + steps − 1.
-void project(const Call& call, const Panels& W, Rows& rows, long first, long steps) {
+void project_inputs(const Call& call, const Panels& W, Rows& rows, long first, long steps) {
   const long width = call.G * padded(call.H);
   std::vector<Projection> all;
   for (const Row& row : rows)
@@ -767,15 +799,25 @@ void project(const Call& call, const Panels& W, Rows& rows, long first, long ste
       if (!call.active(row.b, t)) continue;
       all.push_back({call.x + (row.b * call.T + t) * call.D, row.inputs + i * width});
     }
-  std::vector<Projection*> pointers;
-  for (Projection& one : all) pointers.push_back(&one);
-  const auto x = [](const Projection& one) { return one.x; };
-  sweep(W, pointers.data(), long(pointers.size()), x,
-        [&](Projection& one, long u, int, const float* sums) {
-          for (long gate = 0; gate < call.G; ++gate)
-            store(one.gates + u * call.G + gate * kLanes,
-                  load(sums + gate * kLanes) + load(call.bias + gate * padded(call.H) + u));
-        });
+  project(W, all, [&](float* gates, long u, int, const float* sums) {
+    for (long gate = 0; gate < call.G; ++gate)
+      store(gates + u * call.G + gate * kLanes,
+            load(sums + gate * kLanes) + load(call.bias + gate * padded(call.H) + u));
+  });
+}
+
+// The errors of the inputs, dx = δ·Wᵀ, of the steps first … first + steps − 1, while their δ is in the cache.
+void project_errors(const Call& call, const Panels& W, Rows& rows, long first, long steps) {
+  std::vector<Projection> all;
+  for (const Row& row : rows)
+    for (long i = 0; i < steps; ++i) {
+      const long place = row.b * call.T + call.when(first + i);
+      if (call.mask && !call.mask[place])
+        zero(call.dx + place * call.D, call.D);
+      else
+        all.push_back({call.delta + place * call.G * call.H, call.dx + place * call.D});
+    }
+  project(W, all, [](float* dx, long u, int n, const float* sums) { store(dx + u, load(sums), n); });
 }
 
 void start(const Call& call, Rows& rows) {
@@ -805,7 +847,7 @@ void forward(const Call& call, const Panels& W, const Cell& cell, const long* ba
   start(call, rows);
   for (long first = 0; first < call.T; first += most) {
     const long steps = std::min(most, call.T - first);
-    project(call, W, rows, first, steps);
+    project_inputs(call, W, rows, first, steps);
     for (long i = 0; i < steps; ++i) take_step(call, cell, rows, first + i);
     for (Row& row : rows) row.inputs -= steps * call.G * padded(call.H);
   }
@@ -833,22 +875,30 @@ void skip(const Call& call, const Row& row) {
 }
 
 template <class Cell>
-void backward(const Call& call, const Cell& cell, const long* batch, long count, float* dbias) {
-  const long H = call.H;
+void step_back(const Call& call, const Cell& cell, Rows& rows, long step, float* dbias) {
+  rows.move_to(step);
+  for (Row& row : rows) {
+    recall(call, row);
+    if (!row.active) skip(call, row);
+    if (call.dsequence)
+      for (long u = 0; u < call.H; ++u) row.dh[u] += call.dsequence[row.out(call) + u];
+  }
+  cell.back(call, rows, dbias);
+}
+
+template <class Cell>
+void backward(const Call& call, const Panels& W, const Cell& cell, const long* batch, long count,
+              float* dbias) {
+  const long H = call.H, most = steps_at_once(call, count);
   Rows rows(call, batch, count);
   for (Row& row : rows) {
     copy(row.dh, call.dlast[0] + row.b * H, H);
     if (call.states() == 2) copy(row.dc, call.dlast[1] + row.b * H, H);
   }
-  for (long step = call.T - 1; step >= 0; --step) {
-    rows.move_to(step);
-    for (Row& row : rows) {
-      recall(call, row);
-      if (!row.active) skip(call, row);
-      if (call.dsequence)
-        for (long u = 0; u < H; ++u) row.dh[u] += call.dsequence[row.out(call) + u];
-    }
-    cell.back(call, rows, dbias);
+  for (long end = call.T; end > 0; end -= most) {
+    const long first = std::max<long>(0, end - most);
+    for (long step = end - 1; step >= first; --step) step_back(call, cell, rows, step, dbias);
+    project_errors(call, W, rows, first, end - first);
   }
   for (Row& row : rows) {
     copy(call.dfirst[0] + row.b * H, row.dh, H);
@@ -875,18 +925,80 @@ void forward_all(const Call& call) {
             [&](const long* rows, long count, long) { forward(call, W, cell, rows, count); });
 }
 
+// A weight gradient, Σ_t Σ_b a ⊗ δ: some rows of it, from all rows of a [B·T, …] and of δ [B·T, …].
+struct WeightGradient {
+  const float* a;
+  long rows, a_stride;
+  const float* delta;
+  long columns, delta_stride;
+  float* to;
+  long to_stride;
+
+  WeightGradient part(long from, long end) const {
+    return {a + from, end - from, a_stride, delta, columns, delta_stride, to + from * to_stride, to_stride};
+  }
+};
+
+std::vector<WeightGradient> weight_gradients(const Call& call) {
+  const long H = call.H, width = call.G * H;
+  const WeightGradient dW = {call.x, call.D, call.D, call.delta, width, width, call.dW, width};
+  if (call.kind == kGruResetBefore)
+    return {dW, {call.previous, H, H, call.delta, 2 * H, width, call.dU, width},
+            {call.reset, H, H, call.delta + 2 * H, H, width, call.dU + 2 * H, width}};
+  const float* inward = call.recurrent_delta ? call.recurrent_delta : call.delta;
+  return {dW, {call.previous, H, H, inward, width, width, call.dU, width}};
+}
+
+// B·T is taken a slice at a time, as deep as the cache likes: the columns of a slice of a become rows, which
+// meet its columns of δ panel by panel.
+void add_up(const WeightGradient& g, long depth) {
+  constexpr long kDepth = 256, kLine = kDepth + kLanes;  // lines of a power of two share places in the cache
+  static thread_local Scratch scratch[2];
+  float* turned = scratch[0].get(g.rows * kLine);
+  std::vector<Projection> rows;
+  for (long row = 0; row < g.rows; ++row) rows.push_back({turned + row * kLine, g.to + row * g.to_stride});
+  for (long k = 0; k < depth; k += kDepth) {
+    const long deep = std::min(kDepth, depth - k);
+    for (long i = 0; i < deep; ++i)
+      for (long row = 0; row < g.rows; ++row) turned[row * kLine + i] = g.a[(k + i) * g.a_stride + row];
+    for (long column = 0; column < g.columns; column += kVectors * kLanes) {
+      const long width = std::min<long>(g.columns - column, kVectors * kLanes);
+      const float* corner = g.delta + k * g.delta_stride + column;
+      const Panels delta({corner, deep, width, g.delta_stride, 1, 0, 1}, scratch[1]);
+      project(delta, rows, [&](float* row, long u, int n, const float* sums) {
+        float* to = row + column + u;
+        store(to, k ? load(to, n) + load(sums) : load(sums), n);
+      });
+    }
+  }
+}
+
+// ∂L/∂W and ∂L/∂U: every thread takes some rows of one of them at a time.
+void add_up_all(const Call& call) {
+  constexpr long kMost = 20 * kRows;
+  std::vector<WeightGradient> parts;
+  for (const WeightGradient& gradient : weight_gradients(call)) {
+    const long count = std::max<long>(2, (gradient.rows + kMost - 1) / kMost);
+    for (long i = 0; i < count; ++i)
+      parts.push_back(gradient.part(gradient.rows * i / count, gradient.rows * (i + 1) / count));
+  }
+  Pool::instance().run(long(parts.size()), call.threads, [&](long i) { add_up(parts[i], call.B * call.T); });
+}
+
 // `dbias`: G + 1 padded vectors, of which the last is for the GRU's b_n. Every piece has its own sums, added
 // up in a fixed order, so that a result does not depend on which thread did what.
 template <class Cell>
 void backward_all(const Call& call, float* dbias) {
-  static thread_local Scratch scratch;
+  static thread_local Scratch scratch[2];
+  const Panels W({call.W, call.G * call.H, call.D, 1, call.G * call.H, 0, 1}, scratch[1]);
   const Cell cell(call, kBackward);
   const long count = pieces(call), width = (call.G + 1) * padded(call.H);
-  float* sums = scratch.get(count * width);
+  float* sums = scratch[0].get(count * width);
   zero(sums, count * width);
   share_out(call, count, [&](const long* rows, long rows_here, long piece) {
-    backward(call, cell, rows, rows_here, sums + piece * width);
+    backward(call, W, cell, rows, rows_here, sums + piece * width);
   });
+  add_up_all(call);
   zero(dbias, width);
   for (long piece = 0; piece < count; ++piece)
     for (long i = 0; i < width; ++i) dbias[i] += sums[piece * width + i];
@@ -985,6 +1097,17 @@ class Context {
     return wanted ? output(index, shape) : output(index, {0});
   }
 
+  // Memory for this run alone.
+  float* temporary(bool wanted, std::vector<int64_t> shape) {
+    if (!ok() || !wanted) return nullptr;
+    TF_AllocatorAttributes attributes = {TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE, 1};
+    TF_Tensor* tensor = TF_AllocateTemp(context_, TF_FLOAT, shape.data(), int(shape.size()), &attributes,
+                                        status_.it);
+    if (!ok()) return nullptr;
+    tensors_.push_back(tensor);
+    return static_cast<float*>(TF_TensorData(tensor));
+  }
+
   void fail(const std::string& message) {
     if (ok()) TF_SetStatus(status_.it, TF_INVALID_ARGUMENT, message.c_str());
   }
@@ -1080,7 +1203,7 @@ void compute_forward(void* kernel, TF_OpKernelContext* tf) {
   if (context.ok() && B) forward_any(call);
 }
 
-enum { kExtra = kCommon, kSequence, kDSequence, kDH, kDC };
+enum { kExtra = kCommon, kSequence, kDSequence, kDH, kDC, kX, kBackW };
 
 void compute_backward(void* kernel, TF_OpKernelContext* tf) {
   static thread_local Scratch scratch;
@@ -1096,22 +1219,32 @@ void compute_backward(void* kernel, TF_OpKernelContext* tf) {
   call.dsequence = context.floats(kDSequence, "the sequence's error", B * T * H, true);
   call.dlast[0] = context.floats(kDH, "the error of h", B * H);
   if (lstm) call.dlast[1] = context.floats(kDC, "the error of c", B * H);
+  call.D = context.size(kBackW, 0);
+  call.x = context.floats(kX, "the inputs", B * T * call.D);
+  call.W = context.floats(kBackW, "kernel", call.D * G * H);
   call.delta = context.output(0, {B, T, G * H}, kInputs);
-  call.recurrent_delta = context.output(1, after, {B, T, 3 * H});
-  call.previous = context.output(2, {B, T, H});
-  call.reset = context.output(3, before, {B, T, H});
+  call.recurrent_delta = context.temporary(after, {B, T, 3 * H});
+  call.previous = context.temporary(true, {B, T, H});
+  call.reset = context.temporary(before, {B, T, H});
+  call.dx = context.output(1, {B, T, call.D});
+  call.dU = context.output(2, {H, G * H});
+  call.dW = context.output(3, {call.D, G * H});
   call.dfirst[0] = context.output(4, {B, H});
   call.dfirst[1] = context.output(5, lstm, {B, H});
   float* dbias = context.output(6, {G * H});
-  float* dinner = context.output(7, after, {H});
+  float* drecurrent_bias = context.output(7, after, {G * H});
   if (!context.ok()) return;
   float* sums = scratch.get((G + 1) * padded(H));
-  if (B)
-    backward_any(call, sums);
-  else
-    zero(sums, (G + 1) * padded(H));
+  zero(sums, (G + 1) * padded(H));
+  zero(call.dW, B * T ? 0 : call.D * G * H);
+  zero(call.dU, B * T ? 0 : H * G * H);
+  if (B) backward_any(call, sums);
   for (long gate = 0; gate < G; ++gate) copy(dbias + gate * H, sums + gate * padded(H), H);
-  if (dinner) copy(dinner, sums + G * padded(H), H);
+  // The GRU's second bias is added where the first one is, but for that of the candidate.
+  if (after) {
+    copy(drecurrent_bias, dbias, 2 * H);
+    copy(drecurrent_bias + 2 * H, sums + G * padded(H), H);
+  }
 }
 
 void register_op(const char* name, std::vector<const char*> inputs, std::vector<const char*> outputs,
@@ -1138,9 +1271,9 @@ const bool registered = [] {
   register_op(ZOO_BACKWARD,
               {"gates: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
                "zoneout_h: float", "zoneout_c: float", "extra: float", "sequence: float", "dsequence: float",
-               "dh: float", "dc: float"},
-              {"delta: float", "recurrent_delta: float", "previous: float", "reset: float", "dh_first: float",
-               "dc_first: float", "dbias: float", "dinner: float"},
+               "dh: float", "dc: float", "x: float", "w: float"},
+              {"delta: float", "dx: float", "du: float", "dw: float", "dh_first: float", "dc_first: float",
+               "dbias: float", "drecurrent_bias: float"},
               compute_backward);
   return true;
 }();

@@ -23,7 +23,6 @@ from absl import logging
 from tensorflow.python.eager import record
 
 from zoo import recurrence
-from zoo.cell import dot_transposed, outer
 
 SOURCE = pathlib.Path(__file__).with_name("native.cc")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno",
@@ -126,16 +125,13 @@ class Operations:
             outputs = self.forward(*forward.inputs, keep=True, **settings)
         sequence, _, _, gates, extra = outputs
         lstm = settings["cell"] == LSTM
-        delta, inward, previous, reset, dh, dc, dbias, dinner = self.backward(
+        _, dx, dU, dW, dh, dc, dbias, drecurrent_bias = self.backward(
             gates, U, h, c, *timing, extra, sequence,
             dsequence if settings["return_sequences"] else nothing(), dh, dc if lstm else nothing(),
-            keep=True, **settings)
-        delta = shaped(delta, [*x.shape[:2], W.shape[1]])
-        dU = recurrent_gradient(settings["cell"], U.shape[0], delta, inward, previous, reset)
-        biases = [shaped(dbias, W.shape[-1:]), inner_bias_gradient(U.shape[0], dbias, dinner)]
-        dbiases = [db if is_given(b) else None for b, db in zip((bias, recurrent_bias), biases)]
-        return [dot_transposed(delta, W), dU, shaped(dh, h.shape), shaped(dc, c.shape) if lstm else None,
-                *[None for _ in timing], outer(x, delta), *dbiases]
+            x, W, keep=True, **settings)
+        found = [dx, dU, dh, dc if lstm else None, *[None for _ in timing], dW,
+                 dbias if is_given(bias) else None, drecurrent_bias if is_given(recurrent_bias) else None]
+        return [d if d is None else shaped(d, given.shape) for d, given in zip(found, forward.inputs)]
 
 
 def nothing(dtype=tf.float32):
@@ -170,22 +166,6 @@ def shaped(tensor, shape):
     """Say the shape of an output: TensorFlow knows no shapes of an operation built like this."""
     tensor.set_shape(shape)
     return tensor
-
-
-def recurrent_gradient(kind, units, delta, inward, previous, reset):
-    """∂L/∂U = Σ_t h_{t-1} ⊗ δ, both as they met U on the way forward and back."""
-    previous = shaped(previous, [None, None, units])
-    if kind == GRU:
-        return outer(previous, shaped(inward, [None, None, 3 * units]))
-    if kind != GRU_RESET_BEFORE:
-        return outer(previous, delta)
-    delta_zr, delta_n = tf.split(delta, [2 * units, units], -1)
-    return tf.concat([outer(previous, delta_zr), outer(shaped(reset, previous.shape), delta_n)], -1)
-
-
-def inner_bias_gradient(units, dbias, dinner):
-    """The GRU's second bias is added where the first one is, but for that of the candidate."""
-    return tf.concat([dbias[:2 * units], dinner], 0)
 
 
 def threads():
