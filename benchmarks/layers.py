@@ -15,6 +15,7 @@ import functools
 import math
 import os
 import pathlib
+import random
 import statistics
 import time
 
@@ -42,6 +43,7 @@ SHAPES = ((1, 100, 128), (1, 100, 256), (16, 200, 64), (32, 100, 128), (32, 100,
 QUICK_SHAPES = SHAPES[:1] + SHAPES[2:5]
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 MODES = ("inference", "training")
+REST = 0.01  # seconds between two runs: threads of OpenMP wait by spinning, and would slow the next one down
 PEERS = ("Keras", "Keras XLA", "PyTorch", "ONNX Runtime")
 
 FLAGS = flags.FLAGS
@@ -176,17 +178,19 @@ def usable_engines():
 # Time.
 
 def take_turns(functions, seconds):
-    """Run the functions round and round; name → list of milliseconds."""
+    """Run the functions round and round, each round in another order; name → list of milliseconds."""
     milliseconds = {name: [] for name in functions}
+    order = list(functions)
     for function in functions.values():
         function()
     end = time.perf_counter() + seconds * len(functions)
-    while time.perf_counter() < end or len(next(iter(milliseconds.values()))) < 5:
-        for name, function in functions.items():
-            time.sleep(0.002)  # threads that wait by spinning have gone to sleep by then
+    while time.perf_counter() < end or len(milliseconds[order[0]]) < 5:
+        for name in order:
+            time.sleep(REST)
             start = time.perf_counter()
-            function()
+            functions[name]()
             milliseconds[name].append(1e3 * (time.perf_counter() - start))
+        order = random.sample(order, len(order))
     return milliseconds
 
 
