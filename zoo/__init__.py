@@ -7,11 +7,12 @@ quiet.import_tensorflow()
 from zoo.bidirectional import Bidirectional  # noqa: E402
 from zoo.gru import GRU, GRUCell  # noqa: E402
 from zoo.lstm import LSTM, LSTMCell  # noqa: E402
+from zoo.output_recurrent import OutputRecurrentRNN  # noqa: E402
 from zoo.simple_rnn import SimpleRNN, SimpleRNNCell  # noqa: E402
 from zoo.stack import Stack  # noqa: E402
 
-__all__ = ["Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "SimpleRNN", "SimpleRNNCell",
-           "Stack", "load"]
+__all__ = ["Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "OutputRecurrentRNN", "SimpleRNN",
+           "SimpleRNNCell", "Stack", "load"]
 
 
 def load(folder):
