@@ -43,7 +43,8 @@ SHAPES = ((1, 100, 128), (1, 100, 256), (16, 200, 64), (32, 100, 128), (32, 100,
 QUICK_SHAPES = SHAPES[:1] + SHAPES[2:5]
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 MODES = ("inference", "training")
-REST = 0.01  # seconds between two runs: threads of OpenMP wait by spinning, and would slow the next one down
+# Seconds between two runs: threads of OpenMP wait by spinning, and would slow the next one down.
+REST = 0.01
 PEERS = ("Keras", "Keras XLA", "PyTorch", "ONNX Runtime")
 
 FLAGS = flags.FLAGS
