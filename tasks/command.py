@@ -23,15 +23,20 @@ ADVICE = {
                     "check the path")}
 
 
-def define_common_flags(task):
-    """The flags that every task has; a task adds its own."""
-    flags.DEFINE_string("corpus", "auto", "Name of a corpus, or a path; auto is the standard one "
-                        "if it can be had within seconds, else the built-in sample.")
+def define_run_flags(task):
+    """The flags of everything that writes a run."""
     flags.DEFINE_string("output_dir", os.path.join("runs", task), "Folder of the run.")
     flags.DEFINE_bool("overwrite", False, "Start afresh in a folder that holds a run.")
+    flags.DEFINE_integer("seed", 0, "Of weights, order and dropout.")
+
+
+def define_common_flags(task):
+    """The flags that every task has; a task adds its own."""
+    define_run_flags(task)
+    flags.DEFINE_string("corpus", "auto", "Name of a corpus, or a path; auto is the standard one "
+                        "if it can be had within seconds, else the built-in sample.")
     flags.DEFINE_string("predict", None, "Answer this text from the last export; - reads lines "
                         "from standard input.")
-    flags.DEFINE_integer("seed", 0, "Of weights, order and dropout.")
     flags.DEFINE_string("init_from", None, "Start from the embedding and the recurrent layers of "
                         "the run in this folder.")
     flags.DEFINE_bool("tensorboard", False, "Write TensorBoard logs into the run.")

@@ -63,6 +63,24 @@ def reliability(count, confidence, accuracy, path):
         axis.legend(frameon=False, loc="upper left")
 
 
+def gradient_flow(curves, path):
+    """One panel a cell: ‖∂L/∂s_t‖ over t, logarithmic, a colour for each spectral radius; c is dashed.
+
+    Args:  curves  rows {"cell": "LSTM", "radius": 0.9, "state": "h" or "c", "norms": t = 0 … T}
+    """
+    cells = list(dict.fromkeys(curve["cell"] for curve in curves))
+    radii = sorted({curve["radius"] for curve in curves})
+    with _figure(path, len(cells)) as axes:
+        for axis, cell in zip(axes, cells):
+            axis.axhline(1, color=GREY, linewidth=0.8)
+            for curve in (curve for curve in curves if curve["cell"] == cell):
+                _flow_curve(axis, curve, radii.index(curve["radius"]) / len(radii))
+            axis.set(title=cell, xlabel="t", ylabel="norm of ∂L/∂h (dashed: of ∂L/∂c)", yscale="log")
+            axis.sharey(axes[0])
+            axis.grid(alpha=0.3)
+            axis.legend(frameon=False, title="spectral radius", fontsize=8)
+
+
 @contextlib.contextmanager
 def _figure(path, columns, size=4.0):
     """Axes to draw on; the file appears when the block ends."""
@@ -89,6 +107,14 @@ def _curve(axis, history, name):
     training = name == "loss" or name.startswith("train")
     axis.plot(epochs, [float(row[name]) for row in history], "--" if training else "-", marker=".",
               label="training loss" if name == "loss" else name.replace("_", " "))
+
+
+def _flow_curve(axis, curve, shade):
+    """`shade` from 0 to 1 goes from dark to light, in order also for those who see no colours."""
+    from matplotlib import colormaps
+    hidden, norms = curve["state"] == "h", np.asarray(curve["norms"])
+    axis.plot(np.where(norms > 0, norms, np.nan), "-" if hidden else "--",
+              color=colormaps["viridis"](shade), label=f"{curve['radius']:g}" if hidden else None)
 
 
 def _name_ticks(axis, labels):

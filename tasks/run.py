@@ -23,8 +23,8 @@ import numpy as np
 TEMPORARY = ".tmp"
 # What a run writes, as patterns below its folder; `overwrite` removes this and nothing else.
 # The metrics go first, since they say that all the rest is there.
-WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "plots/*.png", "MODEL_CARD.md",
-           "model.keras", "vocabulary.txt", "text.json", "labels.txt", "model.json",
+WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "gradient_flow.csv", "plots/*.png",
+           "MODEL_CARD.md", "model.keras", "vocabulary.txt", "text.json", "labels.txt", "model.json",
            "saved_model/[0-9]*", "saved_model/.*", "tflite/*.tflite", "tflite/*.txt", "tflite/.*",
            "tensorboard/events.out.tfevents.*")
 
@@ -125,12 +125,16 @@ class Run:
             file.write(text.encode() + b"\n")
 
     def write_history(self, rows):
-        """Write history.csv, whole: one row a dictionary, the columns in the order of the first."""
+        """Write history.csv, whole: one row an epoch."""
+        self.write_rows("history.csv", rows)
+
+    def write_rows(self, name, rows):
+        """Write a CSV file, whole: one row a dictionary, the columns in the order of the first."""
         text = io.StringIO(newline="")
         lines = csv.DictWriter(text, rows[0] if rows else (), lineterminator="\n")
         lines.writeheader()
         lines.writerows(rows)
-        with self._whole("history.csv") as file:
+        with self._whole(name) as file:
             file.write(text.getvalue().encode())
 
     def save_checkpoint(self, arrays, progress, name="latest"):

@@ -66,6 +66,18 @@ def test_reliability_draws_the_bins_that_are_used(tmp_path):
     assert 1.1 < blue[0] / blue[1] < 1.4           # bars of heights ¼ and 1 against one of 1
 
 
+def test_gradient_flow_has_a_panel_for_each_cell_and_leaves_out_zeros(tmp_path):
+    curves = [{"cell": "GRU", "radius": radius, "state": "h", "norms": [radius ** 2, radius, 1.0]}
+              for radius in (0.5, 2.0)]
+    cells = {**curves[0], "cell": "LSTM"}, {**curves[0], "cell": "LSTM", "state": "c", "norms": [1, 2, 0]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        plots.gradient_flow(curves, tmp_path / "one.png")
+        plots.gradient_flow([*curves, *cells], tmp_path / "two.png")
+    one, two = picture(tmp_path / "one.png"), picture(tmp_path / "two.png")
+    assert two.shape[1] == 2 * one.shape[1] and colours(tmp_path / "one.png") > 20
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one epoch"):
         plots.learning_curves([], tmp_path / "x.png")

@@ -1,0 +1,293 @@
+"""Gradient flow: how an error fades or grows on its way back, for every cell and spectral radius.
+
+    python -m tasks.gradient_flow                                    draw it and say what is seen
+    python -m tasks.gradient_flow --cells=SimpleRNN --radii=0.9,1.2 --steps=200
+
+A diagnostic: random networks with a recurrent kernel scaled to a spectral radius read random sequences,
+and nothing is trained. It also measures what makes a recurrent network's training loss fluctuate.
+"""
+
+import dataclasses
+import textwrap
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+import zoo
+from tasks import command, plots
+from tasks.run import Run
+from zoo.gradient_flow import gradient_norms, with_spectral_radius
+
+TASK = "gradient_flow"
+CELLS = ("SimpleRNN", "GRU", "LSTM")
+FEATURES = 16           # D of the random sequences
+TARGETS = 0.5           # standard deviation of the random targets: a state lies between -1 and 1
+LOST, GROWN = 1e-2, 1e2     # an error that arrives smaller has vanished, one that is larger, exploded
+TINY = 1e-6
+
+
+@dataclasses.dataclass
+class Settings:
+    """What is measured: the flags, as `define_flags` says what each is.
+
+    Raises:  ValueError: an unknown cell, a radius that is not positive
+    """
+    cells: tuple = CELLS
+    radii: tuple = (0.5, 0.9, 1.0, 1.1, 1.5)
+    steps: int = 100
+    units: int = 64
+    batch_size: int = 16
+    networks: int = 5
+    deviation: float = 0.1
+    batches: int = 32
+    learning_rate: float = 0.1
+    clip_norm: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if not self.cells or not set(self.cells) <= set(CELLS):
+            raise ValueError(f"cells: expected some of {', '.join(CELLS)}, received {self.cells}")
+        self.radii = [positive("radii", radius) for radius in self.radii]
+        if not self.radii:
+            raise ValueError("radii: expected at least one spectral radius, received none")
+        for name in ("deviation", "learning_rate", "clip_norm"):
+            positive(name, getattr(self, name))
+
+
+def positive(name, value):
+    """A positive number, also from its digits.
+
+    >>> positive("radii", "0.5")
+    0.5
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{name}: expected a positive number, received {value!r}")
+    return number
+
+
+def define_flags():
+    """Called by the program alone: whoever imports this module may have flags of the same names."""
+    default = Settings()
+    command.define_run_flags(TASK)
+    flags.adopt_module_key_flags(command)
+    flags.DEFINE_list("cells", list(default.cells), "Cells to compare.")
+    flags.DEFINE_list("radii", list(map(str, default.radii)), "Spectral radii of each gate's block "
+                      "of the recurrent kernel.")
+    flags.DEFINE_integer("steps", default.steps, "Length of a sequence.", 2)
+    flags.DEFINE_integer("units", default.units, "Width of the state.", 1)
+    flags.DEFINE_integer("batch_size", default.batch_size, "Sequences a network or a step reads.", 1)
+    flags.DEFINE_integer("networks", default.networks, "Random networks that are averaged.", 1)
+    flags.DEFINE_float("deviation", default.deviation, "Standard deviation of the random inputs.")
+    flags.DEFINE_integer("batches", default.batches, "Batches whose gradients are compared.", 1)
+    flags.DEFINE_float("learning_rate", default.learning_rate, "Of the step taken on each of them.")
+    flags.DEFINE_float("clip_norm", default.clip_norm, "Norm to which that step's gradient is cut.")
+
+
+def main():
+    """The diagnostic with the flags of the command line."""
+    diagnose(command.settings(__name__), command.FLAGS.output_dir, command.FLAGS.overwrite)
+
+
+def diagnose(options, folder, overwrite=False):
+    """Measure, draw, and say what is seen; a finished run says it again.
+
+    Args:    options    {name: value} of `Settings`
+             folder     of the run; `overwrite` and errors are those of `Run.open`
+    """
+    settings = Settings(**options)
+    run = Run.open(folder, TASK, options, overwrite)
+    if run.finished:
+        print(f"{run.folder} holds this run, finished; --overwrite measures it again.\n")
+    else:
+        measure(run, settings)
+    show(run.read_json("metrics.json"))
+    print(f"\nwrote {run.folder}/plots/gradient_flow.png and gradient_flow.csv")
+
+
+def measure(run, settings):
+    """Write everything a run holds, the metrics last: they say that it is finished."""
+    curves = [curve for cell in settings.cells for radius in settings.radii
+              for curve in flow(cell, radius, settings)]
+    (run.folder / "plots").mkdir(exist_ok=True)
+    plots.gradient_flow(curves, run.folder / "plots/gradient_flow.png")
+    run.write_rows("gradient_flow.csv", [
+        {"cell": curve["cell"], "radius": curve["radius"], "state": curve["state"], "t": t, "norm": norm}
+        for curve in curves for t, norm in enumerate(curve["norms"])])
+    run.write_json("metrics.json", {
+        "task": TASK, **dataclasses.asdict(settings), "flow": [travel(curve) for curve in curves],
+        "fluctuation": [row for cell in settings.cells for row in fluctuation(cell, settings)]})
+
+
+def network(cell, radius, settings, seed):
+    """A layer as it is before training, but for its recurrent kernel's spectral radius; float64."""
+    layer = getattr(zoo, cell)(
+        settings.units, kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seed), dtype="float64", engine="loop")
+    layer.build((None, None, FEATURES))
+    kernel = layer.cell.recurrent_kernel
+    kernel.assign(with_spectral_radius(kernel.value, radius))
+    return layer
+
+
+def inputs(draw, settings):
+    """Random sequences [B, T, D]."""
+    return draw.normal(scale=settings.deviation, size=(settings.batch_size, settings.steps, FEATURES))
+
+
+def flow(cell, radius, settings):
+    """‖∂L/∂s_t‖ for a loss with ‖∂L/∂h_T‖ = 1: the geometric mean over networks and sequences.
+
+    Returns: for h, and of an LSTM also for c: {"cell", "radius", "state", "norms": t = 0 … T}
+    """
+    draw, logarithms = np.random.default_rng(settings.seed), []
+    for n in range(settings.networks):
+        error = draw.normal(size=(settings.batch_size, settings.units))
+        error /= np.linalg.norm(error, axis=1, keepdims=True)
+        layer = network(cell, radius, settings, settings.seed + n)
+        norms = np.stack(gradient_norms(layer, inputs(draw, settings), error))
+        with np.errstate(divide="ignore"):  # nothing has reached c_T yet
+            logarithms.append(np.log(norms).mean(axis=1))
+    return [{"cell": cell, "radius": radius, "state": state, "norms": norms.tolist()}
+            for state, norms in zip("hc", np.exp(np.mean(logarithms, axis=0)))]
+
+
+def travel(curve):
+    """How an error fared on its way from the last step to the first state, in numbers and in a word.
+
+    >>> travel({"cell": "GRU", "radius": 1.0, "state": "h", "norms": [1e-8, 1e-4, 1e-1, 1.0]})["below"]
+    3
+    """
+    # From T-1 on: at T itself nothing has reached the c of an LSTM yet.
+    first, *_, last = norms = curve["norms"][:-1]
+    small = [back for back, norm in enumerate(norms[::-1], 1) if norm < TINY]
+    return {**{name: curve[name] for name in ("cell", "radius", "state")}, "arrives": first,
+            "factor": (first / last) ** (1 / (len(norms) - 1)), "below": small[0] if small else None,
+            "verdict": "vanishes" if first < LOST else "explodes" if first > GROWN else "holds"}
+
+
+def fluctuation(cell, settings):
+    """A row for each radius: the gradient of one batch after another, and what a step on it does.
+
+        L = ½·mean_b ‖h_T − y‖²,  y random        w ← w − η·g·min(1, clip_norm / ‖g‖)
+    """
+    layer = network(cell, 1.0, settings, settings.seed)
+    functions = loss_and_gradient(layer)
+    for radius in settings.radii:
+        layer.set_weights(network(cell, radius, settings, settings.seed).get_weights())
+        yield {"cell": cell, "radius": radius, **over_batches(layer, *functions, settings)}
+
+
+def loss_and_gradient(layer):
+    """Two functions of a batch (x, y): the loss, and its gradient for every weight of the layer."""
+    @tf.function
+    def loss(x, y):
+        return tf.reduce_mean(tf.reduce_sum((layer(x) - y) ** 2, -1)) / 2
+
+    @tf.function
+    def gradient(x, y):
+        weights = [weight.value for weight in layer.trainable_weights]
+        with tf.GradientTape() as tape:
+            value = loss(x, y)
+        return tape.gradient(value, weights)
+
+    return loss, gradient
+
+
+def over_batches(layer, loss, gradient, settings):
+    """From the same weights each time: one step on a batch, and the loss of another batch after it."""
+    draw, start = np.random.default_rng(settings.seed), layer.get_weights()
+    other = batch(draw, settings)
+    before, norms, after, clipped = float(loss(*other)), [], [], []
+    for _ in range(settings.batches):
+        dweights = gradient(*batch(draw, settings))
+        norms.append(float(tf.linalg.global_norm(dweights)))
+        for losses, scale in ((after, 1), (clipped, min(1, settings.clip_norm / norms[-1]))):
+            layer.set_weights([weight - settings.learning_rate * scale * dweight
+                               for weight, dweight in zip(start, dweights)])
+            losses.append(float(loss(*other)))
+        layer.set_weights(start)
+    return {"norm": spread(norms), "clipped": int(np.sum(np.array(norms) > settings.clip_norm)),
+            "loss": before, "after": spread(after), "after_clipping": spread(clipped)}
+
+
+def batch(draw, settings):
+    """Random sequences [B, T, D] and a random target [B, H] for the last state of each."""
+    x = inputs(draw, settings)
+    return tf.constant(x), tf.constant(
+        draw.normal(scale=TARGETS, size=(settings.batch_size, settings.units)))
+
+
+def spread(values):
+    return {"least": min(values), "median": float(np.median(values)), "largest": max(values)}
+
+
+def show(facts):
+    """Print what is seen, in words, and why a training loss fluctuates, in the numbers of this run."""
+    print(f"An error of norm 1 at the last of {facts['steps']} steps goes back to the first state. It "
+          f"vanishes if less than {LOST:g} arrives,\nexplodes if more than {GROWN:g}, and else holds.\n")
+    print(*map(in_words, facts["flow"]), sep="\n")
+    print(f"\nThe norm of the gradient at the weights over {facts['batches']} batches, and the loss of "
+          "another batch, before and after\none step on each of them from the same weights, of rate "
+          f"{facts['learning_rate']:g}; clipped: the same with norms cut to {facts['clip_norm']:g}.\n")
+    print(*map(step_in_words, facts["fluctuation"]), sep="\n")
+    print("\n" + textwrap.fill(explanation(facts), 106))
+
+
+def in_words(row):
+    """One line on one curve.
+
+    >>> in_words({"cell": "GRU", "radius": 0.9, "state": "h", "verdict": "vanishes", "factor": 0.1,
+    ...           "arrives": 1e-9, "below": 7})
+    'GRU       radius 0.9  ∂L/∂h vanishes: × 0.100 a step, 1.0e-09 arrives, below 1e-06 after 7 steps'
+    """
+    below = f"below {TINY:g} after {row['below']} steps" if row["below"] else f"never below {TINY:g}"
+    return (f"{row['cell']:9} radius {row['radius']:<4g} ∂L/∂{row['state']} {row['verdict']}: "
+            f"× {row['factor']:.3f} a step, {row['arrives']:.1e} arrives, {below}")
+
+
+def step_in_words(row):
+    """One line on the gradients of the batches and the steps along them."""
+    norm, after, clipped = row["norm"], row["after"], row["after_clipping"]
+    return (f"{row['cell']:9} radius {row['radius']:<4g} norm {norm['least']:.3g} to "
+            f"{norm['largest']:.3g}; loss {row['loss']:.2f}, then {after['least']:.2f} to "
+            f"{after['largest']:.2f}; clipped {clipped['least']:.2f} to {clipped['largest']:.2f}")
+
+
+def explanation(facts):
+    """Why the training loss of a recurrent network fluctuates, in the numbers of this run.
+
+    Source:  Pascanu et al. 2013, which also proposes the clipping
+    """
+    rows = sorted(facts["fluctuation"], key=lambda row: row["norm"]["median"])
+    calm, wild = rows[0], rows[-1]
+    return (
+        "Why does the training loss of a recurrent network fluctuate? Its gradient holds products of as "
+        f"many Jacobians as there are steps, here {facts['steps']}: what sets two batches apart is "
+        "multiplied as often, and so is every change of the weights. The shortest gradients here, those "
+        f"of {swing_in_words(calm)}; the longest, those of {swing_in_words(wild)}; with norms clipped to "
+        f"{facts['clip_norm']:g}, as {wild['clipped']} of these {facts['batches']} must be, by "
+        f"{swing(wild, 'after_clipping'):.2g}. Clipping cuts a gradient's length, not its direction: no "
+        "batch can throw the weights far. It lengthens none: what vanished on its way stays lost.")
+
+
+def swing_in_words(row):
+    """How the gradients of a row differ, and what they do."""
+    return (f"{row['cell']} with radius {row['radius']:g}, have norms up to "
+            f"{row['norm']['largest'] / row['norm']['least']:.2g} times apart and move the loss by up to "
+            f"{swing(row, 'after'):.2g}")
+
+
+def swing(row, after):
+    """How far a step moved the loss of another batch at the most, up or down."""
+    return max(abs(row[after][end] - row["loss"]) for end in ("least", "largest"))
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.main(main)
