@@ -178,6 +178,56 @@ def test_the_states_of_the_last_layer_are_returned(residual, sequences, name):
     assert masks[0] is (masked if sequences else None)
 
 
+@pytest.mark.parametrize("sequences", (False, True))
+def test_the_states_of_every_layer_come_and_go_the_lowest_first(sequences):
+    """A sequence cut in two, with the states handed over, gives what it gives in one piece."""
+    options = {"return_state": True, "dtype": "float64"}
+    stack = zoo.Stack([
+        zoo.LSTM(H, return_sequences=True, **options), zoo.GRU(H, return_sequences=True, **options),
+        zoo.LSTM(2, return_sequences=sequences, **options)], dtype="float64")
+    x = case("gru").x
+    y, *states = stack(x)
+    assert stack.state_size == [H, H, H, 2, 2] == [state.shape[-1] for state in states]
+    y_early, *middle = stack(x[:, :3])
+    y_late, *last = stack(x[:, 3:], initial_state=middle)
+    wanted = tf.concat([y_early, y_late], 1) if sequences else y_late
+    for one, two in zip([y, *states], [wanted, *last], strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-12)
+    assert ([tuple(shape) for shape in stack.compute_output_shape(x.shape)]
+            == [tuple(tensor.shape) for tensor in (y, *states)])
+    assert len(stack.compute_mask(x, mask("none"))) == 1 + len(states)
+
+
+def test_some_layers_may_return_states_and_others_not():
+    below = zoo.LSTM(H, return_sequences=True, return_state=True)
+    stack = zoo.Stack([below, zoo.GRU(H, return_sequences=True)])
+    x = case("gru").x.astype("float32")
+    y, h, c = stack(x)
+    for found, wanted in zip((h, c), below(x)[1:], strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    symbolic = stack(keras.Input((None, D)))
+    assert [tuple(tensor.shape) for tensor in symbolic] == [(None, None, H), (None, H), (None, H)]
+
+
+def test_first_states_reach_both_directions_of_every_layer():
+    stack, x = deep("bidirectional", "bidirectional"), case("gru").x
+    random = np.random.default_rng(5)
+    states = [tf.constant(random.normal(size=(B, H))) for _ in range(8)]
+    middle = stack.layers[0](x, initial_state=states[:4])
+    wanted = stack.layers[1](middle, initial_state=states[4:])
+    np.testing.assert_allclose(stack(x, initial_state=states), wanted, atol=1e-12)
+    inputs = [keras.Input(value.shape[1:], dtype="float64") for value in (x, *states)]
+    model = keras.Model(inputs, stack(inputs[0], initial_state=inputs[1:]))
+    np.testing.assert_allclose(model([tf.constant(x), *states]), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("shapes, message", [
+    ([(B, H)] * 2, "received 2"), ([(B, H)] * 4, "received 4"), ([(B, H + 1)] * 3, r"received \[4, 6\]")])
+def test_states_that_do_not_fit_are_refused_in_one_line(shapes, message):
+    with pytest.raises(ValueError, match=rf"^initial_state: expected 3 tensors \[4, 5\].*{message}$"):
+        deep("gru", "lstm")(case("gru").x, initial_state=[tf.zeros(shape) for shape in shapes])
+
+
 def test_a_functional_model_carries_masks_through_a_stack_with_states():
     ids = keras.Input((None,), dtype="int32")
     embedded = keras.layers.Embedding(11, D, mask_zero=True)(ids)
@@ -214,8 +264,6 @@ def test_bad_arguments_are_named():
         zoo.Stack([zoo.GRU(H), zoo.GRU(H)])
     with pytest.raises(ValueError, match="dropout"):
         zoo.Stack([zoo.GRU(H)], dropout=1.0)
-    with pytest.raises(ValueError, match="return_state=False in all but the last"):
-        zoo.Stack([zoo.GRU(H, return_sequences=True, return_state=True), zoo.GRU(H)])
     with pytest.raises(ValueError, match="merge_mode"):
         zoo.Stack([zoo.Bidirectional(zoo.GRU(H, return_sequences=True), merge_mode=None),
                    zoo.GRU(H)])

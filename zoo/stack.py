@@ -2,8 +2,9 @@
 
 import keras
 
+from zoo.bidirectional import as_shapes
 from zoo.cell import rate
-from zoo.layer import as_list, from_ragged
+from zoo.layer import as_list, batch_size, check_states, from_ragged
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -12,15 +13,17 @@ class Stack(keras.layers.Layer):
 
         H⁰ = x        Hˡ = layer_l(dropout(Hˡ⁻¹)) (+ Hˡ⁻¹ with `residual`, where widths agree)
 
-    The output is the last layer's: its sequence or its last step, and its states, as that layer is set.
-    The residual is added between layers, where both sides are sequences.
+    The output is the last layer's, its sequence or its last step. The states are those of every layer
+    that returns them, the lowest layer's first. The residual is added between layers, where both sides
+    are sequences.
 
     Args:    layers    recurrent layers (or merged `Bidirectional` ones); all but the last return
-                       sequences and no states
+                       sequences
              dropout   rate of the dropout between layers, in [0, 1)
              residual  add a layer's input to its output
-    Call:    sequences [B, T, D], mask [B, T] → the last layer's output
-    Raises:  ValueError: no layers, or one whose output the next one cannot read
+    Call:    sequences [B, T, D], mask [B, T] → the last layer's output; then the states, if a layer
+             returns them; `initial_state` lists those of all layers, the lowest layer's first
+    Raises:  ValueError: no layers, one whose output the next one cannot read, states that do not fit
     Source:  El Hihi & Bengio 1995; Graves et al. 2013; residuals, Wu et al. 2016
 
     >>> from zoo import LSTM
@@ -43,7 +46,11 @@ class Stack(keras.layers.Layer):
 
     @property
     def return_state(self):
-        return self.layers[-1].return_state
+        return any(layer.return_state for layer in self.layers)
+
+    @property
+    def state_size(self):
+        return [size for layer in self.layers for size in as_list(layer.state_size)]
 
     @property
     def stateful(self):
@@ -56,35 +63,51 @@ class Stack(keras.layers.Layer):
 
     reset_states = reset_state
 
-    def build(self, sequences_shape):
+    def build(self, sequences_shape, initial_state_shape=None):
         shape = tuple(sequences_shape)
         for layer in self.layers:
             layer.build(shape)
-            shape = layer.compute_output_shape(shape)
+            shape, *_ = as_shapes(layer.compute_output_shape(shape), layer.return_state)
         self.built = True
 
     def __call__(self, sequences, *args, **kwargs):
         sequences, kwargs = from_ragged(sequences, kwargs)
+        self._check_states(batch_size(sequences), *args[:1], **kwargs)
         return super().__call__(sequences, *args, **kwargs)
 
-    def call(self, sequences, mask=None, training=False):
-        below = sequences
-        for n, layer in enumerate(self.layers):
+    def _check_states(self, batch, initial_state=None, **_):
+        if initial_state is not None:
+            check_states("initial_state", initial_state, self.state_size, batch)
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        below, states = sequences, []
+        for n, (layer, first) in enumerate(zip(self.layers, self._dealt(initial_state))):
             read = self.between(below, training=training) if n else below
-            above, *states = as_list(layer(read, mask=mask, training=training))
+            above, *last = as_list(layer(read, initial_state=first, mask=mask, training=training))
             if self.residual and layer.return_sequences and above.shape[-1] == below.shape[-1]:
                 above += below
             below = above
+            states += last
         return (below, *states) if self.return_state else below
 
-    def compute_mask(self, sequences, mask=None):
-        return self.layers[-1].compute_mask(sequences, mask)
+    def _dealt(self, states):
+        """Each layer's share of the first states."""
+        if states is None:
+            return len(self.layers) * [None]
+        states = iter(as_list(states))
+        return [[next(states) for _ in as_list(layer.state_size)] for layer in self.layers]
 
-    def compute_output_shape(self, sequences_shape):
-        shape = tuple(sequences_shape)
+    def compute_mask(self, sequences, mask=None):
+        masks = [as_list(layer.compute_mask(sequences, mask)) for layer in self.layers]
+        shown, states = masks[-1][0], [one for several in masks for one in several[1:]]
+        return [shown, *states] if self.return_state else shown
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        shape, states = tuple(sequences_shape), []
         for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
-        return shape
+            shape, *last = as_shapes(layer.compute_output_shape(shape), layer.return_state)
+            states += last
+        return (shape, *states) if self.return_state else shape
 
     def get_config(self):
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
@@ -99,13 +122,11 @@ class Stack(keras.layers.Layer):
 
 
 def readable(layers):
-    """The layers as a list, if each one below the last gives the next a sequence and nothing else."""
+    """The layers as a list, if each one below the last gives the next one sequence."""
     received = f"received {[layer.name for layer in layers]}"
     if not layers or not all(layer.return_sequences for layer in layers[:-1]):
         raise ValueError("layers: expected at least one, with return_sequences=True in all but "
                          f"the last, {received}")
-    if any(layer.return_state for layer in layers[:-1]):
-        raise ValueError(f"layers: expected return_state=False in all but the last, {received}")
     if any(getattr(layer, "merge_mode", "concat") is None for layer in layers):
         raise ValueError(f"layers: expected one output of each, not merge_mode=None, {received}")
     return list(layers)
