@@ -115,12 +115,12 @@ def _scan(cell, x_gates, states, weights, timing, collect):
     def step(t, states, sequences):
         new = cell.step(tf.gather(x_gates, t), states, weights, timing.dropout)
         new = _hold(new, states, timing, t)
-        return new, [_put(sequence, t, state) for sequence, state in zip(sequences, new)]
+        return new, [put(sequence, t, state) for sequence, state in zip(sequences, new)]
 
     shapes = [tf.shape(state) for state in states[:collect]]
-    empty = [_reserve(steps, shape, x_gates.dtype) for shape in shapes]
-    states, sequences = _loop(step, steps, list(states), empty, timing.unroll and x_gates.shape[0])
-    return [_stack(s, shape, x_gates.dtype) for s, shape in zip(sequences, shapes)], states
+    empty = [reserve(steps, shape, x_gates.dtype) for shape in shapes]
+    states, sequences = loop(step, steps, list(states), empty, timing.unroll and x_gates.shape[0])
+    return [stack(s, shape, x_gates.dtype) for s, shape in zip(sequences, shapes)], states
 
 
 def _hold(new, old, timing, t):
@@ -173,11 +173,11 @@ def _errors_through_time(cell, weights, local, timing, dy, errors, shape):
             errors = [errors[0] + tf.gather(dy, t), *errors[1:]]
         delta, errors = _back(cell, weights, timing, errors, [tf.gather(a, t) for a in local],
                               held and [_at(share, t) for share in held])
-        return errors, [_put(deltas[0], t, delta)]
+        return errors, [put(deltas[0], t, delta)]
 
-    empty = [_reserve(shape[0], shape[1:], local[0].dtype)]
-    errors, deltas = _loop(step, shape[0], errors, empty, timing.unroll and local[0].shape[0])
-    return _stack(deltas[0], shape[1:], local[0].dtype), errors
+    empty = [reserve(shape[0], shape[1:], local[0].dtype)]
+    errors, deltas = loop(step, shape[0], errors, empty, timing.unroll and local[0].shape[0])
+    return stack(deltas[0], shape[1:], local[0].dtype), errors
 
 
 def _errors_by_lag(cell, weights, local, timing, dy, errors, shape):
@@ -199,7 +199,7 @@ def _errors_by_lag(cell, weights, local, timing, dy, errors, shape):
 
     start = [tf.zeros(shape, local[0].dtype), *[tf.zeros_like(error) for error in errors], *last]
     lags = tf.minimum(timing.truncate + 1, shape[0])
-    carried, _ = _loop(lag, lags, start, [], False)
+    carried, _ = loop(lag, lags, start, [], False)
     return carried[0], carried[1:1 + len(last)]
 
 
@@ -216,7 +216,7 @@ def _at(share, t):
 # A plain loop over raw tensor lists: with a batch size and a length known only at run time it trains,
 # saves, compiles under XLA and converts to builtin TFLite ops, which `tf.TensorArray` does not.
 
-def _loop(step, steps, states, sequences, unroll):
+def loop(step, steps, states, sequences, unroll):
     """Apply `step(t, states, sequences)` for t = 0 … steps-1; `unroll`: the static length, or falsy."""
     if unroll:
         for t in range(unroll):
@@ -230,15 +230,15 @@ def _loop(step, steps, states, sequences, unroll):
     return states, sequences
 
 
-def _reserve(steps, shape, dtype):
+def reserve(steps, shape, dtype):
     return tf.raw_ops.TensorListReserve(
         element_shape=shape, num_elements=steps, element_dtype=dtype)
 
 
-def _put(sequence, t, item):
+def put(sequence, t, item):
     return tf.raw_ops.TensorListSetItem(input_handle=sequence, index=t, item=item)
 
 
-def _stack(sequence, shape, dtype):
+def stack(sequence, shape, dtype):
     return tf.raw_ops.TensorListStack(
         input_handle=sequence, element_shape=shape, element_dtype=dtype)
