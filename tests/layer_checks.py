@@ -18,6 +18,10 @@ B, T, D, H = 4, 7, 3, 5
 
 CLASSES = {"simple_rnn": ("SimpleRNN", {}), "gru": ("GRU", {"reset_after": True}),
            "gru_reset_before": ("GRU", {"reset_after": False}), "lstm": ("LSTM", {})}
+NORMALIZED = tuple(f"normalized_{cell}" for cell in CELLS)
+CLASSES |= {f"normalized_{cell}": (name, {**options, "layer_normalization": True})
+            for cell, (name, options) in CLASSES.items()}
+WEIGHTS = ("kernel", "recurrent_kernel", "bias", "gain", "state_gain", "state_bias")
 
 EXACT = 1e-10  # float64 against float64
 AGREEMENT = 1e-5  # float32 against float64, as the layer contract defines it
@@ -55,8 +59,10 @@ def case(cell, seed=0, batch=B, time=T, features=D, units=H, use_bias=True):
     """
     normal = np.random.default_rng(seed).normal
     gates, states = reference.CELLS[cell].gates, reference.CELLS[cell].states
-    bias = (2, gates * units) if cell == "gru" else (gates * units,)
+    bias = (2, gates * units) if cell.endswith("gru") else (gates * units,)
     shapes = [(features, gates * units), (units, gates * units)] + [bias] * use_bias
+    if cell in NORMALIZED:
+        shapes += [(2, gates * units)] + [(units,)] * 2 * cell.endswith("lstm")
     scale = 1.1 / units ** 0.5  # larger ones would make long sequences chaotic
     return Case([normal(scale=scale, size=s) for s in shapes],
                 normal(size=(batch, time, features)),
@@ -91,7 +97,7 @@ def named(outputs, states, dx, dstates, dweights):
     found = {"outputs": outputs, "dx": dx}
     found.update({f"state {i}": s for i, s in enumerate(states)})
     found.update({f"dstate {i}": d for i, d in enumerate(dstates)})
-    found.update(zip(("dkernel", "drecurrent_kernel", "dbias"), dweights))
+    found.update(zip((f"d{name}" for name in WEIGHTS), dweights))
     return found
 
 
@@ -100,7 +106,7 @@ def expected(cell, given, truncate=None, **options):
     forward = reference.run(cell, given.weights, given.x, states=given.states, **options)
     back = reference.gradients(cell, given.weights, given.x, given.dy, given.dstates, truncate,
                                states=given.states, **options)
-    dweights = (back.kernel, back.recurrent_kernel, back.bias)[:len(given.weights)]
+    dweights = [getattr(back, name) for name in WEIGHTS[:len(given.weights)]]
     return named(forward.outputs, forward.states, back.x, back.states, dweights)
 
 
@@ -158,6 +164,21 @@ def traced(layer, states, masked, jit_compile, training):
 
     function = tf.function(function, signature, jit_compile=jit_compile)
     return lambda *arrays: function(*arrays[:len(signature)])
+
+
+def recurrent_kernel_seen(layer, units=200):
+    """A recurrent kernel of ones as a call in training uses it, read off linear layers, D = H = `units`.
+
+        x = 0, I, 0        h_2 = I        h_3 = I·U
+
+    from either end of time. `Bidirectional` shows both kernels side by side, `Stack` their sum.
+    """
+    x = np.zeros((units, 3, units), "float32")
+    x[:, 1] = np.eye(units)
+    layer.build(x.shape)
+    layer.set_weights([np.eye(units), np.ones((units, units)), np.zeros(units)]
+                      * (len(layer.weights) // 3))
+    return layer(x, training=True).numpy()
 
 
 def assert_agree(actual, wanted, tolerance=EXACT):

@@ -27,8 +27,8 @@ def test_a_package_imports_only_what_is_below_it(package):
 
 
 def test_layers_import_nothing_but_tensorflow_and_keras():
-    for name in ("cell", "recurrence", "layer", "simple_rnn", "gru", "lstm", "stack",
-                 "bidirectional", "pooling"):
+    for name in ("cell", "layer_normalization", "recurrence", "layer", "simple_rnn", "gru", "lstm",
+                 "stack", "bidirectional", "pooling"):
         outside = set(imported(ROOT / "zoo" / f"{name}.py")) - {"zoo"}
         assert outside <= {"tensorflow", "keras", "inspect", "dataclasses"}, name
 

@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 from layer_checks import (CELLS, MASKS, B, D, H, T, assert_agree, assert_weights_agree, case,
-                          keras_twin, make, mask)
+                          keras_twin, make, mask, recurrent_kernel_seen)
 
 import zoo
 
@@ -160,6 +160,30 @@ def test_a_model_survives_its_keras_file(tmp_path):
     assert_weights_agree(after.get_weights(), before.get_weights())
     x = case("gru").x.astype("float32")
     np.testing.assert_array_equal(after(x), before(x))
+
+
+def test_each_direction_drops_weights_of_its_own():
+    """Without a seed of the layer's, which would be that of both directions, as in Keras."""
+    keras.utils.set_random_seed(0)
+    layer = zoo.SimpleRNN(200, activation="linear", weight_drop=0.5)
+    forward, backward = np.split(recurrent_kernel_seen(zoo.Bidirectional(layer)), 2, axis=-1)
+    for drawn in (forward, backward):
+        assert set(np.unique(drawn)) == {0, 2} and abs(drawn.mean() - 1) < 0.02
+    assert abs((forward == backward).mean() - 0.5) < 0.01
+
+
+@pytest.mark.parametrize("wish", (False, "auto"))
+def test_the_wish_for_cudnn_reaches_both_directions(wish):
+    wrapper = zoo.Bidirectional(zoo.GRU(H, use_cudnn=wish))
+    assert [layer.use_cudnn for layer in wrapper.directions] == [wish, wish]
+
+
+def test_outputs_have_the_type_of_the_wrapper_as_in_keras():
+    x = np.zeros((B, T, D), "float32")
+    for library in (zoo, keras.layers):
+        wrapper = library.Bidirectional(library.GRU(H, return_state=True, dtype="float32"),
+                                        dtype="mixed_float16")
+        assert [y.dtype for y in wrapper(x)] == [tf.float16, tf.float32, tf.float32]
 
 
 def test_another_layer_may_read_backwards():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from layer_checks import (AGREEMENT, CELLS, MASKS, B, D, H, T, assert_agree,
                           assert_weights_agree, case, computed, expected, finite_difference,
-                          keras_twin, layer_class, make, mask, ready)
+                          keras_twin, layer_class, make, mask, ready, recurrent_kernel_seen)
 
 import zoo
 from zoo.cell import elementwise
@@ -211,8 +211,9 @@ def test_empty_batches_and_single_steps(cell, graph, batch, time):
 def test_without_training_or_rate_dropout_and_zoneout_do_nothing(cell):
     given = case(cell)
     wanted = expected(cell, given)
-    assert_agree(computed(make(cell, dropout=0.5, recurrent_dropout=0.5), given), wanted)
-    zero = make(cell, dropout=0.0, recurrent_dropout=0.0, zoneout=0.0)
+    rates = {"dropout": 0.5, "recurrent_dropout": 0.5, "weight_drop": 0.5}
+    assert_agree(computed(make(cell, **rates), given), wanted)
+    zero = make(cell, **dict.fromkeys(rates, 0.0), zoneout=0.0)
     assert_agree(computed(zero, given, training=True), wanted)
 
 
@@ -287,7 +288,41 @@ def test_training_zoneout_of_an_lstm_keeps_h_and_c_by_themselves():
     assert abs((draws[0] & draws[1]).mean() - rate ** 2) < 0.03
 
 
-STOCHASTIC = {"dropout": 0.4, "recurrent_dropout": 0.4, "zoneout": 0.3, "seed": 6}
+@pytest.mark.parametrize("options", ({}, {"truncate": 2}, {"go_backwards": True}), ids=str)
+@each_cell
+def test_weight_drop_is_one_mask_a_call(cell, options):
+    """A dropped weight has no gradient, a kept one a scaled one: dU tells the mask of the whole call."""
+    rate = 0.25
+    given, layer = case(cell), make(cell, weight_drop=rate, seed=3, **options)
+    actual = computed(layer, given, mask=mask("with holes"), training=True)
+    kernel, U, bias = given.weights
+    drawn = (actual["drecurrent_kernel"] != 0) / (1 - rate)
+    assert 0 < drawn.mean() < 1 / (1 - rate)
+    given.weights = [kernel, U * drawn, bias]
+    wanted = expected(cell, given, mask=mask("with holes"), **options)
+    wanted["drecurrent_kernel"] *= drawn
+    assert_agree(actual, wanted)
+
+
+@each_cell
+def test_weight_drop_differs_from_call_to_call_and_leaves_the_weights(cell):
+    given, layer = case(cell), make(cell, weight_drop=0.5, seed=3)
+    one, two = (computed(layer, given, training=True)["drecurrent_kernel"] for _ in range(2))
+    assert ((one == 0) != (two == 0)).any()
+    assert_weights_agree(layer.get_weights(), given.weights)
+
+
+def test_weight_drop_keeps_the_expectation_of_the_weights():
+    """Uᵢⱼ is 0 with the probability of the rate, else U / (1 - rate)."""
+    rate, units = 0.3, 200
+    layer = zoo.SimpleRNN(units, activation="linear", weight_drop=rate, seed=2)
+    drawn = recurrent_kernel_seen(layer)
+    np.testing.assert_allclose(np.unique(drawn), [0, 1 / (1 - rate)], rtol=1e-6)
+    deviation = np.sqrt(rate / (1 - rate) / drawn.size)
+    assert abs(drawn.mean() - 1) < 4 * deviation
+
+
+STOCHASTIC = {"dropout": 0.4, "recurrent_dropout": 0.4, "weight_drop": 0.3, "zoneout": 0.3, "seed": 6}
 
 
 @each_cell
@@ -347,7 +382,8 @@ KERAS_OPTIONS = {
     "recurrent_dropout": 0.2, "seed": 7, "return_sequences": True, "return_state": True,
     "go_backwards": True, "stateful": False, "unroll": True, "zero_output_for_mask": True,
     "name": "mine"}
-OWN_OPTIONS = {"zoneout": 0.1, "truncate": 3, "engine": "loop"}
+OWN_OPTIONS = {"zoneout": 0.1, "weight_drop": 0.2, "truncate": 3, "engine": "loop",
+               "layer_normalization": True}
 
 
 @each_cell
@@ -384,7 +420,7 @@ def test_arguments_have_the_order_and_defaults_of_keras_and_our_own_are_by_keywo
     assert [ours[key] for key in ours if key in theirs] == list(theirs.values())
     own = {key for key in ours if key not in theirs}
     assert all(ours[key].kind == inspect.Parameter.KEYWORD_ONLY for key in own)
-    assert name.endswith("Cell") or {"zoneout", "truncate", "engine"} <= own
+    assert name.endswith("Cell") or set(OWN_OPTIONS) - {"layer_normalization"} <= own
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -444,7 +480,7 @@ def ids(batch=16, time=T):
 
 @each_cell
 def test_a_model_survives_its_keras_file(cell, tmp_path):
-    before = model(cell, zoneout=0.1, truncate=3, recurrent_dropout=0.2)
+    before = model(cell, zoneout=0.1, weight_drop=0.1, truncate=3, recurrent_dropout=0.2)
     wanted = before(ids())
     before.save(tmp_path / "model.keras")
     after = keras.saving.load_model(tmp_path / "model.keras")
@@ -706,6 +742,8 @@ BAD = {
     "recurrent dropout above one": ({"recurrent_dropout": 1.5}, "recurrent_dropout"),
     "zoneout one": ({"zoneout": 1.0}, "zoneout"),
     "zoneout negative": ({"zoneout": -0.5}, "zoneout"),
+    "weight drop one": ({"weight_drop": 1}, "weight_drop"),
+    "weight drop as text": ({"weight_drop": "x"}, "weight_drop: expected a rate"),
     "no units": ({"units": 0}, "units"),
     "units as text": ({"units": "5"}, "units"),
     "units missing": ({"units": None}, "units"),

@@ -134,15 +134,27 @@ def differentiated(engine, cell, tensors, given, timing, sequences):
 
 @pytest.mark.parametrize("sequences", (True, False), ids=("sequences", "last"))
 @each_cell
-def test_drawn_zoneout_and_dropout_masks_agree_with_the_loop(cell, sequences):
+def test_drawn_zoneout_dropout_and_dropconnect_masks_agree_with_the_loop(cell, sequences):
     given = case(cell, seed=3).to("float32")
     draws = np.random.default_rng(4).random
     zoneout = tuple(tf.constant(draws(given.dy.shape) < 0.3, tf.float32) for _ in given.states)
     dropout = tf.constant((draws(given.states[0].shape) < 0.8) / 0.8, tf.float32)
+    weight_drop = tf.constant((draws(given.weights[1].shape) < 0.8) / 0.8, tf.float32)
     for name in ("none", "with holes"):
         masked = None if mask(name) is None else tf.constant(mask(name))
-        timing = recurrence.Timing(masked, zoneout, dropout, go_backwards=True)
+        timing = recurrence.Timing(masked, zoneout, dropout, weight_drop, go_backwards=True)
         assert_agree(*both_engines(cell, given, timing, sequences), AGREEMENT)
+
+
+@pytest.mark.parametrize("option", ("dropout", "recurrent_dropout", "weight_drop", "zoneout"))
+@each_cell
+def test_the_same_seed_draws_what_it_draws_on_the_loop(cell, option):
+    given = case(cell, seed=6).to("float32")
+    one, two, sure = (
+        computed(make(cell, dtype="float32", engine=engine, seed=8, **options), given, training=True)
+        for engine, options in (("native", {option: 0.4}), ("loop", {option: 0.4}), ("loop", {})))
+    assert_agree(one, two, AGREEMENT)
+    assert np.abs(one["outputs"] - sure["outputs"]).max() > 1e-3
 
 
 @each_cell
@@ -307,6 +319,7 @@ def test_ten_thousand_calls_leak_nothing():
     ("LSTM", {"dtype": "float64"}, "float32, not float64"),
     ("GRU", {"dtype": "mixed_bfloat16"}, "float32, not bfloat16"),
     ("LSTM", {"truncate": 5}, "truncate=None, not 5"),
+    ("GRU", {"layer_normalization": True}, "layer normalisation off"),
 ])
 def test_an_unmet_condition_is_named(layer, options, condition):
     with pytest.raises(ValueError, match=condition):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from layer_checks import (CELLS, MASKS, B, D, H, T, assert_agree, assert_weights_agree, case,
-                          mask)
+from layer_checks import (CELLS, MASKS, B, D, H, T, assert_agree, assert_weights_agree, case, mask,
+                          recurrent_kernel_seen)
 
 import zoo
 
@@ -88,6 +88,17 @@ def test_dropout_acts_between_layers_and_only_in_training():
     drawn = stack(x, training=True).numpy()
     np.testing.assert_allclose(np.unique(drawn), [0, 1 / (1 - rate)], rtol=1e-6)
     assert abs((drawn == 0).mean() - rate) < 4 * np.sqrt(rate * (1 - rate) / drawn.size)
+
+
+def test_each_layer_drops_weights_of_its_own():
+    """The second layer adds its kernel to that of the first, which it reads."""
+    keras.utils.set_random_seed(0)
+    stack = zoo.Stack([zoo.SimpleRNN(200, activation="linear", weight_drop=0.5, return_sequences=n == 0)
+                       for n in range(2)])
+    total = recurrent_kernel_seen(stack)
+    assert set(np.unique(total)) == {0, 2, 4}
+    shares = [(total == value).mean() for value in (0, 2, 4)]
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.25], atol=0.01)
 
 
 def test_a_single_layer_is_never_dropped():

@@ -87,6 +87,7 @@ class Bidirectional(keras.layers.Layer):
         (forward, *states), (backward, *more) = (
             as_list(direction(sequences, initial_state=state, mask=mask, training=training))
             for direction, state in zip(self.directions, given))
+        forward, backward = (tf.cast(y, self.compute_dtype) for y in (forward, backward))
         if self.return_sequences:
             backward = tf.reverse(backward, [1])
         merged = MERGES[self.merge_mode](forward, backward)

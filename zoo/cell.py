@@ -5,6 +5,8 @@ import inspect
 import keras
 import tensorflow as tf
 
+from zoo.layer_normalization import normalize, normalize_back, wide
+
 
 class Cell(keras.layers.Layer):
     """One step of a recurrent network, usable by itself or inside `keras.layers.RNN`.
@@ -22,10 +24,15 @@ class Cell(keras.layers.Layer):
     `dropout`, [B, H] or None, multiplies h wherever it enters a product; `kept`, [H, G·H] or None,
     multiplies the recurrent kernel U.
 
-    Args:    the arguments of the Keras cell of the same name
+    With `layer_normalization` both products are normalised, every gate's H units by themselves, before
+    biases are added: gain ⊙ N(x·W) and gain ⊙ N(h·U) stand where x·W, and h·U or (r·h)·U, stand in the
+    equations, with a weight `gain` [2, G·H] that starts at ones; see `layer_normalization.py`.
+
+    Args:    the arguments of the Keras cell of the same name; and `layer_normalization`
     Call:    inputs [B, D], states (each [B, H]) → output [B, H], new states
     Raises:  ValueError: units not a positive integer, a rate outside [0, 1), an activation that is not
              elementwise
+    Source:  layer normalisation, Ba, Kiros & Hinton 2016
     """
 
     gates = 1
@@ -34,13 +41,14 @@ class Cell(keras.layers.Layer):
         "units", "activation", "use_bias", "kernel_initializer", "recurrent_initializer",
         "bias_initializer", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
         "kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout",
-        "recurrent_dropout", "seed")
+        "recurrent_dropout", "seed", "layer_normalization")
 
     def __init__(self, units, activation="tanh", use_bias=True, kernel_initializer="glorot_uniform",
                  recurrent_initializer="orthogonal", bias_initializer="zeros",
                  kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None,
                  kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
-                 dropout=0.0, recurrent_dropout=0.0, seed=None, implementation=None, **kwargs):
+                 dropout=0.0, recurrent_dropout=0.0, seed=None, implementation=None,
+                 layer_normalization=False, **kwargs):
         super().__init__(**kwargs)
         if not is_count(units):
             raise ValueError(f"units: expected a positive integer, received {units!r}")
@@ -60,6 +68,7 @@ class Cell(keras.layers.Layer):
         self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self.layer_normalization = layer_normalization
         self.output_size = self.units
         self.state_size = self.units if self.states == 1 else self.states * [self.units]
 
@@ -77,6 +86,9 @@ class Cell(keras.layers.Layer):
             self.bias = self.add_weight(
                 name="bias", shape=self.bias_shape(), initializer=self.initial_bias,
                 regularizer=self.bias_regularizer, constraint=self.bias_constraint)
+        self.gain = None
+        if self.layer_normalization:
+            self.gain = self.add_weight(name="gain", shape=(2, width), initializer="ones")
 
     def bias_shape(self):
         return (self.gates * self.units,)
@@ -90,6 +102,8 @@ class Cell(keras.layers.Layer):
     def input_gates(self, inputs):
         """inputs·kernel + bias for one step [B, D] or for all steps [T, B, D] in one product."""
         product = dot(inputs, tf.convert_to_tensor(self.kernel))
+        if self.layer_normalization:
+            product, _ = normalize(product, tf.convert_to_tensor(self.gain)[0], self.units)
         bias = self.input_bias()
         return product if bias is None else add_bias(product, bias)
 
@@ -98,7 +112,31 @@ class Cell(keras.layers.Layer):
         return dropped(tf.convert_to_tensor(self.recurrent_kernel), kept)
 
     def recurrent_weights(self, kept=None):
-        return (self.recurrent_matrix(kept),)
+        return self.recurrent_matrix(kept), *self.recurrent_gain()
+
+    def recurrent_gain(self):
+        """That of the recurrent product's normalisation, if there is one."""
+        return [tf.convert_to_tensor(self.gain)[1]] if self.layer_normalization else []
+
+    # The recurrent product, normalised where there is a gain. `norm` is what its way back needs then.
+
+    def product(self, h, U, gain=None):
+        """h·U, or gain ⊙ N(h·U); and `norm`."""
+        product = dot(h, U)
+        return (product, []) if gain is None else normalize(product, gain, self.units)
+
+    def product_back(self, delta, U, norm):
+        """From the error of the product to that of h."""
+        return dot_transposed(self.before(delta, norm), U)
+
+    def product_gradients(self, h, delta, norm):
+        """∂L/∂U; and ∂L/∂gain where there is one."""
+        gain = [sum_over_steps(delta * norm[0])] if norm else []
+        return [outer(h, self.before(delta, norm)), *gain]
+
+    def before(self, delta, norm):
+        """From the error of what was normalised to the error before that."""
+        return normalize_back(delta, *norm, self.units) if norm else delta
 
     def call(self, inputs, states, training=False):
         nested = isinstance(states, (list, tuple))
@@ -216,8 +254,7 @@ def outer(x, delta):
 
 def sum_over_steps(delta):
     """Σ_t Σ_b δ, summed in at least float32: in bfloat16 the sum stops growing after 256 terms."""
-    wide = tf.float64 if delta.dtype == tf.float64 else tf.float32
-    return tf.cast(tf.reduce_sum(tf.cast(delta, wide), list(range(delta.shape.rank - 1))), delta.dtype)
+    return tf.cast(tf.reduce_sum(wide(delta), list(range(delta.shape.rank - 1))), delta.dtype)
 
 
 @tf.custom_gradient

@@ -4,8 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo.cell import (
-    Cell, arguments_of, dot, dot_transposed, dropped, elementwise, outer, sum_over_steps,
-    value_and_derivative)
+    Cell, arguments_of, dropped, elementwise, sum_over_steps, value_and_derivative)
 from zoo.layer import Recurrent
 
 
@@ -27,7 +26,7 @@ class GRUCell(Cell):
 
     (the last two lines: reset before, reset after).
 
-    Args:    as `keras.layers.GRUCell`
+    Args:    as `keras.layers.GRUCell`; and `layer_normalization`, see `Cell`
     Call:    inputs [B, D], states ([B, H],) → output [B, H], states
     Raises:  ValueError: as `Cell`
     Source:  Cho et al. 2014 (before); Chung et al. 2014 and cuDNN (after)
@@ -54,60 +53,67 @@ class GRUCell(Cell):
         return bias[0] if bias is not None and self.reset_after else bias
 
     def recurrent_weights(self, kept=None):
-        """U and b_n (zeros without a bias) for the form after; U_zr and U_n for the form before."""
-        U = self.recurrent_matrix(kept)
+        """U and b_n (zeros without a bias) for the form after; U_zr and U_n for the form before.
+
+        Then the gains of their products, if these are normalised.
+        """
+        U, *gain = super().recurrent_weights(kept)
         if not self.reset_after:
-            return U[:, :2 * self.units], U[:, 2 * self.units:]
+            return [part for both in (U, *gain)
+                    for part in tf.split(both, [2 * self.units, self.units], -1)]
         bias = super().input_bias()
-        return U, tf.zeros([3 * self.units], U.dtype) if bias is None else bias[1]
+        return U, tf.zeros([3 * self.units], U.dtype) if bias is None else bias[1], *gain
 
     def step(self, x_gates, states, weights, dropout=None):
         (h,) = states
-        a_zr, reset, x_n = self._open(x_gates, dropped(h, dropout), weights)
+        a_zr, reset, x_n, _ = self._open(x_gates, dropped(h, dropout), weights)
         z, r = tf.split(self.recurrent_activation(a_zr), 2, -1)
-        n = self.activation(x_n + self._close(r * reset, weights))
+        n = self.activation(x_n + self._close(r * reset, weights)[0])
         return [z * h + (1 - z) * n]
 
     def _open(self, x_gates, h, weights):
-        """The gates' pre-activation, what the reset gate multiplies, and the candidate's input."""
+        """The gates' pre-activation, what the reset gate multiplies, the candidate's input, `norm`."""
         x_zr, x_n = tf.split(x_gates, [2 * self.units, self.units], -1)
+        product, norm = self.product(h, weights[0], *weights[2:3])
         if not self.reset_after:
-            return x_zr + dot(h, weights[0]), h, x_n
-        inner = dot(h, weights[0]) + weights[1]
-        inner_zr, inner_n = tf.split(inner, [2 * self.units, self.units], -1)
-        return x_zr + inner_zr, inner_n, x_n
+            return x_zr + product, h, x_n, norm
+        inner_zr, inner_n = tf.split(product + weights[1], [2 * self.units, self.units], -1)
+        return x_zr + inner_zr, inner_n, x_n, norm
 
     def _close(self, gated, weights):
         """From behind the reset gate to the candidate: r·h still has its product to come."""
-        return gated if self.reset_after else dot(gated, weights[1])
+        return (gated, []) if self.reset_after else self.product(gated, weights[1], *weights[3:])
 
     def linearise(self, x_gates, states, new, weights, dropout):
         (h,) = states
-        a_zr, reset, x_n = self._open(x_gates, dropped(h, dropout), weights)
+        a_zr, reset, x_n, norm = self._open(x_gates, dropped(h, dropout), weights)
         zr, slope_zr = value_and_derivative(self.recurrent_activation, a_zr)
         (z, r), (slope_z, slope_r) = tf.split(zr, 2, -1), tf.split(slope_zr, 2, -1)
-        n, slope_n = value_and_derivative(
-            self.activation, x_n + self._close(r * reset, weights))
-        return [(h - n) * slope_z, reset * slope_r, (1 - z) * slope_n, z, r]
+        product, norm_n = self._close(r * reset, weights)
+        n, slope_n = value_and_derivative(self.activation, x_n + product)
+        return [(h - n) * slope_z, reset * slope_r, (1 - z) * slope_n, z, r, *norm, *norm_n]
 
     def backward(self, errors, local, weights, dropout):
-        (dh,), (update, reset, candidate, z, r) = errors, local
+        (dh,), (update, reset, candidate, z, r, *norm) = errors, local
         dz, dn = dh * update, dh * candidate
-        dgated = dn if self.reset_after else dot_transposed(dn, weights[1])
+        dgated = dn if self.reset_after else self.product_back(dn, weights[1], norm[2:])
         dr = dgated * reset
-        if self.reset_after:
-            dproduct = dot_transposed(tf.concat([dz, dr, dn * r], -1), weights[0])
-        else:
-            dproduct = dgated * r + dot_transposed(tf.concat([dz, dr], -1), weights[0])
+        inner = tf.concat([dz, dr, dn * r] if self.reset_after else [dz, dr], -1)
+        dproduct = self.product_back(inner, weights[0], norm[:2])
+        if not self.reset_after:
+            dproduct += dgated * r
         return tf.concat([dz, dr, dn], -1), [dh * z + dropped(dproduct, dropout)]
 
     def weight_gradients(self, delta, states, local, dropout):
-        h, r = dropped(states[0], dropout), local[-1]
+        h, r, norm = dropped(states[0], dropout), local[4], local[5:]
         delta_zr, delta_n = tf.split(delta, [2 * self.units, self.units], -1)
         if not self.reset_after:
-            return [outer(h, delta_zr), outer(r * h, delta_n)]
+            U_zr, *gain_zr = self.product_gradients(h, delta_zr, norm[:2])
+            U_n, *gain_n = self.product_gradients(r * h, delta_n, norm[2:])
+            return [U_zr, U_n, *gain_zr, *gain_n]
         inner = tf.concat([delta_zr, delta_n * r], -1)
-        return [outer(h, inner), sum_over_steps(inner)]
+        U, *gain = self.product_gradients(h, inner, norm)
+        return [U, sum_over_steps(inner), *gain]
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -122,7 +128,8 @@ class GRU(Recurrent):
     Weights as Keras has them: `kernel` [D, 3H], `recurrent_kernel` [H, 3H], gates z r n, `bias` [2, 3H]
     with `reset_after`, else [3H].
 
-    Args:    as `keras.layers.GRU`; and `zoneout`, `truncate`, `engine`, see `Recurrent`
+    Args:    as `keras.layers.GRU`; and `zoneout`, `weight_drop`, `layer_normalization`, `truncate`,
+             `engine`, see `Recurrent`
     Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`
     Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
     Source:  Cho et al. 2014

@@ -17,6 +17,7 @@ class Recurrent(keras.layers.Layer):
     Args:    zoneout   share of a state's units that keep their old value at a step, in [0, 1)
              weight_drop  share of the recurrent kernel's weights that a call in training sets to zero,
                        the same for all sequences and steps (DropConnect), in [0, 1)
+             layer_normalization  of the products that the gates are made of, see `Cell`
              truncate  None, or how many steps at the most an error flows back: for every t,
                        ∂L_t/∂U sums δ_j ⊗ h_{j-1} over j = t-truncate … t
              engine    "auto", or the name of an engine (see `zoo.engines`)
@@ -27,6 +28,8 @@ class Recurrent(keras.layers.Layer):
     Returns: the last output [B, H] or all of them [B, T, H]; then, with `return_state`, the states
     Raises:  ValueError: an option out of its range, an engine that cannot do what is asked, states
              that do not fit; AttributeError: an option of the cell set on the layer
+    Source:  zoneout, Krueger et al. 2017; DropConnect, Wan et al. 2013, in recurrence Merity et al. 2018;
+             one dropout mask a sequence, Gal & Ghahramani 2016; truncation, Williams & Peng 1990
     """
 
     cell_class = Cell

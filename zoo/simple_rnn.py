@@ -2,8 +2,7 @@
 
 import keras
 
-from zoo.cell import (
-    DERIVATIVES, Cell, arguments_of, dot, dot_transposed, dropped, outer, value_and_derivative)
+from zoo.cell import DERIVATIVES, Cell, arguments_of, dropped, value_and_derivative
 from zoo.layer import Recurrent
 
 
@@ -18,7 +17,7 @@ class SimpleRNNCell(Cell):
 
         δ  = dh'·φ′        dh = δ·Uᵀ        ∂L/∂U = Σ_t h ⊗ δ
 
-    Args:    as `keras.layers.SimpleRNNCell`
+    Args:    as `keras.layers.SimpleRNNCell`; and `layer_normalization`, see `Cell`
     Call:    inputs [B, D], states ([B, H],) → output [B, H], states
     Raises:  ValueError: as `Cell`
     Source:  Elman 1990
@@ -30,22 +29,22 @@ class SimpleRNNCell(Cell):
     """
 
     def step(self, x_gates, states, weights, dropout=None):
-        (h,), (U,) = states, weights
-        return [self.activation(x_gates + dot(dropped(h, dropout), U))]
+        product, _ = self.product(dropped(states[0], dropout), *weights)
+        return [self.activation(x_gates + product)]
 
     def linearise(self, x_gates, states, new, weights, dropout):
-        (h,), (U,) = states, weights
-        if new is not None and self.activation in DERIVATIVES:
+        if new is not None and self.activation in DERIVATIVES and not self.layer_normalization:
             return [DERIVATIVES[self.activation](new[0])]
-        return [value_and_derivative(self.activation, x_gates + dot(dropped(h, dropout), U))[1]]
+        product, norm = self.product(dropped(states[0], dropout), *weights)
+        return [value_and_derivative(self.activation, x_gates + product)[1], *norm]
 
     def backward(self, errors, local, weights, dropout):
-        (dh,), (slope,), (U,) = errors, local, weights
+        (dh,), (slope, *norm) = errors, local
         delta = dh * slope
-        return delta, [dropped(dot_transposed(delta, U), dropout)]
+        return delta, [dropped(self.product_back(delta, weights[0], norm), dropout)]
 
     def weight_gradients(self, delta, states, local, dropout):
-        return [outer(dropped(states[0], dropout), delta)]
+        return self.product_gradients(dropped(states[0], dropout), delta, local[1:])
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -55,7 +54,8 @@ class SimpleRNN(Recurrent):
 
         h_t = φ(x_t·W + h_{t-1}·U + b)
 
-    Args:    as `keras.layers.SimpleRNN`; and `zoneout`, `truncate`, `engine`, see `Recurrent`
+    Args:    as `keras.layers.SimpleRNN`; and `zoneout`, `weight_drop`, `layer_normalization`, `truncate`,
+             `engine`, see `Recurrent`
     Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`
     Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
     Source:  Elman 1990

@@ -53,6 +53,8 @@ def _unmet_option(layer):
         return f"float32, not {layer.compute_dtype}"
     if layer.truncate is not None:
         return f"truncate=None, not {layer.truncate}"
+    if cell.layer_normalization:
+        return "layer normalisation off, not layer_normalization=True"
     return _unmet_activation(cell)
 
 

@@ -1,0 +1,45 @@
+"""Keras's own tests of its recurrent layers, from the installed package, with our classes in their place.
+
+`rnn_test.py` is left out: it tests `keras.layers.RNN` with cells of its own, and knows none of these.
+"""
+import unittest
+
+import keras
+import pytest
+
+import zoo
+
+FILES = ("simple_rnn", "gru", "lstm", "bidirectional", "stacked_rnn_cells")
+OURS = ("SimpleRNN", "GRU", "LSTM", "SimpleRNNCell", "GRUCell", "LSTMCell", "Bidirectional")
+
+# Tests of what is Keras's alone, by file.
+FUSED = "calls a private method of Keras that chooses its fused path; here each layer chooses its engine"
+EXCEPTIONS = {"bidirectional": {
+    "test_fused_lstm_eligibility": FUSED,
+    "test_fused_gru_eligibility": FUSED,
+    "test_keeps_use_cudnn": "wants a SimpleRNN without use_cudnn, which all layers have here, and True "
+                            "where there is no GPU; the rest of it is in test_bidirectional.py"}}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ours_stand_in():
+    with pytest.MonkeyPatch.context() as patch:
+        for name in OURS:
+            patch.setattr(keras.src.layers, name, getattr(zoo, name))
+        yield
+
+
+def standing_in(file):
+    """The test class of one of Keras's files, its exceptions skipped."""
+    module = pytest.importorskip(f"keras.src.layers.rnn.{file}_test",
+                                 reason="the installed Keras ships no tests")
+    cls, = (value for value in vars(module).values()
+            if isinstance(value, type) and value.__module__ == module.__name__
+            and hasattr(value, "run_layer_test"))
+    skipped = {name: unittest.skip(reason)(lambda self: None)
+               for name, reason in EXCEPTIONS.get(file, {}).items()}
+    assert set(skipped) <= set(dir(cls)), "an exception that names no test"
+    return type(cls)(f"Keras_{file}", (cls,), skipped)
+
+
+globals().update({f"Keras_{file}": standing_in(file) for file in FILES})
