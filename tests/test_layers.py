@@ -751,7 +751,7 @@ BAD = {
     "units a truth value": ({"units": True}, "units"),
     "truncate as text": ({"truncate": "x"}, "expected None or a number of steps"),
     "dropout as text": ({"dropout": "x"}, "dropout"),
-    "cuDNN": ({"use_cudnn": True}, "no cuDNN engine"),
+    "cuDNN in a loop": ({"use_cudnn": True, "engine": "loop"}, "engine='loop'"),
     "cuDNN perhaps": ({"use_cudnn": "perhaps"}, "use_cudnn"),
 }
 

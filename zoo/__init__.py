@@ -5,14 +5,15 @@ from zoo import quiet
 quiet.import_tensorflow()
 
 from zoo.bidirectional import Bidirectional  # noqa: E402
+from zoo.cudnn import CudnnGRU, CudnnLSTM, CudnnRNNRelu, CudnnRNNTanh  # noqa: E402
 from zoo.gru import GRU, GRUCell  # noqa: E402
 from zoo.lstm import LSTM, LSTMCell  # noqa: E402
 from zoo.output_recurrent import OutputRecurrentRNN  # noqa: E402
 from zoo.simple_rnn import SimpleRNN, SimpleRNNCell  # noqa: E402
 from zoo.stack import Stack  # noqa: E402
 
-__all__ = ["Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "OutputRecurrentRNN", "SimpleRNN",
-           "SimpleRNNCell", "Stack", "load"]
+__all__ = ["Bidirectional", "CudnnGRU", "CudnnLSTM", "CudnnRNNRelu", "CudnnRNNTanh", "GRU", "GRUCell",
+           "LSTM", "LSTMCell", "OutputRecurrentRNN", "SimpleRNN", "SimpleRNNCell", "Stack", "load"]
 
 
 def load(folder):

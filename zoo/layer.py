@@ -21,6 +21,7 @@ class Recurrent(keras.layers.Layer):
              truncate  None, or how many steps at the most an error flows back: for every t,
                        ∂L_t/∂U sums δ_j ⊗ h_{j-1} over j = t-truncate … t
              engine    "auto", or the name of an engine (see `zoo.engines`)
+             use_cudnn  "auto", False, or True: a call that cannot run on cuDNN raises
              recurrent_dropout draws one mask a sequence, the same for all gates and steps
     Call:    sequences  [B, T, D], or a `tf.RaggedTensor` [B, (T), D]: right-padded and masked
              mask       [B, T] bool, any pattern: a masked step leaves the state as it is
@@ -55,11 +56,12 @@ class Recurrent(keras.layers.Layer):
         self.weight_drop = rate("weight_drop", weight_drop)
         self.truncate = steps(truncate)
         self.engine = engines.check(engine)
-        self.use_cudnn = without_cudnn(use_cudnn)
+        self.use_cudnn = cudnn_wish(use_cudnn, engine)
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.states = None
-        self.supports_jit = engines.choose(self) == "loop"
+        # As in Keras, only a call refuses use_cudnn=True where cuDNN cannot run.
+        self.supports_jit = use_cudnn is not True and engines.choose(self) == "loop"
 
     @property
     def engine_in_use(self):
@@ -205,11 +207,12 @@ def steps(truncate):
     return truncate
 
 
-def without_cudnn(use_cudnn):
-    """Check Keras's wish for cuDNN: it may be left open or denied."""
-    if use_cudnn not in (False, "auto"):
-        raise ValueError("use_cudnn: expected False or 'auto', as there is no cuDNN engine here yet, "
-                         f"received {use_cudnn!r}")
+def cudnn_wish(use_cudnn, engine):
+    """Check Keras's wish for cuDNN, and that it is not at odds with the engine's name."""
+    if use_cudnn not in (True, False, "auto"):
+        raise ValueError(f"use_cudnn: expected True, False or 'auto', received {use_cudnn!r}")
+    if use_cudnn is True and engine not in ("auto", "cudnn"):
+        raise ValueError(f"use_cudnn: expected False or 'auto' with engine={engine!r}, received True")
     return use_cudnn
 
 

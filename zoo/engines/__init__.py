@@ -17,9 +17,9 @@ import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
 from zoo import recurrence
-from zoo.engines import native
+from zoo.engines import cudnn, native
 
-ENGINES = {"native": native, "loop": recurrence}
+ENGINES = {"cudnn": cudnn, "native": native, "loop": recurrence}
 
 SAVERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite")
 
@@ -52,12 +52,15 @@ def choose(layer):
     """
     if _exporting or _saving():
         return "loop"
-    if layer.engine == "auto":
+    name, asked = layer.engine, f"engine={layer.engine!r}"
+    if layer.use_cudnn is True:
+        name, asked = "cudnn", "use_cudnn=True"
+    if name == "auto":
         return next(name for name in ENGINES if unmet(name, layer) is None)
-    condition = unmet(layer.engine, layer)
+    condition = unmet(name, layer)
     if condition is not None:
-        raise ValueError(f"engine={layer.engine!r} cannot run {layer.name}: it needs {condition}")
-    return layer.engine
+        raise ValueError(f"{asked} cannot run {layer.name}: it needs {condition}")
+    return name
 
 
 def unmet(name, layer):

@@ -45,7 +45,7 @@ def _unmet_option(layer):
     cell = layer.cell
     if os.environ.get("ZOO_NATIVE") == "0":
         return "ZOO_NATIVE unset: ZOO_NATIVE=0 turns the engine off"
-    if _family(cell) is None:
+    if family(cell) is None:
         return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(cell).__name__}"
     if tf.config.list_physical_devices("GPU"):
         return "a machine without a GPU, whose tensors it would have to copy"
@@ -55,10 +55,10 @@ def _unmet_option(layer):
         return f"truncate=None, not {layer.truncate}"
     if cell.layer_normalization:
         return "layer normalisation off, not layer_normalization=True"
-    return _unmet_activation(cell)
+    return unmet_activation(cell)
 
 
-def _unmet_activation(cell):
+def unmet_activation(cell):
     allowed = {"activation": ("tanh", "relu") if cell.gates == 1 else ("tanh",)}
     if cell.gates > 1:
         allowed["recurrent_activation"] = ("sigmoid",)
@@ -69,7 +69,7 @@ def _unmet_activation(cell):
     return None
 
 
-def _family(cell):
+def family(cell):
     """The cell's class, if its equations are those of `native.cc`: a subclass may have changed them."""
     name = type(cell).__name__
     known = {"SimpleRNNCell": "zoo.simple_rnn", "GRUCell": "zoo.gru", "LSTMCell": "zoo.lstm"}
