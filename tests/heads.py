@@ -4,9 +4,13 @@
 
 The weights are random, none is trained: export does not care what a model has learnt.
 """
+import types
+
 import keras
 import numpy as np
 import tensorflow as tf
+
+from export import tflite
 
 TEXT = tf.TensorSpec([None], tf.string, "text")
 IDS = tf.TensorSpec([None, None], tf.int32, "ids")
@@ -120,3 +124,13 @@ def classifier(cell, pooling, bidirectional=True, units=8):
                          bidirectional=bidirectional, embedding=6)
     network(tf.ones([1, 2], tf.int32))
     return TextClassifier(network, text, ["bad", "good"], temperature=1.5)
+
+
+def as_lite(folder, variables, **signatures):
+    """A runner of these `tf.function`s, {signature: function}, from a TFLite file of builtin ops."""
+    head = types.SimpleNamespace(variables=variables, lite_signatures=lambda: signatures)
+    tflite._save(head, folder / "model")
+    path = folder / "float32.tflite"
+    path.write_bytes(tflite._flatbuffer(folder / "model", "float32"))
+    assert not [name for name in tflite.op_names(path) if name.startswith("custom")]
+    return tflite.Lite(path)

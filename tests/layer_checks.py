@@ -213,6 +213,33 @@ def finite_difference(loss, value, step=1e-5):
     return gradient
 
 
+def randomise(layer, seed=0):
+    """Random distinct weights in place of the initial ones, biases too; gives the layer back."""
+    normal = np.random.default_rng(seed).normal
+    layer.set_weights([normal(scale=0.5, size=w.shape) for w in layer.weights])
+    return layer
+
+
+def assert_gradients_match_differences(loss, variables):
+    """∂loss()/∂variables against central differences, in a graph and eagerly; all in float64."""
+    graph = tf.function(loss)
+    found = {"graph": gradients_of(graph, variables), "eager": gradients_of(loss, variables)}
+    for n, variable in enumerate(variables):
+        kept = variable.numpy()
+        wanted = finite_difference(lambda a: (variable.assign(a), float(graph()))[1], kept)
+        variable.assign(kept)
+        assert np.abs(wanted).max() > 1e-6, f"{variable.path} has no part in the loss"
+        for mode, gradients in found.items():
+            name = f"{variable.path}, {mode}"
+            assert_agree({name: gradients[n].numpy()}, {name: wanted}, 1e-6)
+
+
+def gradients_of(loss, variables):
+    with tf.GradientTape() as tape:
+        value = loss()
+    return tape.gradient(value, [variable.value for variable in variables])
+
+
 def keras_twin(cell, **options):
     """The layer of Keras that does the same, as stock operations."""
     return make(cell, library=keras.layers, **options)

@@ -28,15 +28,18 @@ def test_a_package_imports_only_what_is_below_it(package):
 
 def test_layers_import_nothing_but_tensorflow_and_keras():
     for name in ("cell", "layer_normalization", "recurrence", "layer", "simple_rnn", "gru", "lstm",
-                 "stack", "bidirectional", "pooling"):
+                 "stack", "bidirectional", "pooling", "decoder", "context", "attention",
+                 "attention_decoder"):
         outside = set(imported(ROOT / "zoo" / f"{name}.py")) - {"zoo"}
-        assert outside <= {"tensorflow", "keras", "inspect", "dataclasses"}, name
+        standard = {"inspect", "dataclasses", "functools", "typing"}
+        assert outside <= {"tensorflow", "keras", *standard}, name
 
 
 def test_own_layers_inherit_from_the_plain_keras_layer_only():
     import keras
 
     import zoo
-    for layer in (zoo.SimpleRNN, zoo.GRU, zoo.LSTM, zoo.Bidirectional, zoo.Stack, zoo.LSTMCell):
+    for layer in (zoo.SimpleRNN, zoo.GRU, zoo.LSTM, zoo.Bidirectional, zoo.Stack, zoo.LSTMCell,
+                  zoo.Decoder, zoo.Context, zoo.Attention, zoo.AttentionDecoder):
         keras_bases = [base for base in layer.__mro__ if base.__module__.startswith("keras.")]
         assert keras_bases[0] is keras.layers.Layer, layer

@@ -4,16 +4,22 @@ from zoo import quiet
 
 quiet.import_tensorflow()
 
+from zoo.attention import Attention  # noqa: E402
+from zoo.attention_decoder import AttentionDecoder  # noqa: E402
 from zoo.bidirectional import Bidirectional  # noqa: E402
+from zoo.context import Context  # noqa: E402
+from zoo.crf import CRF  # noqa: E402
 from zoo.cudnn import CudnnGRU, CudnnLSTM, CudnnRNNRelu, CudnnRNNTanh  # noqa: E402
+from zoo.decoder import Decoder  # noqa: E402
 from zoo.gru import GRU, GRUCell  # noqa: E402
 from zoo.lstm import LSTM, LSTMCell  # noqa: E402
 from zoo.output_recurrent import OutputRecurrentRNN  # noqa: E402
 from zoo.simple_rnn import SimpleRNN, SimpleRNNCell  # noqa: E402
 from zoo.stack import Stack  # noqa: E402
 
-__all__ = ["Bidirectional", "CudnnGRU", "CudnnLSTM", "CudnnRNNRelu", "CudnnRNNTanh", "GRU", "GRUCell",
-           "LSTM", "LSTMCell", "OutputRecurrentRNN", "SimpleRNN", "SimpleRNNCell", "Stack", "load"]
+__all__ = ["Attention", "AttentionDecoder", "Bidirectional", "CRF", "Context", "CudnnGRU", "CudnnLSTM",
+           "CudnnRNNRelu", "CudnnRNNTanh", "Decoder", "GRU", "GRUCell", "LSTM", "LSTMCell",
+           "OutputRecurrentRNN", "SimpleRNN", "SimpleRNNCell", "Stack", "load"]
 
 
 def load(folder):

@@ -271,12 +271,13 @@ class CRF(keras.layers.Layer):
         self.build()
 
     def build(self, emissions_shape=None):
-        count = len(self.labels)
-        self.transitions = self.add_weight(
-            name="transitions", shape=(count, count), initializer="zeros")
-        self.start = self.add_weight(name="start", shape=(count,), initializer="zeros")
-        self.end = self.add_weight(name="end", shape=(count,), initializer="zeros")
+        tags = len(self.labels)
+        self.transitions = self._zeros("transitions", tags, tags)
+        self.start, self.end = self._zeros("start", tags), self._zeros("end", tags)
         self.built = True
+
+    def _zeros(self, name, *shape):
+        return self.add_weight(name=name, shape=shape, initializer="zeros", autocast=False)
 
     def call(self, emissions, mask=None):
         return self.n_best(emissions, mask)[0][:, 0]

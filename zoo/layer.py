@@ -1,7 +1,10 @@
 """The Keras layer around a recurrence: everything that is the same for all cells."""
 
+import functools
+
 import keras
 import tensorflow as tf
+from keras.src.backend import AutocastScope
 
 from zoo import engines
 from zoo.cell import Cell, is_count, rate, serialized
@@ -133,7 +136,7 @@ class Recurrent(keras.layers.Layer):
         x = tf.cast(sequences, self.compute_dtype)
         mask = None if mask is None else tf.cast(mask, tf.bool)
         states = self._first_states(initial_state, tf.shape(x)[0])
-        timing = self._timing(x, mask, training)
+        timing = self.timing(x, mask, training)
         if training and self.cell.dropout:
             x *= tf.expand_dims(self.cell.drawn(tf.ones_like(x[:, 0]), self.cell.dropout), 1)
         sequence, states = engines.ENGINES[self.engine_in_use].run(
@@ -149,7 +152,8 @@ class Recurrent(keras.layers.Layer):
             given = self.states if self.stateful else self.get_initial_state(batch_size)
         return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(given)]
 
-    def _timing(self, x, mask, training):
+    def timing(self, x, mask, training):
+        """What a call does besides the cell's equations, freshly drawn; for inputs x [B, T, D]."""
         dropout = weight_drop = zoneout = None
         shape = tf.concat([tf.shape(x)[:2], [self.cell.units]], 0)
         if training and self.cell.recurrent_dropout:
@@ -255,3 +259,13 @@ def from_ragged(sequences, kwargs):
     dense = sequences.to_tensor()
     lengths = sequences.row_lengths()
     return dense, {**kwargs, "mask": tf.sequence_mask(lengths, tf.shape(dense)[1])}
+
+
+def autocast(method):
+    """A layer's method that reads its weights as a call does: cast, in mixed precision."""
+    @functools.wraps(method)
+    def reading(layer, *args, **kwargs):
+        with AutocastScope(layer.compute_dtype):
+            return method(layer, *args, **kwargs)
+
+    return reading

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from zoo.attention import masked_softmax
+
 
 def mean(sequence, mask):
     """Σ_t m_t·h_t / Σ_t m_t; zeros for an empty sequence. [B, T, H], [B, T] → [B, H]
@@ -57,9 +59,7 @@ class AttentionPooling(keras.layers.Layer):
     def weights_of(self, sequence, mask):
         """a_t, [B, T, 1]: positive, summing to one over the unmasked steps."""
         scores = tf.matmul(self.hidden(sequence), tf.convert_to_tensor(self.score)[tf.newaxis])
-        shown = tf.expand_dims(mask, -1)
-        scores = tf.where(shown, scores, tf.fill([1, 1, 1], tf.cast(-1e4, scores.dtype)))
-        return tf.nn.softmax(scores, 1) * tf.cast(shown, scores.dtype)
+        return tf.expand_dims(masked_softmax(tf.squeeze(scores, -1), mask), -1)
 
     def compute_mask(self, sequence, mask):
         return None

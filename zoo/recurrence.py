@@ -114,7 +114,7 @@ def _scan(cell, x_gates, states, weights, timing, collect):
 
     def step(t, states, sequences):
         new = cell.step(tf.gather(x_gates, t), states, weights, timing.dropout)
-        new = _hold(new, states, timing, t)
+        new = hold(new, states, timing, t)
         return new, [put(sequence, t, state) for sequence, state in zip(sequences, new)]
 
     shapes = [tf.shape(state) for state in states[:collect]]
@@ -123,7 +123,7 @@ def _scan(cell, x_gates, states, weights, timing, collect):
     return [stack(s, shape, x_gates.dtype) for s, shape in zip(sequences, shapes)], states
 
 
-def _hold(new, old, timing, t):
+def hold(new, old, timing, t):
     """Zoneout keeps a share of the old state; a masked step keeps all of it."""
     if timing.zoneout is not None:
         shares = [_at(share, t) for share in timing.zoneout]
@@ -242,3 +242,13 @@ def put(sequence, t, item):
 def stack(sequence, shape, dtype):
     return tf.raw_ops.TensorListStack(
         input_handle=sequence, element_shape=shape, element_dtype=dtype)
+
+
+def unstack(array):
+    """The steps of [T, …] as a list: autodiff adds up lists, where `tf.gather` adds whole arrays."""
+    return tf.raw_ops.TensorListFromTensor(tensor=array, element_shape=tf.shape(array)[1:])
+
+
+def get(sequence, t, shape, dtype):
+    return tf.raw_ops.TensorListGetItem(
+        input_handle=sequence, index=t, element_shape=shape, element_dtype=dtype)
