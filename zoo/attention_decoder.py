@@ -72,8 +72,8 @@ class AttentionDecoder(keras.layers.Layer):
             raise ValueError("truncate: expected None in layers that run inside the attention's loop, "
                              f"received {[layer.truncate for layer in self.decoder.layers]}")
         if feeds != "nothing" and self.decoder.layers[0].layer_normalization:
-            raise ValueError("layer_normalization: expected False in the first layer, as what is fed back "
-                             "enters its gates beside the normalised product, received True")
+            raise ValueError("layer_normalization: expected False in the first layer, as what is fed "
+                             "back enters its gates beside the normalised product, received True")
         self.supports_jit = not self.in_loop  # XLA refuses the gradient of a loop of unknown length.
         self.supports_masking = True
 
