@@ -17,8 +17,7 @@ FUSED = "calls a private method of Keras that chooses its fused path; here each 
 EXCEPTIONS = {"bidirectional": {
     "test_fused_lstm_eligibility": FUSED,
     "test_fused_gru_eligibility": FUSED,
-    "test_keeps_use_cudnn": "wants a SimpleRNN without use_cudnn, which all layers have here, and True "
-                            "where there is no GPU; the rest of it is in test_bidirectional.py"}}
+    "test_keeps_use_cudnn": "wants a SimpleRNN that knows no use_cudnn: ours runs on cuDNN too"}}
 
 
 @pytest.fixture(autouse=True, scope="module")
