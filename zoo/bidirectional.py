@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from zoo.layer import as_list, batch_size, check_states, first, from_ragged
+from zoo.layer import OverSequences, as_list, first
 
 MERGES = {
     "concat": lambda forward, backward: tf.concat([forward, backward], -1),
@@ -15,7 +15,7 @@ MERGES = {
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Bidirectional(keras.layers.Layer):
+class Bidirectional(OverSequences):
     """A recurrent layer read in both directions of time; a drop-in for `keras.layers.Bidirectional`.
 
         y_t = merge(→h_t, ←h_t)        ←h_t reads x_T … x_t
@@ -65,15 +65,6 @@ class Bidirectional(keras.layers.Layer):
         if self.initial_weights:
             self.set_weights(self.initial_weights)
         self.built = True
-
-    def __call__(self, sequences, *args, **kwargs):
-        sequences, kwargs = from_ragged(sequences, kwargs)
-        self._check_states(batch_size(sequences), *args[:1], **kwargs)
-        return super().__call__(sequences, *args, **kwargs)
-
-    def _check_states(self, batch, initial_state=None, **_):
-        if initial_state is not None:
-            check_states("initial_state", initial_state, self.state_size, batch)
 
     @property
     def state_size(self):

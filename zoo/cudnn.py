@@ -7,7 +7,7 @@ from zoo import engines
 from zoo.cell import is_count, rate, serialized
 from zoo.engines import cudnn
 from zoo.gru import GRU
-from zoo.layer import as_list, batch_size, first, from_ragged, static_shape
+from zoo.layer import OverSequences, as_list, first, static_shape
 from zoo.lstm import LSTM
 from zoo.simple_rnn import SimpleRNN
 
@@ -15,7 +15,7 @@ INPUT_MODES = ("linear", "skip", "auto")
 DIRECTIONS = {"unidirectional": 1, "bidirectional": 2}
 
 
-class CudnnRecurrent(keras.layers.Layer):
+class CudnnRecurrent(OverSequences):
     """Recurrent layers on top of each other, one or two directions each, in a single operation.
 
         H⁰ = x        Hˡ = [→layer_l(Hˡ⁻¹) ←layer_l(Hˡ⁻¹)], dropout between layers
@@ -114,11 +114,6 @@ class CudnnRecurrent(keras.layers.Layer):
                     zero_output_for_mask=self.directions == 2, engine=self.engine,
                     dtype=self.dtype_policy, name=f"{'backward' if backward else 'forward'}_{level}",
                     **initializers, **self.layer_options)
-
-    def __call__(self, sequences, *args, **kwargs):
-        sequences, kwargs = from_ragged(sequences, kwargs)
-        self._check_states(batch_size(sequences), *args[:1], **kwargs)
-        return super().__call__(sequences, *args, **kwargs)
 
     def _check_states(self, batch, initial_state=None, **_):
         if initial_state is None:

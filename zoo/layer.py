@@ -11,7 +11,21 @@ from zoo.cell import Cell, is_count, rate, serialized
 from zoo.recurrence import Timing
 
 
-class Recurrent(keras.layers.Layer):
+class OverSequences(keras.layers.Layer):
+    """A layer over sequences [B, T, D], ragged ones too, that may be given its first states."""
+
+    def __call__(self, sequences, *args, **kwargs):
+        sequences, kwargs = from_ragged(sequences, kwargs)
+        self._check_states(batch_size(sequences), *args[:1], **kwargs)
+        return super().__call__(sequences, *args, **kwargs)
+
+    def _check_states(self, batch, initial_state=None, **_):
+        """Before `call`, whose errors Keras adds many lines to."""
+        if initial_state is not None:
+            check_states("initial_state", initial_state, self.state_size, batch)
+
+
+class Recurrent(OverSequences):
     """A recurrent layer: a cell, and time.
 
     A drop-in for the Keras layer of the same name: arguments, weights, masks, states, configuration.
@@ -117,16 +131,9 @@ class Recurrent(keras.layers.Layer):
     def get_initial_state(self, batch_size):
         return self.cell.get_initial_state(batch_size)
 
-    def __call__(self, sequences, *args, **kwargs):
-        sequences, kwargs = from_ragged(sequences, kwargs)
-        self._check_states(batch_size(sequences), *args[:1], **kwargs)
-        return super().__call__(sequences, *args, **kwargs)
-
     def _check_states(self, batch, initial_state=None, **_):
-        """Before `call`, whose errors Keras adds many lines to."""
-        if initial_state is not None:
-            check_states("initial_state", initial_state, self.state_size, batch)
-        elif self.stateful and self.states is not None:
+        super()._check_states(batch, initial_state)
+        if initial_state is None and self.stateful and self.states is not None:
             check_states("the states of a stateful layer", self.states, self.state_size, batch)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):

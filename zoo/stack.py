@@ -4,11 +4,11 @@ import keras
 
 from zoo.bidirectional import as_shapes
 from zoo.cell import rate
-from zoo.layer import as_list, batch_size, check_states, from_ragged
+from zoo.layer import OverSequences, as_list
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Stack(keras.layers.Layer):
+class Stack(OverSequences):
     """A deep recurrent network: each layer reads the sequence of the one below.
 
         H⁰ = x        Hˡ = layer_l(dropout(Hˡ⁻¹)) (+ Hˡ⁻¹ with `residual`, where widths agree)
@@ -69,15 +69,6 @@ class Stack(keras.layers.Layer):
             layer.build(shape)
             shape, *_ = as_shapes(layer.compute_output_shape(shape), layer.return_state)
         self.built = True
-
-    def __call__(self, sequences, *args, **kwargs):
-        sequences, kwargs = from_ragged(sequences, kwargs)
-        self._check_states(batch_size(sequences), *args[:1], **kwargs)
-        return super().__call__(sequences, *args, **kwargs)
-
-    def _check_states(self, batch, initial_state=None, **_):
-        if initial_state is not None:
-            check_states("initial_state", initial_state, self.state_size, batch)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         below, states = sequences, []
