@@ -8,7 +8,7 @@ SENTENCES = {
 CLASSIFICATION = {
     "sentence_polarity": SENTENCES,
     "subjectivity": SENTENCES,
-    "qc": {**SENTENCES, "epochs": 10, "learning_rate": 3e-3},
+    "qc": {**SENTENCES, "model": "nb_bilstm_cnn", "epochs": 10, "learning_rate": 3e-3},
     "movie_reviews": {**SENTENCES, "window": 50, "batch_size": 16, "epochs": 4},
     # Without labels there is nothing to count, with many the tables of counts grow too large.
     "regression": {**SENTENCES, "model": "bilstm"},

@@ -52,6 +52,9 @@ flags.DEFINE_string("pooling", None, "last, or some of mean, max, attention join
 flags.DEFINE_integer("units", None, "Width of a recurrent layer, of one direction.", 1)
 flags.DEFINE_integer("layers", None, "Recurrent layers.", 1)
 flags.DEFINE_integer("embedding", None, "Width of the embedding.", 1)
+flags.DEFINE_float("embedding_range", None, "A new embedding is uniform in plus or minus this.", 0)
+flags.DEFINE_integer("filters", None, "Learnt n-grams of each width, 2, 3 and 4; 0 for none.", 0)
+flags.DEFINE_integer("members", None, "Networks that answer together.", 1)
 flags.DEFINE_float("word_dropout", None, "Rate at which a word is read as unknown.")
 flags.DEFINE_float("embedding_dropout", None, "Rate for the embedding's coordinates.")
 flags.DEFINE_float("output_dropout", None, "Rate before the linear layer.")
@@ -59,7 +62,8 @@ flags.DEFINE_string("engine", None, "Engine of the recurrent layers: see zoo.eng
 flags.DEFINE_bool("naive_bayes", None, "Read and correct log-count ratios of words and pairs.")
 flags.DEFINE_integer("window", None, "Read pieces of this many tokens side by side.", 1)
 OVERRIDES = ("cell", "bidirectional", "pooling", "units", "layers", "embedding", "word_dropout",
-             "embedding_dropout", "output_dropout", "naive_bayes", "window", "engine")
+             "embedding_dropout", "output_dropout", "naive_bayes", "window", "engine",
+             "embedding_range", "filters", "members")
 
 flags.DEFINE_integer("epochs", None, "Most epochs.", 1)
 flags.DEFINE_integer("batch_size", None, "Texts a step.", 1)
@@ -201,7 +205,10 @@ def fit(head, data, run):
     answers = answers_of(head)
 
     def loss(targets, logits):
-        return objective.loss(targets, logits, FLAGS.label_smoothing)
+        """The mean of the members' own losses: each learns as if it were alone."""
+        each = tf.unstack(tf.reshape(logits, [head.network.options["members"], -1, logits.shape[-1]]))
+        losses = [objective.loss(targets, one, FLAGS.label_smoothing) for one in each]
+        return tf.add_n(losses) / len(losses)
 
     def batches(epoch):
         groups = bucketed(training.lengths, FLAGS.batch_size, FLAGS.seed, epoch)

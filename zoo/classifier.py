@@ -32,6 +32,10 @@ class Classifier(keras.Model):
 
         x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
 
+    With `filters` the pooled vector also holds the best match of learnt n-grams of words (see
+    `zoo.pooling.ConvolutionPooling`). With `members` several such networks, each from its own start, read
+    the text and share the ratios; the answer is the mean of their logits.
+
     Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
              outputs             width of the logits
              cell                "simple", "gru" or "lstm"
@@ -39,6 +43,8 @@ class Classifier(keras.Model):
              bidirectional       read both ways
              pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
              embedding           width of the embedding
+             embedding_range     a new embedding is uniform in ± this
+             filters             learnt n-grams of each width, 2, 3 and 4; 0 for none
              word_dropout        rate at which a word is read as unknown while training
              embedding_dropout   rate at which a coordinate is dropped from all words of a text
              output_dropout      rate before the linear layer
@@ -46,10 +52,14 @@ class Classifier(keras.Model):
              window              None, or the length of the pieces of a long text that are read side by
                                  side; the pooling is over all of them
              engine              see `zoo.engines`
+             members             how many networks answer together
+             ratios              the table that members share, else a new one
     Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
+             → [members, B, outputs] while training several, so that each learns by its own loss
     Raises:  ValueError: an unknown cell or pooling
     Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
-             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text)
+             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text);
+             Kim 2014 (n-grams); Hansen & Salamon 1990 (several networks)
 
     >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
     >>> tuple(network(tf.constant([[2, 3, 0], [4, 5, 6]])).shape)
@@ -59,27 +69,32 @@ class Classifier(keras.Model):
     def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
                  bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
                  embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
-                 engine="auto", **kwargs):
+                 engine="auto", embedding_range=0.05, filters=0, members=1, ratios=None, **kwargs):
         super().__init__(**kwargs)
         self.options = {
             "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
             "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
             "embedding": embedding, "word_dropout": word_dropout,
             "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
-            "naive_bayes": naive_bayes, "window": window, "engine": engine}
+            "naive_bayes": naive_bayes, "window": window, "engine": engine,
+            "embedding_range": embedding_range, "filters": filters, "members": members}
         self.poolings = check_poolings(pooling, window)
         self.word_dropout, self.window = word_dropout, window
-        self.ratios = LogCountRatios(vocabulary_size, outputs) if naive_bayes else None
+        self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
         self.seed_generator = keras.random.SeedGenerator()
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding)
+        start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
+        self.embedding = keras.layers.Embedding(vocabulary_size, embedding, start)
         self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
         self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
                                    return_sequences=self.poolings != ["last"])
         self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
+        self.ngrams = pool.ConvolutionPooling(filters) if filters else None
         self.output_dropout = keras.layers.Dropout(output_dropout)
         # A correction of naive Bayes starts from none.
         self.linear = keras.layers.Dense(
             outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
+        self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
+                                  dtype=self.dtype_policy) for _ in range(members - 1)]
         self.build()
 
     def build(self, ids_shape=None):
@@ -87,25 +102,43 @@ class Classifier(keras.Model):
         width = self.options["embedding"]
         self.embedding.build((None, None))
         if self.ratios:
-            self.ratios.build((None, None))
+            if not self.ratios.built:   # Members share them.
+                self.ratios.build((None, None))
             width += 2 * self.ratios.outputs
         self.recurrent.build((None, None, width))
-        width = self.recurrent.compute_output_shape((None, None, width))[-1]
+        states = self.recurrent.compute_output_shape((None, None, width))[-1]
+        pooled = len(self.poolings) * states
         if self.attention:
-            self.attention.build((None, None, width))
-        self.linear.build((None, len(self.poolings) * width))
+            self.attention.build((None, None, states))
+        if self.ngrams:
+            self.ngrams.build((None, None, width))
+            pooled += self.ngrams.compute_output_shape((None, None, width))[-1]
+        self.linear.build((None, pooled))
         self.built = True
 
     def call(self, inputs, training=False):
         ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
         if self.ratios and ratios is None:
             ratios = self.ratios(ids)
-        y = self.output_dropout(self.represent(ids, ratios, training), training=training)
-        logits = self.linear(y)
+        each = [member.correct(ids, ratios, training) for member in self.all_members()]
+        logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
         return logits if ratios is None else logits + self.ratios.sum(ids, ratios)
 
+    def all_members(self):
+        """The networks that answer together, this one first."""
+        return [self, *self.others]
+
+    def correct(self, ids, ratios, training):
+        """What this member alone says: [B, outputs], without the sum of the ratios."""
+        y = self.output_dropout(self.read(ids, ratios, training), training=training)
+        return self.linear(y)
+
     def represent(self, ids, ratios=None, training=False):
-        """The fixed-size representation of a text: ids [B, T] → [B, R]."""
+        """The fixed-size representation of a text, of all members: ids [B, T] → [B, R]."""
+        return tf.concat([member.read(ids, ratios, training) for member in self.all_members()], -1)
+
+    def read(self, ids, ratios=None, training=False):
+        """The representation by this member alone."""
         mask = tf.not_equal(ids, 0)
         x = self.embedding(self._drop_words(ids, mask) if training else ids)
         x = self.embedding_dropout(x, training=training)
@@ -113,13 +146,13 @@ class Classifier(keras.Model):
             ratios = self.ratios(ids) if ratios is None else ratios
             shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
             x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
-        h = self._read(x, mask, training)
-        if self.poolings == ["last"]:
-            return h
-        pooled = {"mean": pool.mean, "max": pool.maximum, "attention": self.attention}
-        return tf.concat([pooled[name](h, mask) for name in self.poolings], -1)
+        h = self._recur(x, mask, training)
+        pooled = {"last": lambda h, mask: h, "mean": pool.mean, "max": pool.maximum,
+                  "attention": self.attention}
+        found = [self.ngrams(x, mask)] if self.ngrams else []
+        return tf.concat([pooled[name](h, mask) for name in self.poolings] + found, -1)
 
-    def _read(self, x, mask, training):
+    def _recur(self, x, mask, training):
         """The recurrent layers over the text, or over its windows side by side."""
         if self.window is None:
             return self.recurrent(x, mask=mask, training=training)
@@ -234,15 +267,17 @@ class TextClassifier:
         shapes = [[part.shape for _, part in weights] for weights in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
-                             f"{shapes[1]}; train with the same cell, units, layers and embedding")
+                             f"{shapes[1]}; train with the same cell, units, layers, embedding and "
+                             "members")
         for (weight, _), (_, known) in zip(ours, theirs):
             weight.assign(np.concatenate([known, np.array(weight)[len(known):]]))
         row = {token: n for n, token in enumerate(other.text.vocabulary)}
         found = [(n, row[token]) for n, token in enumerate(self.text.vocabulary) if token in row]
-        table = np.array(self.network.embedding.embeddings)
         mine, known = np.transpose(found)
-        table[mine] = np.array(other.network.embedding.embeddings)[known]
-        self.network.embedding.embeddings.assign(table)
+        for our, their in zip(self.network.all_members(), other.network.all_members()):
+            table = np.array(our.embedding.embeddings)
+            table[mine] = np.array(their.embedding.embeddings)[known]
+            our.embedding.embeddings.assign(table)
 
     # What `export` asks of a head.
 
@@ -301,10 +336,11 @@ class TextClassifier:
 
 
 def read_words(network):
-    """[(weight, its part that reads embeddings or states)] of the recurrent layers."""
-    first = {id(w) for w in network.recurrent.layers[0].weights if w.name == "kernel"}
+    """[(weight, its part that reads embeddings or states)] of the recurrent layers, of all members."""
+    layers = [member.recurrent for member in network.all_members()]
+    first = {id(w) for layer in layers for w in layer.layers[0].weights if w.name == "kernel"}
     return [(w, np.array(w)[:network.options["embedding"]] if id(w) in first else np.array(w))
-            for w in network.recurrent.weights]
+            for layer in layers for w in layer.weights]
 
 
 def in_slices(answer, texts, labels, size=64):

@@ -66,3 +66,47 @@ class AttentionPooling(keras.layers.Layer):
 
     def compute_output_shape(self, sequence_shape, mask_shape=None):
         return sequence_shape[0], sequence_shape[-1]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ConvolutionPooling(keras.layers.Layer):
+    """How well a text's best n-gram matches each of some learnt n-grams, wherever it stands.
+
+        f_t = relu(W·[x_{t-⌊(n-1)/2⌋}; …; x_{t+⌊n/2⌋}] + b)        y = max_t f_t        for each n
+
+    Outside the text x is zero.
+
+    Args:    filters  features of each width n
+             widths   the n
+    Call:    sequence [B, T, D], mask [B, T] → [B, len(widths)·filters]; zeros for an empty sequence
+    Source:  Collobert et al. 2011; Kim 2014
+
+    >>> pooling = ConvolutionPooling(filters=5, widths=(2, 3))
+    >>> tuple(pooling(tf.ones([2, 1, 4]), tf.ones([2, 1], tf.bool)).shape)
+    (2, 10)
+    """
+
+    def __init__(self, filters, widths=(2, 3, 4), **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.filters, self.widths = filters, tuple(widths)
+        self.convolutions = [keras.layers.Conv1D(filters, width, padding="same", activation="relu",
+                                                 dtype=self.dtype_policy) for width in self.widths]
+
+    def build(self, sequence_shape, mask_shape=None):
+        for convolution in self.convolutions:
+            convolution.build((None, None, sequence_shape[-1]))
+        self.built = True
+
+    def call(self, sequence, mask):
+        sequence *= tf.expand_dims(tf.cast(mask, sequence.dtype), -1)
+        return tf.concat([maximum(convolution(sequence), mask) for convolution in self.convolutions], -1)
+
+    def compute_mask(self, sequence, mask):
+        return None
+
+    def compute_output_shape(self, sequence_shape, mask_shape=None):
+        return sequence_shape[0], len(self.widths) * self.filters
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "widths": self.widths}
