@@ -1,14 +1,16 @@
 """How fast the recurrent layers are, beside everybody else's, on this machine.
 
-    python -m benchmarks.layers [--quick] [--output_dir=runs/benchmarks] [--threads=2]
+    python -m benchmarks.layers [--quick] [--output_dir=runs/benchmarks] [--threads=2] [--busy]
 
 For every cell, shape [B, T, D = H] and mode (inference; training, that is forward and backward with the
 input's gradient and no optimiser) all contenders take turns in one process: this project's engines,
 `keras.layers` as a graph and under XLA, and PyTorch and ONNX Runtime where they are installed. Writes
 `layers.md`, `layers.csv` and `layers.png`: medians, quartiles, ratios, GFLOP/s, and the share of the
-machine's own peak, which is the fastest square float32 matrix product measured in the same run.
+machine's own peak, which is the fastest square float32 matrix product measured in the same run. With
+`--busy` another process keeps one core busy all the while.
 """
 
+import contextlib
 import csv
 import dataclasses
 import functools
@@ -17,6 +19,8 @@ import os
 import pathlib
 import random
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -49,6 +53,7 @@ PEERS = ("Keras", "Keras XLA", "PyTorch", "ONNX Runtime")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("quick", False, "four shapes, a tenth of the time")
+flags.DEFINE_bool("busy", False, "with another process that keeps a core busy")
 flags.DEFINE_string("output_dir", "runs/benchmarks", "where the table, the CSV and the plot go")
 flags.DEFINE_integer("threads", 0, "threads for every contender; 0: as many as there are cores", 0)
 flags.DEFINE_float("seconds", 2.0, "how long the contenders take turns, for each and every case", 0)
@@ -195,6 +200,18 @@ def take_turns(functions, seconds):
     return milliseconds
 
 
+@contextlib.contextmanager
+def busy_core():
+    """Another process computes all the while; it ends with this one, whatever happens."""
+    spin = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    process = subprocess.Popen([sys.executable, "-c", spin])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def peak_gflops():
     """The fastest square float32 product that TensorFlow or PyTorch manages."""
     best = 0
@@ -230,6 +247,14 @@ def measured(case, seconds):
     return [Result(case, name, *statistics.quantiles(values, n=4)) for name, values in times.items()]
 
 
+def measured_all(seconds):
+    peak, results = peak_gflops(), []
+    for case in cases():
+        results += measured(case, seconds)
+        print(case, {r.name: round(r.median, 2) for r in results if r.case == case}, flush=True)
+    return peak, results
+
+
 # What is written.
 
 def ratios(results, peer):
@@ -248,8 +273,9 @@ def geometric_mean(values):
 
 
 def markdown(results, peak):
+    busy = "One core busy with another process. " if FLAGS.busy else ""
     return "\n".join([
-        f"Peak: {peak:.0f} GFLOP/s (square float32 products). Threads: {FLAGS.threads}. "
+        f"Peak: {peak:.0f} GFLOP/s (square float32 products). Threads: {FLAGS.threads}. {busy}"
         "Milliseconds: median (quartiles).", "", *summary(results), "", *details(results, peak), ""])
 
 
@@ -317,10 +343,8 @@ def main(_):
     if torch is not None:
         torch.set_num_threads(FLAGS.threads)
     seconds = FLAGS.seconds / 10 if FLAGS.quick else FLAGS.seconds
-    peak, results = peak_gflops(), []
-    for case in cases():
-        results += measured(case, seconds)
-        print(case, {r.name: round(r.median, 2) for r in results if r.case == case}, flush=True)
+    with busy_core() if FLAGS.busy else contextlib.nullcontext():
+        peak, results = measured_all(seconds)
     folder = pathlib.Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "layers.md").write_text(markdown(results, peak))

@@ -19,4 +19,5 @@ ASAN_OPTIONS="detect_leaks=0:alloc_dealloc_mismatch=0:log_path=$folder/report" \
 UBSAN_OPTIONS="print_stacktrace=1:log_path=$folder/report" \
 CXX="$folder/sanitising-g++" XDG_CACHE_HOME="$folder" \
 "$python" -m pytest -p no:cacheprovider tests/test_native.py \
-    -k "agree or empty or no_steps or odd or not_a_number or depend or traced or state"
+    -k "agree or share_out or sharing or same_time or empty or no_steps or odd or not_a_number or depend or traced or \
+state"

@@ -1,4 +1,5 @@
 """The compiled engine against the oracle and the loop, how it is built, and how it behaves."""
+import concurrent.futures
 import functools
 import pathlib
 
@@ -111,9 +112,62 @@ def test_a_long_sequence_agrees_with_the_oracle(cell, several_threads):
     assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
 
 
-def both_engines(cell, given, timing, sequences=True):
+def few_rows(cell, batch, **options):
+    """So few rows and so many units that the threads share out the units."""
+    return case(cell, batch=batch, time=120, units=200, **options).to("float32")
+
+
+def holes(batch, time):
+    """Every row misses other steps, the last one among them."""
+    return (np.arange(time) + 3 * np.arange(batch)[:, None] + 1) % 5 > 0
+
+
+@pytest.mark.parametrize("batch", (1, 2, 3))
+@each_cell
+def test_threads_that_share_out_the_units_agree_with_the_oracle(cell, batch, several_threads):
+    given, masked = few_rows(cell, batch), holes(batch, 120)
+    for options in ({"mask": None}, {"mask": masked, "go_backwards": True}):
+        layer = compiled(cell, units=200, go_backwards=options.get("go_backwards", False))
+        actual = computed(layer, given, mask=options["mask"])
+        assert_agree(actual, expected(cell, given, **options), AGREEMENT)
+
+
+@each_cell
+def test_threads_that_share_out_the_units_drop_and_hold_as_the_loop_does(cell, several_threads):
+    given = few_rows(cell, 2)
+    draws = np.random.default_rng(4).random
+    zoneout = tuple(tf.constant(draws(given.dy.shape) < 0.3, tf.float32) for _ in given.states)
+    dropout = tf.constant((draws(given.states[0].shape) < 0.8) / 0.8, tf.float32)
+    timing = recurrence.Timing(tf.constant(holes(2, 120)), zoneout, dropout)
+    assert_agree(*both_engines(cell, given, timing, units=200), 2 * AGREEMENT)  # both are float32
+
+
+@each_cell
+def test_sharing_out_the_units_changes_no_bit(cell, monkeypatch):
+    given, layer = few_rows(cell, 1), compiled(cell, units=200)
+    monkeypatch.setattr(native, "threads", lambda: 1)
+    one = computed(layer, given)
+    for threads in (2, 3, 5, 5, 5):  # more than there are cores: some come late, or never
+        monkeypatch.setattr(native, "threads", lambda: threads)
+        found = computed(layer, given)
+        assert all(np.array_equal(found[name], one[name]) for name in one)
+
+
+@each_cell
+def test_calls_at_the_same_time_do_not_disturb_each_other(cell, several_threads):
+    cases = [few_rows(cell, 1, seed=seed) for seed in range(6)]
+    for given in cases:
+        given.weights = cases[0].weights
+    layer = compiled(cell, units=200)
+    wanted = [computed(layer, given) for given in cases]
+    with concurrent.futures.ThreadPoolExecutor(len(cases)) as executor:
+        for found, one in zip(executor.map(functools.partial(computed, layer), cases), wanted):
+            assert all(np.array_equal(found[name], one[name]) for name in one)
+
+
+def both_engines(cell, given, timing, sequences=True, **options):
     """Outputs and gradients of the loop and of the engine for one `Timing`."""
-    layer = compiled(cell)
+    layer = compiled(cell, **options)
     ready(layer, given)
     tensors = [tf.constant(a) for a in (given.x, *given.states)] + [w.value for w in layer.weights]
     return [differentiated(engine, layer.cell, tensors, given, timing, sequences)

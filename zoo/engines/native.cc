@@ -8,7 +8,8 @@
 //     that one pass over a panel gives all that the gate arithmetic of those units needs (sections 2 and 3).
 //   * A block of rows × vectors of sums stays in registers for the whole depth of a product (section 3).
 //   * Threads share out the batch: each takes some rows through all steps, so nothing waits for another
-//     thread inside the time loop, and a thread that loses its core delays only its own rows (section 4).
+//     thread inside the time loop, and a thread that loses its core delays only its own rows. Where there
+//     are too few rows for that, they share out the units and meet after each step (section 4).
 //   * x·W is computed for a few steps at a time and read while it is in the cache; on the way back δ·Wᵀ is
 //     made of δ in the same manner (section 7).
 //   * A masked step of a row is skipped, not computed and thrown away.
@@ -85,6 +86,11 @@ inline void store(float* to, Vec v, int n) {
   std::memcpy(to, &v, n * sizeof(float));
 }
 
+// Asks for numbers ahead of their use.
+inline void fetch(const float* from, long n) {
+  for (long i = 0; from && i < n; i += 16) __builtin_prefetch(from + i, 0, 2);
+}
+
 inline Vec all(float value) { return Vec{} + value; }
 
 // Comparisons are written so that NaN passes through.
@@ -114,6 +120,14 @@ inline Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }
 inline int lanes(long units, long unit) { return int(std::min<long>(kLanes, units - unit)); }
 
 inline long padded(long n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// One of several equal shares of n things: those from begin(n) to end(n).
+struct Part {
+  int number = 0, of = 1;
+
+  long begin(long n) const { return n * number / of; }
+  long end(long n) const { return n * (number + 1) / of; }
+};
 
 // Room for floats, aligned, kept by its thread from call to call: fresh pages would cost more than the work.
 class Scratch {
@@ -148,10 +162,13 @@ struct Matrix {
 
 class Panels {
  public:
+  // Room for them; there is nothing in it until all parts are packed.
   Panels(const Matrix& m, Scratch& scratch)
-      : depth(m.depth), units(m.units), gates(m.gates), groups(kVectors / m.gates) {
-    data_ = scratch.get(depth * gates * padded(units));
-    for (long panel = 0; panel < count(); ++panel) pack(m, panel);
+      : depth(m.depth), units(m.units), gates(m.gates), groups(kVectors / m.gates), matrix_(m),
+        data_(scratch.get(depth * gates * padded(units))) {}
+
+  void pack(Part part = {}) const {
+    for (long panel = part.begin(count()); panel < part.end(count()); ++panel) pack(panel);
   }
 
   long count() const { return (units + width() - 1) / width(); }
@@ -168,22 +185,26 @@ class Panels {
   const int gates, groups;
 
  private:
-  void pack(const Matrix& m, long panel) {
+  // The matrix is read along its own rows: as it is, or, transposed, square by square.
+  void pack(long panel) const {
+    const Matrix& m = matrix_;
     float* to = data_ + panel * width() * gates * depth;
-    const long line = vectors(panel) * kLanes;
-    for (int group = 0; group < here(panel); ++group) {
-      const long unit = panel * width() + group * kLanes;
-      for (int gate = 0; gate < gates; ++gate, to += kLanes)
-        pack_vector(m, m.data + unit * m.across + gate * m.gate, lanes(m.units, unit), to, line);
-    }
+    const float* from[kVectors];
+    int n[kVectors], count = 0;
+    for (int group = 0; group < here(panel); ++group)
+      for (int gate = 0; gate < gates; ++gate, ++count) {
+        const long unit = panel * width() + group * kLanes;
+        from[count] = m.data + unit * m.across + gate * m.gate;
+        n[count] = lanes(units, unit);
+      }
+    if (m.across != 1)
+      for (int v = 0; v < count; ++v) transpose(m, from[v], n[v], to + v * kLanes, count * kLanes);
+    else
+      for (long k = 0; k < depth; ++k)
+        for (int v = 0; v < count; ++v, to += kLanes) store(to, load(from[v] + k * m.down, n[v]));
   }
 
-  // The matrix is read along its own rows: as it is, or, transposed, square by square.
-  static void pack_vector(const Matrix& m, const float* from, int n, float* to, long line) {
-    if (m.across == 1) {
-      for (long k = 0; k < m.depth; ++k) store(to + k * line, load(from + k * m.down, n));
-      return;
-    }
+  static void transpose(const Matrix& m, const float* from, int n, float* to, long line) {
     for (long k = 0; k < m.depth; k += kLanes) {
       const long rows = std::min<long>(kLanes, m.depth - k);
       for (long j = 0; j < kLanes; ++j)
@@ -192,13 +213,15 @@ class Panels {
     }
   }
 
-  float* data_;
+  const Matrix matrix_;
+  float* const data_;
 };
 
 // ---------------------------------------------------------------------------------------------------------
-// 3  Product: R rows times a panel of V vectors, all R × V sums in registers.
+// 3  Product: R rows times a panel of V vectors, all R × V sums in registers. The numbers of a row are Step
+//    floats apart.
 
-template <int R, int V>
+template <int R, int V, int Step>
 void multiply(const float* const* rows, const float* panel, long depth, float* sums) {
   Vec sum[R][V] = {};
   const float* row[R];
@@ -210,7 +233,7 @@ void multiply(const float* const* rows, const float* panel, long depth, float* s
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[r][v] += row[r][k] * weight[v];
+      for (int v = 0; v < V; ++v) sum[r][v] += row[r][k * Step] * weight[v];
   }
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
@@ -220,26 +243,27 @@ void multiply(const float* const* rows, const float* panel, long depth, float* s
 
 using Multiply = void (*)(const float* const*, const float*, long, float*);
 
-template <int V>
+template <int V, int Step>
 Multiply multiply_rows(long rows) {
-  static constexpr Multiply table[] = {multiply<1, V>, multiply<2, V>, multiply<3, V>,
-                                       multiply<4, V>, multiply<5, V>, multiply<6, V>};
+  static constexpr Multiply table[] = {multiply<1, V, Step>, multiply<2, V, Step>, multiply<3, V, Step>,
+                                       multiply<4, V, Step>, multiply<5, V, Step>, multiply<6, V, Step>};
   return table[rows - 1];
 }
 
-inline Multiply multiplier(long rows, int vectors) {
-  static constexpr Multiply (*table[])(long) = {multiply_rows<1>, multiply_rows<2>, multiply_rows<3>,
-                                                multiply_rows<4>};
+template <int Step>
+Multiply multiplier(long rows, int vectors) {
+  static constexpr Multiply (*table[])(long) = {multiply_rows<1, Step>, multiply_rows<2, Step>,
+                                                multiply_rows<3, Step>, multiply_rows<4, Step>};
   return table[vectors - 1](rows);
 }
 
-// operand(row)·panels for all rows. Calls each(row, unit, lanes, sums) for every group of units:
-// sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
-template <class Row, class Operand, class Each>
-void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, Each each) {
+// operand(row)·panels for all rows and a part of the panels. Calls each(row, unit, lanes, sums) for every
+// group of units: sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
+template <int Step = 1, class Row, class Operand, class Each>
+void sweep(const Panels& panels, Part part, Row* const* rows, long count, Operand operand, Each each) {
   alignas(64) float sums[kRows * kVectors * kLanes];
   const long blocks = (count + kRows - 1) / kRows;
-  for (long panel = 0; panel < panels.count(); ++panel) {
+  for (long panel = part.begin(panels.count()); panel < part.end(panels.count()); ++panel) {
     const int vectors = panels.vectors(panel), groups = panels.here(panel);
     const long unit = panel * panels.width();
     for (long block = 0; block < blocks; ++block) {
@@ -247,7 +271,7 @@ void sweep(const Panels& panels, Row* const* rows, long count, Operand operand, 
       const long size = rows + count * (block + 1) / blocks - first;
       const float* operands[kRows];
       for (long r = 0; r < size; ++r) operands[r] = operand(*first[r]);
-      multiplier(size, vectors)(operands, panels[panel], panels.depth, sums);
+      multiplier<Step>(size, vectors)(operands, panels[panel], panels.depth, sums);
       for (long r = 0; r < size; ++r)
         for (int g = 0; g < groups; ++g) {
           const long u = unit + g * kLanes;
@@ -349,6 +373,85 @@ class Pool {
   std::vector<std::thread> threads_;
 };
 
+inline void rest() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Threads that go through the same phases together: every phase is cut into parts, and no thread goes on
+// before all of them are done.
+class Team {
+ public:
+  explicit Team(int parts) : parts_(parts), begun_(parts) {}
+
+  int size() const { return parts_; }
+
+  // work(part), if nobody has begun that part of this phase.
+  template <class Work>
+  bool attempt(long phase, int part, const Work& work) {
+    long before = phase - 1;
+    if (!begun_[part].count.compare_exchange_strong(before, phase)) return false;
+    work(Part{part, parts_});
+    done_.count.fetch_add(1);
+    return true;
+  }
+
+  bool finished(long phase) const { return done_.count >= phase * parts_; }
+
+ private:
+  struct alignas(64) Counter {  // a cache line each
+    std::atomic<long> count{0};
+  };
+
+  const int parts_;
+  std::vector<Counter> begun_;  // the last phase in which somebody took this part
+  Counter done_;                // parts, of all phases
+};
+
+// One thread's way through the phases of its team. It does its own part, whose weights its own cache holds;
+// after a short wait also those that nobody has begun, so that a thread without a core holds up nobody. A
+// thread that comes late finds the phases done and passes through.
+class Member {
+ public:
+  Member(Team& team, int part) : team_(team), part_(part) {}
+
+  template <class Work>
+  void together(const Work& work) {
+    team_.attempt(++phase_, part_, work);
+    if (!wait(patience_)) help(work);
+    while (!wait(kLong)) std::this_thread::yield();
+  }
+
+  template <class Work>
+  void once(const Work& work) {
+    together([&](Part part) { if (part.number == 0) work(); });
+  }
+
+ private:
+  bool wait(int rests) const {
+    while (!team_.finished(phase_)) {
+      if (rests-- == 0) return false;
+      rest();
+    }
+    return true;
+  }
+
+  // Whoever had to help once does not wait before it helps again, until it comes too late.
+  template <class Work>
+  void help(const Work& work) {
+    bool helped = false;
+    for (int part = 0; part < team_.size(); ++part) helped |= team_.attempt(phase_, part, work);
+    patience_ = helped ? 0 : kPatience;
+  }
+
+  static constexpr int kPatience = 100, kLong = 3000;  // rests, of some ten nanoseconds each
+  Team& team_;
+  const int part_;
+  long phase_ = 0;
+  int patience_ = kPatience;
+};
+
 // ---------------------------------------------------------------------------------------------------------
 // 5  Rows and time.
 
@@ -385,17 +488,15 @@ struct Call {
   float* last[2];                // [B, H]
 
   // What forward keeps for backward. Sequences are in the order of the steps, the rest in that of the input.
-  float* h_sequence;             // [B, T, H]
-  float* c_sequence;             // [B, T, H], LSTM
-  float* gates;                  // [B, T, G·H], the gates' values
+  float* sequence[2];            // [B, T, H]: h, and c of the LSTM
+  float* gates;                  // [B, T, G·H], the gates' values; SimpleRNN without zoneout has them in h
   float* inner;                  // [B, T, H], h·U_n + b_n of the GRU with the reset gate after
 
   // Backward.
   const float* dsequence;        // [B, T, H]
   const float* dlast[2];         // [B, H]
   float* delta;                  // [B, T, G·H], ∂L/∂(x·W); may share its memory with `gates`
-  float* recurrent_delta;        // [B, T, 3H], ∂L/∂(h·U) where that differs: GRU with the reset gate after
-  float* previous;               // [B, T, H], the h_{t-1} that met U
+  float* inner_delta;            // [B, T, H], ∂L/∂inner; may share its memory with `inner`
   float* reset;                  // [B, T, H], the r·h_{t-1} that met U_n: GRU with the reset gate before
   float* dx;                     // [B, T, D]
   float* dW;                     // [D, G·H]
@@ -405,6 +506,11 @@ struct Call {
   int states() const { return kind == kLstm ? 2 : 1; }
   long when(long step) const { return go_backwards ? T - 1 - step : step; }
   bool active(long b, long t) const { return !mask || mask[b * T + t]; }
+
+  // State s before a step, which forward left in its sequence.
+  const float* before(int s, long b, long step) const {
+    return step ? sequence[s] + (b * T + step - 1) * H : first[s] + b * H;
+  }
 };
 
 inline void copy(float* to, const float* from, long n) { std::memcpy(to, from, n * sizeof(float)); }
@@ -417,32 +523,31 @@ struct Row {
   long t, step;     // the step's place in the inputs, and in the sequences
   bool active;
   float *h, *next;  // h_{t-1} and h_t
+  float *dropped, *next_dropped;  // the same as they enter a product: under the dropout mask
   float* c;
-  float* dropped;   // h_{t-1} as it enters a product
   float* gate;      // r of the GRU with the reset gate before, or z on the way forward
   float* gated;     // r·h_{t-1}
   float *dh, *dc;   // ∂L/∂h, ∂L/∂c
   float* inputs;    // x·W + b of some steps: for each, the gates of kLanes units after those of the last
-  static constexpr int kVectors = 8;
+  float* delta;     // ∂L/∂(h·U) of the GRU with the reset gate after: its memory is that of `inputs`
+  const float* before[2];  // the states before the step, on the way back
+  static constexpr int kVectors = 9;
 
   long in(const Call& call, long width) const { return (b * call.T + t) * width; }
   long out(const Call& call) const { return (b * call.T + step) * call.H; }
-
-  // What enters a product is h under its dropout mask; without a mask, h itself.
-  void drop(const Call& call) {
-    if (!call.dropout)
-      dropped = h;
-    else
-      for (long u = 0; u < call.H; ++u) dropped[u] = h[u] * call.dropout[b * call.H + u];
-  }
 };
 
-// The rows that one thread takes through time together.
+// As many steps of x·W at a time as keep the panels of W busy and stay in the cache until they are read.
+long steps_at_once(const Call& call, long rows) {
+  const long times = std::max<long>(1, (call.T * rows + 95) / 96);
+  return std::max<long>(1, (call.T + times - 1) / times);
+}
+
+// The rows that one thread takes through time together. A copy works in the same memory.
 class Rows {
  public:
-  // Each row gets room for the inputs of `steps` steps.
-  Rows(const Call& call, const long* batch, long count, long steps = 0)
-      : call_(call), rows_(count), active_(count) {
+  Rows(const Call& call, const long* batch, long count)
+      : steps(steps_at_once(call, count)), call_(call), rows_(count), active_(count) {
     const long H = padded(call.H), vectors = count * Row::kVectors * H;
     static thread_local Scratch scratch;
     float* at = scratch.get(vectors + count * steps * call.G * H);
@@ -451,8 +556,9 @@ class Rows {
     for (long r = 0; r < count; ++r, inputs += steps * call.G * H) {
       float* vector[Row::kVectors];
       for (float*& v : vector) v = at, at += H;
-      rows_[r] = {batch[r],  0,         0,         true,      vector[0], vector[1], vector[2],
-                  vector[3], vector[4], vector[5], vector[6], vector[7], inputs};
+      const bool drops = call.dropout;  // without a mask, h itself enters the products
+      rows_[r] = {batch[r], 0, 0, true, vector[0], vector[1], vector[drops ? 2 : 0], vector[drops ? 3 : 1],
+                  vector[4], vector[5], vector[6], vector[7], vector[8], inputs, inputs, {}};
     }
   }
 
@@ -469,9 +575,14 @@ class Rows {
   // The rows that are not masked at this step.
   Row* const* active() const { return active_.data(); }
   long count() const { return count_; }
+  bool all_active() const { return count_ == long(rows_.size()); }
 
+  std::vector<Row>::const_iterator begin() const { return rows_.begin(); }
+  std::vector<Row>::const_iterator end() const { return rows_.end(); }
   std::vector<Row>::iterator begin() { return rows_.begin(); }
   std::vector<Row>::iterator end() { return rows_.end(); }
+
+  const long steps;  // how many have room for their inputs
 
  private:
   const Call& call_;
@@ -492,11 +603,21 @@ std::vector<long> by_length(const Call& call) {
   return order;
 }
 
+// How many products of two numbers there are in x·W and h·U.
+long products(const Call& call) { return call.B * call.T * (call.D + call.H) * call.H * call.G; }
+
+// In how many parts the units go to the threads: one, unless there are too few rows to share out, and steps
+// enough to make up for waking a thread. Then every core's cache has to hold only a part of U.
+int parts(const Call& call) {
+  const long weights = call.G * call.H * call.H;
+  if (call.B > 3 || weights < 1 << 14 || products(call) < 1 << 22) return 1;
+  return int(std::min<long>(call.threads, call.H / kLanes));
+}
+
 // In how many pieces the batch goes to the threads: of about kRows rows, so that a core that is free takes
 // over from one that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
 long pieces(const Call& call) {
-  const long products = call.B * call.T * (call.D + call.H) * call.H * call.G;
-  if (call.B < 3 || products < 1 << 20) return 1;
+  if (call.B < 3 || products(call) < 1 << 20) return 1;
   const long full = (call.B + kRows - 1) / kRows;
   return std::min(call.B, (full + call.threads - 1) / call.threads * call.threads);
 }
@@ -560,13 +681,28 @@ class Gates {
   const int n_;
 };
 
+// What is kept of the dropout mask; one without it.
+inline Vec mask(const Call& call, const Row& row, long u, int n) {
+  return call.dropout ? load(call.dropout + row.b * call.H + u, n) : all(1.f);
+}
+
 inline void put_h(const Call& call, Row& row, long u, int n, Vec h) {
-  store(row.next + u, hold(call, row, 0, u, n, load(row.h + u), h));
+  h = hold(call, row, 0, u, n, load(row.h + u), h);
+  store(row.next + u, h);
+  if (call.dropout) store(row.next_dropped + u, h * mask(call, row, u, n));
+  if (call.sequence[0]) store(call.sequence[0] + row.out(call) + u, h, n);
+}
+
+inline void put_c(const Call& call, Row& row, long u, int n, Vec c) {
+  c = hold(call, row, 1, u, n, load(row.c + u), c);
+  store(row.c + u, c);
+  if (call.sequence[1]) store(call.sequence[1] + row.out(call) + u, c, n);
 }
 
 // The error of h_t. What goes past the step to h_{t-1} stays in row.dh.
 inline Vec take_dh(const Call& call, Row& row, long u, int n) {
   Vec dh = load(row.dh + u);
+  if (call.dsequence) dh += load(call.dsequence + row.out(call) + u, n);
   store(row.dh + u, release(call, row, 0, u, n, dh));
   return dh;
 }
@@ -575,24 +711,39 @@ inline void add(float* to, Vec v) { store(to, load(to) + v); }
 
 // Adds the error of what entered a product to that of h_{t-1}.
 inline void add_dropped(const Call& call, Row& row, long u, int n, Vec error) {
-  add(row.dh + u, call.dropout ? error * load(call.dropout + row.b * call.H + u, n) : error);
+  add(row.dh + u, error * mask(call, row, u, n));
 }
 
 // Calls each(row, unit, lanes) for all active rows and groups of units.
 template <class Each>
-void elementwise(const Call& call, const Rows& rows, Each each) {
-  for (long r = 0; r < rows.count(); ++r)
-    for (long u = 0; u < call.H; u += kLanes)
-      each(*rows.active()[r], u, lanes(call.H, u));
+void elementwise(const Call& call, const Rows& rows, Member& member, Each each) {
+  const long groups = padded(call.H) / kLanes;
+  member.together([&](Part part) {
+    for (long r = 0; r < rows.count(); ++r)
+      for (long group = part.begin(groups); group < part.end(groups); ++group)
+        each(*rows.active()[r], group * kLanes, lanes(call.H, group * kLanes));
+  });
 }
 
-// ∂L/∂h_{t-1} += δ·Uᵀ, δ being `width` floats of `delta`, the first of them number `from`.
-void carry_back(const Call& call, const Rows& rows, const Panels& U, const float* delta, long width,
-                long from = 0) {
-  const auto operand = [&](const Row& row) { return delta + row.in(call, width) + from; };
-  sweep(U, rows.active(), rows.count(), operand, [&](Row& row, long u, int n, const float* sums) {
+// The same after a product: calls each(row, unit, lanes, sums).
+template <class Operand, class Each>
+void multiplied(const Panels& U, const Rows& rows, Member& member, Operand operand, Each each) {
+  member.together([&](Part part) { sweep(U, part, rows.active(), rows.count(), operand, each); });
+}
+
+// ∂L/∂h_{t-1} += δ·Uᵀ
+template <class Delta>
+void carry_back(const Call& call, const Rows& rows, Member& member, const Panels& U, Delta delta) {
+  multiplied(U, rows, member, delta, [&](Row& row, long u, int n, const float* sums) {
     add_dropped(call, row, u, n, load(sums));
   });
+}
+
+// δ of a row, from its gate number `first` on.
+inline auto delta(const Call& call, int first = 0) {
+  return [&call, first](const Row& row) {
+    return call.delta + row.in(call, call.G * call.H) + first * call.H;
+  };
 }
 
 const auto dropped = [](const Row& row) { return row.dropped; };
@@ -612,8 +763,10 @@ template <bool kIsRelu>
 struct Simple {
   Simple(const Call& call, Direction direction) : U(panels(call, direction, 0, 1)) {}
 
-  void step(const Call& call, const Rows& rows) const {
-    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+  void pack(Part part) const { U.pack(part); }
+
+  void step(const Call& call, const Rows& rows, Member& member) const {
+    multiplied(U, rows, member, dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec a = gates.input(0) + load(sums), h = kIsRelu ? relu(a) : tanh(a);
       gates.keep(0, h);
@@ -621,13 +774,14 @@ struct Simple {
     });
   }
 
-  void back(const Call& call, const Rows& rows, float* dbias) const {
-    elementwise(call, rows, [&](Row& row, long u, int n) {
+  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const {
+    elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
-      const Vec h = gates.value(0), slope = kIsRelu ? (h > Vec{} ? all(1.f) : Vec{}) : 1.f - h * h;
+      const Vec h = call.gates ? gates.value(0) : load(call.sequence[0] + row.out(call) + u, n);
+      const Vec slope = kIsRelu ? (h > Vec{} ? all(1.f) : Vec{}) : 1.f - h * h;
       gates.emit(0, take_dh(call, row, u, n) * slope, dbias);
     });
-    carry_back(call, rows, U, call.delta, call.H);
+    carry_back(call, rows, member, U, delta(call));
   }
 
   const Panels U;
@@ -637,28 +791,30 @@ struct Simple {
 struct Lstm {
   Lstm(const Call& call, Direction direction) : U(panels(call, direction, 0, 4)) {}
 
-  void step(const Call& call, const Rows& rows) const {
-    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+  void pack(Part part) const { U.pack(part); }
+
+  void step(const Call& call, const Rows& rows, Member& member) const {
+    multiplied(U, rows, member, dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec i = sigmoid(gates.input(0) + load(sums));
       const Vec f = sigmoid(gates.input(1) + load(sums + kLanes));
       const Vec g = tanh(gates.input(2) + load(sums + 2 * kLanes));
       const Vec o = sigmoid(gates.input(3) + load(sums + 3 * kLanes));
-      const Vec old = load(row.c + u), c = f * old + i * g;
+      const Vec c = f * load(row.c + u) + i * g;
       gates.keep(0, i);
       gates.keep(1, f);
       gates.keep(2, g);
       gates.keep(3, o);
-      store(row.c + u, hold(call, row, 1, u, n, old, c));
+      put_c(call, row, u, n, c);
       put_h(call, row, u, n, o * tanh(c));
     });
   }
 
-  void back(const Call& call, const Rows& rows, float* dbias) const {
-    elementwise(call, rows, [&](Row& row, long u, int n) {
+  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const {
+    elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
       const Vec i = gates.value(0), f = gates.value(1), g = gates.value(2), o = gates.value(3);
-      const Vec c = load(row.c + u), y = tanh(f * c + i * g), dh = take_dh(call, row, u, n);
+      const Vec c = load(row.before[1] + u, n), y = tanh(f * c + i * g), dh = take_dh(call, row, u, n);
       Vec dc = load(row.dc + u);
       const Vec kept = release(call, row, 1, u, n, dc);
       dc += dh * o * (1.f - y * y);
@@ -668,7 +824,7 @@ struct Lstm {
       gates.emit(3, dh * y * o * (1.f - o), dbias);
       store(row.dc + u, dc * f + kept);
     });
-    carry_back(call, rows, U, call.delta, 4 * call.H);
+    carry_back(call, rows, member, U, delta(call));
   }
 
   const Panels U;
@@ -678,9 +834,11 @@ struct Lstm {
 struct Gru {
   Gru(const Call& call, Direction direction) : U(panels(call, direction, 0, 3)) {}
 
-  void step(const Call& call, const Rows& rows) const {
+  void pack(Part part) const { U.pack(part); }
+
+  void step(const Call& call, const Rows& rows, Member& member) const {
     const long H = padded(call.H);
-    sweep(U, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+    multiplied(U, rows, member, dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const float* bias = call.recurrent_bias + u;
       const Vec z = sigmoid(gates.input(0) + (load(sums) + load(bias)));
@@ -695,26 +853,26 @@ struct Gru {
     });
   }
 
-  void back(const Call& call, const Rows& rows, float* dbias) const {
+  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const {
     const long H = call.H;
-    elementwise(call, rows, [&](Row& row, long u, int n) {
+    elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
       const Vec z = gates.value(0), r = gates.value(1), candidate = gates.value(2);
       const Vec inner = load(call.inner + row.in(call, H) + u, n), dh = take_dh(call, row, u, n);
-      const Vec dz = dh * (load(row.h + u) - candidate) * z * (1.f - z);
+      const Vec dz = dh * (load(row.before[0] + u, n) - candidate) * z * (1.f - z);
       const Vec dn = dh * (1.f - z) * (1.f - candidate * candidate);
       const Vec dr = dn * inner * r * (1.f - r);
       gates.emit(0, dz, dbias);
       gates.emit(1, dr, dbias);
       gates.emit(2, dn, dbias);
-      float* to = call.recurrent_delta + row.in(call, 3 * H) + u;
-      store(to, dz, n);
-      store(to + H, dr, n);
-      store(to + 2 * H, dn * r, n);
+      store(row.delta + u, dz, n);
+      store(row.delta + H + u, dr, n);
+      store(row.delta + 2 * H + u, dn * r, n);
+      store(call.inner_delta + row.in(call, H) + u, dn * r, n);
       add(dbias + 3 * padded(H) + u, dn * r);
       add(row.dh + u, dh * z);
     });
-    carry_back(call, rows, U, call.recurrent_delta, 3 * H);
+    carry_back(call, rows, member, U, [](const Row& row) { return row.delta; });
   }
 
   const Panels U;
@@ -725,8 +883,13 @@ struct GruResetBefore {
   GruResetBefore(const Call& call, Direction direction)
       : U_zr(panels(call, direction, 0, 2, 0)), U_n(panels(call, direction, 2, 1, 1)) {}
 
-  void step(const Call& call, const Rows& rows) const {
-    sweep(U_zr, rows.active(), rows.count(), dropped, [&](Row& row, long u, int n, const float* sums) {
+  void pack(Part part) const {
+    U_zr.pack(part);
+    U_n.pack(part);
+  }
+
+  void step(const Call& call, const Rows& rows, Member& member) const {
+    multiplied(U_zr, rows, member, dropped, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec z = sigmoid(gates.input(0) + load(sums));
       const Vec r = sigmoid(gates.input(1) + load(sums + kLanes));
@@ -735,7 +898,7 @@ struct GruResetBefore {
       store(row.gate + u, z);
       store(row.gated + u, r * load(row.dropped + u));
     });
-    sweep(U_n, rows.active(), rows.count(), gated, [&](Row& row, long u, int n, const float* sums) {
+    multiplied(U_n, rows, member, gated, [&](Row& row, long u, int n, const float* sums) {
       const Gates gates(call, row, u, n);
       const Vec z = load(row.gate + u), candidate = tanh(gates.input(2) + load(sums));
       gates.keep(2, candidate);
@@ -743,26 +906,25 @@ struct GruResetBefore {
     });
   }
 
-  void back(const Call& call, const Rows& rows, float* dbias) const {
-    const long H = call.H;
-    elementwise(call, rows, [&](Row& row, long u, int n) {
+  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const {
+    elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
       const Vec z = gates.value(0), r = gates.value(1), candidate = gates.value(2);
       const Vec dh = take_dh(call, row, u, n);
+      const Vec h = load(row.before[0] + u, n), gated = r * h * mask(call, row, u, n);
       store(row.gate + u, r);
-      store(row.gated + u, r * load(row.dropped + u));
-      store(call.reset + row.in(call, H) + u, load(row.gated + u), n);
-      gates.emit(0, dh * (load(row.h + u) - candidate) * z * (1.f - z), dbias);
+      store(row.gated + u, gated);
+      store(call.reset + row.in(call, call.H) + u, gated, n);
+      gates.emit(0, dh * (h - candidate) * z * (1.f - z), dbias);
       gates.emit(2, dh * (1.f - z) * (1.f - candidate * candidate), dbias);
       add(row.dh + u, dh * z);
     });
-    const auto delta_n = [&](const Row& row) { return call.delta + row.in(call, 3 * H) + 2 * H; };
-    sweep(U_n, rows.active(), rows.count(), delta_n, [&](Row& row, long u, int n, const float* sums) {
+    multiplied(U_n, rows, member, delta(call, 2), [&](Row& row, long u, int n, const float* sums) {
       const Vec r = load(row.gate + u), dgated = load(sums);
       Gates(call, row, u, n).emit(1, dgated * load(row.gated + u) * (1.f - r), dbias);
       add_dropped(call, row, u, n, dgated * r);
     });
-    carry_back(call, rows, U_zr, call.delta, 3 * H);
+    carry_back(call, rows, member, U_zr, delta(call));
   }
 
   const Panels U_zr, U_n;
@@ -777,20 +939,17 @@ struct Projection {
   float* to;
 };
 
-template <class Each>
-void project(const Panels& panels, std::vector<Projection>& projections, Each each) {
+template <int Step = 1, class Each>
+void project(const Panels& panels, Part part, std::vector<Projection>& projections, Each each) {
   std::vector<Projection*> pointers;
   for (Projection& one : projections) pointers.push_back(&one);
   const auto from = [](const Projection& one) { return one.from; };
-  sweep(panels, pointers.data(), long(pointers.size()), from,
-        [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); });
+  sweep<Step>(panels, part, pointers.data(), long(pointers.size()), from,
+              [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); });
 }
 
-// As many steps of x·W at a time as keep the panels of W busy and stay in the cache until they are read.
-long steps_at_once(const Call& call, long rows) { return std::max<long>(1, std::min(call.T, 96 / rows)); }
-
 // The inputs of the gates, x·W + b, of the steps first … first + steps − 1.
-void project_inputs(const Call& call, const Panels& W, Rows& rows, long first, long steps) {
+void project_inputs(const Call& call, const Panels& W, Part part, Rows& rows, long first, long steps) {
   const long width = call.G * padded(call.H);
   std::vector<Projection> all;
   for (const Row& row : rows)
@@ -799,7 +958,7 @@ void project_inputs(const Call& call, const Panels& W, Rows& rows, long first, l
       if (!call.active(row.b, t)) continue;
       all.push_back({call.x + (row.b * call.T + t) * call.D, row.inputs + i * width});
     }
-  project(W, all, [&](float* gates, long u, int, const float* sums) {
+  project(W, part, all, [&](float* gates, long u, int, const float* sums) {
     for (long gate = 0; gate < call.G; ++gate)
       store(gates + u * call.G + gate * kLanes,
             load(sums + gate * kLanes) + load(call.bias + gate * padded(call.H) + u));
@@ -807,112 +966,150 @@ void project_inputs(const Call& call, const Panels& W, Rows& rows, long first, l
 }
 
 // The errors of the inputs, dx = δ·Wᵀ, of the steps first … first + steps − 1, while their δ is in the cache.
-void project_errors(const Call& call, const Panels& W, Rows& rows, long first, long steps) {
+void project_errors(const Call& call, const Panels& W, Part part, Rows& rows, long first, long steps) {
   std::vector<Projection> all;
   for (const Row& row : rows)
     for (long i = 0; i < steps; ++i) {
       const long place = row.b * call.T + call.when(first + i);
-      if (call.mask && !call.mask[place])
-        zero(call.dx + place * call.D, call.D);
-      else
+      if (!call.mask || call.mask[place])
         all.push_back({call.delta + place * call.G * call.H, call.dx + place * call.D});
+      else if (part.number == 0)
+        zero(call.dx + place * call.D, call.D);
     }
-  project(W, all, [](float* dx, long u, int n, const float* sums) { store(dx + u, load(sums), n); });
+  project(W, part, all, [](float* dx, long u, int n, const float* sums) { store(dx + u, load(sums), n); });
 }
 
 void start(const Call& call, Rows& rows) {
   for (Row& row : rows) {
     copy(row.h, call.first[0] + row.b * call.H, call.H);
     if (call.states() == 2) copy(row.c, call.first[1] + row.b * call.H, call.H);
-    row.drop(call);
+    for (long u = 0; call.dropout && u < call.H; ++u)
+      row.dropped[u] = row.h[u] * call.dropout[row.b * call.H + u];
+  }
+}
+
+// A masked step leaves the states as they are.
+void stay(const Call& call, Rows& rows) {
+  for (const Row& row : rows) {
+    if (row.active) continue;
+    if (call.sequence[0]) copy(call.sequence[0] + row.out(call), row.h, call.H);
+    if (call.sequence[1]) copy(call.sequence[1] + row.out(call), row.c, call.H);
   }
 }
 
 template <class Cell>
-void take_step(const Call& call, const Cell& cell, Rows& rows, long step) {
+void take_step(const Call& call, const Cell& cell, Rows& rows, Member& member, long step) {
   rows.move_to(step);
-  cell.step(call, rows);
+  cell.step(call, rows, member);
+  if (!rows.all_active()) member.once([&] { stay(call, rows); });
   for (Row& row : rows) {
-    if (row.active) std::swap(row.h, row.next), row.drop(call);
-    if (call.h_sequence) copy(call.h_sequence + row.out(call), row.h, call.H);
-    if (call.c_sequence) copy(call.c_sequence + row.out(call), row.c, call.H);
+    if (row.active) std::swap(row.h, row.next), std::swap(row.dropped, row.next_dropped);
     row.inputs += call.G * padded(call.H);
   }
 }
 
-template <class Cell>
-void forward(const Call& call, const Panels& W, const Cell& cell, const long* batch, long count) {
-  const long most = steps_at_once(call, count);
-  Rows rows(call, batch, count, most);
-  start(call, rows);
-  for (long first = 0; first < call.T; first += most) {
-    const long steps = std::min(most, call.T - first);
-    project_inputs(call, W, rows, first, steps);
-    for (long i = 0; i < steps; ++i) take_step(call, cell, rows, first + i);
-    for (Row& row : rows) row.inputs -= steps * call.G * padded(call.H);
-  }
-  for (Row& row : rows) {
+void finish(const Call& call, Rows& rows) {
+  for (const Row& row : rows) {
     copy(call.last[0] + row.b * call.H, row.h, call.H);
     if (call.states() == 2) copy(call.last[1] + row.b * call.H, row.c, call.H);
   }
 }
 
-// The states before a step, which forward left in its sequences.
-void recall(const Call& call, Row& row) {
-  const long H = call.H;
-  copy(row.h, row.step ? call.h_sequence + row.out(call) - H : call.first[0] + row.b * H, H);
-  if (call.states() == 2)
-    copy(row.c, row.step ? call.c_sequence + row.out(call) - H : call.first[1] + row.b * H, H);
-  row.drop(call);
-  copy(call.previous + row.in(call, H), row.dropped, H);
+template <class Cell>
+void forward(const Call& call, const Panels& W, const Cell& cell, Rows& rows, Member& member) {
+  member.once([&] { start(call, rows); });
+  for (long first = 0; first < call.T; first += rows.steps) {
+    const long steps = std::min(rows.steps, call.T - first);
+    member.together([&](Part part) { project_inputs(call, W, part, rows, first, steps); });
+    for (long i = 0; i < steps; ++i) take_step(call, cell, rows, member, first + i);
+    for (Row& row : rows) row.inputs -= steps * call.G * padded(call.H);
+  }
+  member.once([&] { finish(call, rows); });
 }
 
 // A masked step has no error of its own: what comes from above goes straight to the state before.
-void skip(const Call& call, const Row& row) {
-  zero(call.delta + row.in(call, call.G * call.H), call.G * call.H);
-  if (call.recurrent_delta) zero(call.recurrent_delta + row.in(call, 3 * call.H), 3 * call.H);
-  if (call.reset) zero(call.reset + row.in(call, call.H), call.H);
+void skip(const Call& call, Rows& rows) {
+  for (const Row& row : rows) {
+    if (row.active) continue;
+    zero(call.delta + row.in(call, call.G * call.H), call.G * call.H);
+    if (call.inner_delta) zero(call.inner_delta + row.in(call, call.H), call.H);
+    if (call.reset) zero(call.reset + row.in(call, call.H), call.H);
+    for (long u = 0; call.dsequence && u < call.H; ++u) row.dh[u] += call.dsequence[row.out(call) + u];
+  }
+}
+
+// What a step back reads, asked for a step ahead: rows lie far apart, and no machine foresees such jumps.
+void fetch_step(const Call& call, const Rows& rows, long step) {
+  if (step < 0) return;
+  for (const Row& row : rows) {
+    const long in = row.b * call.T + call.when(step), out = row.b * call.T + step, H = call.H;
+    fetch(call.gates ? call.gates + in * call.G * H : nullptr, call.G * H);
+    fetch(call.inner ? call.inner + in * H : nullptr, H);
+    fetch(call.dsequence ? call.dsequence + out * H : nullptr, H);
+    for (int s = 0; s < call.states(); ++s) fetch(call.before(s, row.b, step), H);
+  }
 }
 
 template <class Cell>
-void step_back(const Call& call, const Cell& cell, Rows& rows, long step, float* dbias) {
+void step_back(const Call& call, const Cell& cell, Rows& rows, Member& member, long step, float* dbias) {
   rows.move_to(step);
-  for (Row& row : rows) {
-    recall(call, row);
-    if (!row.active) skip(call, row);
-    if (call.dsequence)
-      for (long u = 0; u < call.H; ++u) row.dh[u] += call.dsequence[row.out(call) + u];
+  for (Row& row : rows)
+    for (int s = 0; s < call.states(); ++s) row.before[s] = call.before(s, row.b, step);
+  fetch_step(call, rows, step - 1);
+  if (!rows.all_active()) member.once([&] { skip(call, rows); });
+  cell.back(call, rows, member, dbias);
+}
+
+void start_back(const Call& call, Rows& rows) {
+  for (const Row& row : rows) {
+    copy(row.dh, call.dlast[0] + row.b * call.H, call.H);
+    if (call.states() == 2) copy(row.dc, call.dlast[1] + row.b * call.H, call.H);
   }
-  cell.back(call, rows, dbias);
+}
+
+void finish_back(const Call& call, Rows& rows) {
+  for (const Row& row : rows) {
+    copy(call.dfirst[0] + row.b * call.H, row.dh, call.H);
+    if (call.states() == 2) copy(call.dfirst[1] + row.b * call.H, row.dc, call.H);
+  }
 }
 
 template <class Cell>
-void backward(const Call& call, const Panels& W, const Cell& cell, const long* batch, long count,
+void backward(const Call& call, const Panels& W, const Cell& cell, Rows& rows, Member& member,
               float* dbias) {
-  const long H = call.H, most = steps_at_once(call, count);
-  Rows rows(call, batch, count);
-  for (Row& row : rows) {
-    copy(row.dh, call.dlast[0] + row.b * H, H);
-    if (call.states() == 2) copy(row.dc, call.dlast[1] + row.b * H, H);
+  member.once([&] { start_back(call, rows); });
+  for (long end = call.T; end > 0; end -= rows.steps) {
+    const long first = std::max<long>(0, end - rows.steps);
+    for (long step = end - 1; step >= first; --step) step_back(call, cell, rows, member, step, dbias);
+    member.together([&](Part part) { project_errors(call, W, part, rows, first, end - first); });
   }
-  for (long end = call.T; end > 0; end -= most) {
-    const long first = std::max<long>(0, end - most);
-    for (long step = end - 1; step >= first; --step) step_back(call, cell, rows, step, dbias);
-    project_errors(call, W, rows, first, end - first);
-  }
-  for (Row& row : rows) {
-    copy(call.dfirst[0] + row.b * H, row.dh, H);
-    if (call.states() == 2) copy(call.dfirst[1] + row.b * H, row.dc, H);
-  }
+  member.once([&] { finish_back(call, rows); });
 }
 
-// Shares the batch out: work(rows, how many rows, number of the piece).
-template <class Work>
-void share_out(const Call& call, long pieces, Work work) {
+// Shares the work out: first the packing, then work(rows, member of a team, number of the piece).
+template <class Pack, class Work>
+void share_out(const Call& call, Pack pack, Work work) {
   const std::vector<long> order = by_length(call);
-  Pool::instance().run(pieces, call.threads, [&](long piece) {
-    const long from = call.B * piece / pieces, to = call.B * (piece + 1) / pieces;
-    work(order.data() + from, to - from, piece);
+  const int members = parts(call);
+  const long count = members > 1 ? members : pieces(call);
+  const int threads = int(std::min<long>(count, call.threads));
+  Team packers(threads), team(members);
+  if (members > 1) {
+    const Rows rows(call, order.data(), call.B);
+    return Pool::instance().run(count, threads, [&](long number) {
+      Member(packers, int(number)).together(pack);
+      Rows mine = rows;
+      Member member(team, int(number));
+      work(mine, member, 0);
+    });
+  }
+  Pool::instance().run(count, threads, [&](long piece) {
+    Member(packers, int(piece % threads)).together(pack);
+    const long from = call.B * piece / count, to = call.B * (piece + 1) / count;
+    Rows rows(call, order.data() + from, to - from);
+    Team alone(1);
+    Member member(alone, 0);
+    work(rows, member, piece);
   });
 }
 
@@ -921,53 +1118,82 @@ void forward_all(const Call& call) {
   static thread_local Scratch scratch;
   const Panels W({call.W, call.D, call.H, call.G * call.H, 1, call.H, int(call.G)}, scratch);
   const Cell cell(call, kForward);
-  share_out(call, pieces(call),
-            [&](const long* rows, long count, long) { forward(call, W, cell, rows, count); });
+  share_out(
+      call, [&](Part part) { W.pack(part), cell.pack(part); },
+      [&](Rows& rows, Member& member, long) { forward(call, W, cell, rows, member); });
 }
 
-// A weight gradient, Σ_t Σ_b a ⊗ δ: some rows of it, from all rows of a [B·T, …] and of δ [B·T, …].
+// What met a weight matrix at a place (b, t), and the dropout mask it was under, if any.
+struct Operand {
+  const float* data;
+  const float* dropout;
+};
+
+// A weight gradient, Σ_t Σ_b a ⊗ δ: its rows first … first + rows − 1.
 struct WeightGradient {
-  const float* a;
-  long rows, a_stride;
+  std::function<Operand(long place)> a;
+  long first, rows;
   const float* delta;
   long columns, delta_stride;
   float* to;
   long to_stride;
 
   WeightGradient part(long from, long end) const {
-    return {a + from, end - from, a_stride, delta, columns, delta_stride, to + from * to_stride, to_stride};
+    return {a, from, end - from, delta, columns, delta_stride, to + from * to_stride, to_stride};
   }
 };
 
 std::vector<WeightGradient> weight_gradients(const Call& call) {
   const long H = call.H, width = call.G * H;
-  const WeightGradient dW = {call.x, call.D, call.D, call.delta, width, width, call.dW, width};
-  if (call.kind == kGruResetBefore)
-    return {dW, {call.previous, H, H, call.delta, 2 * H, width, call.dU, width},
-            {call.reset, H, H, call.delta + 2 * H, H, width, call.dU + 2 * H, width}};
-  const float* inward = call.recurrent_delta ? call.recurrent_delta : call.delta;
-  return {dW, {call.previous, H, H, inward, width, width, call.dU, width}};
+  const auto x = [&call](long place) { return Operand{call.x + place * call.D, nullptr}; };
+  const auto h = [&call](long place) {
+    const long b = place / call.T, step = call.when(place % call.T);
+    return Operand{call.before(0, b, step), call.dropout ? call.dropout + b * call.H : nullptr};
+  };
+  const auto gated = [&call](long place) { return Operand{call.reset + place * call.H, nullptr}; };
+  const WeightGradient dW = {x, 0, call.D, call.delta, width, width, call.dW, width};
+  if (call.kind != kGru && call.kind != kGruResetBefore)
+    return {dW, {h, 0, H, call.delta, width, width, call.dU, width}};
+  const WeightGradient dU_zr = {h, 0, H, call.delta, 2 * H, width, call.dU, width};
+  if (call.kind == kGru) return {dW, dU_zr, {h, 0, H, call.inner_delta, H, H, call.dU + 2 * H, width}};
+  return {dW, dU_zr, {gated, 0, H, call.delta + 2 * H, H, width, call.dU + 2 * H, width}};
 }
 
-// B·T is taken a slice at a time, as deep as the cache likes: the columns of a slice of a become rows, which
-// meet its columns of δ panel by panel.
+// B·T is taken a slice at a time, as deep as the cache likes.
+constexpr long kSlice = 256;
+constexpr long kStrip = (kSlice + 1) * kLanes;  // distances of a power of two share places in the cache
+
+// A slice of a, `deep` places from `place` on, in strips of kLanes columns: contiguous, as panels are.
+void lay_out(const WeightGradient& g, long place, long deep, float* strips) {
+  for (long i = 0; i < deep; ++i) {
+    const Operand a = g.a(place + i);
+    for (long row = 0; row < g.rows; row += kLanes) {
+      const int n = lanes(g.rows, row);
+      Vec v = load(a.data + g.first + row, n);
+      if (a.dropout) v *= load(a.dropout + g.first + row, n);
+      store(strips + row / kLanes * kStrip + i * kLanes, v);
+    }
+  }
+}
+
+// The columns of a slice of a become the rows of a product, which meet its columns of δ panel by panel.
 void add_up(const WeightGradient& g, long depth) {
-  constexpr long kDepth = 256, kLine = kDepth + kLanes;  // lines of a power of two share places in the cache
   static thread_local Scratch scratch[2];
-  float* turned = scratch[0].get(g.rows * kLine);
+  float* strips = scratch[0].get(padded(g.rows) / kLanes * kStrip);
   std::vector<Projection> rows;
-  for (long row = 0; row < g.rows; ++row) rows.push_back({turned + row * kLine, g.to + row * g.to_stride});
-  for (long k = 0; k < depth; k += kDepth) {
-    const long deep = std::min(kDepth, depth - k);
-    for (long i = 0; i < deep; ++i)
-      for (long row = 0; row < g.rows; ++row) turned[row * kLine + i] = g.a[(k + i) * g.a_stride + row];
+  for (long row = 0; row < g.rows; ++row)
+    rows.push_back({strips + row / kLanes * kStrip + row % kLanes, g.to + row * g.to_stride});
+  for (long place = 0; place < depth; place += kSlice) {
+    const long deep = std::min(kSlice, depth - place);
+    lay_out(g, place, deep, strips);
     for (long column = 0; column < g.columns; column += kVectors * kLanes) {
       const long width = std::min<long>(g.columns - column, kVectors * kLanes);
-      const float* corner = g.delta + k * g.delta_stride + column;
+      const float* corner = g.delta + place * g.delta_stride + column;
       const Panels delta({corner, deep, width, g.delta_stride, 1, 0, 1}, scratch[1]);
-      project(delta, rows, [&](float* row, long u, int n, const float* sums) {
+      delta.pack();
+      project<kLanes>(delta, {}, rows, [&](float* row, long u, int n, const float* sums) {
         float* to = row + column + u;
-        store(to, k ? load(to, n) + load(sums) : load(sums), n);
+        store(to, place ? load(to, n) + load(sums) : load(sums), n);
       });
     }
   }
@@ -995,9 +1221,11 @@ void backward_all(const Call& call, float* dbias) {
   const long count = pieces(call), width = (call.G + 1) * padded(call.H);
   float* sums = scratch[0].get(count * width);
   zero(sums, count * width);
-  share_out(call, count, [&](const long* rows, long rows_here, long piece) {
-    backward(call, W, cell, rows, rows_here, sums + piece * width);
-  });
+  share_out(
+      call, [&](Part part) { W.pack(part), cell.pack(part); },
+      [&](Rows& rows, Member& member, long piece) {
+        backward(call, W, cell, rows, member, sums + piece * width);
+      });
   add_up_all(call);
   zero(dbias, width);
   for (long piece = 0; piece < count; ++piece)
@@ -1148,19 +1376,22 @@ void* create(TF_OpKernelConstruction* construction) {
 
 void destroy(void* settings) { delete static_cast<Settings*>(settings); }
 
-// Both operations begin with these inputs; the first is x or the gates, [B, T, …].
-enum { kInputs, kU, kH, kC, kMask, kDropout, kZoneoutH, kZoneoutC, kCommon };
+// Both operations begin with these inputs.
+enum { kX, kW, kU, kH, kC, kMask, kDropout, kZoneoutH, kZoneoutC, kCommon };
 
 Call common(const Settings& settings, Context& context) {
   Call call = {};
   call.kind = Kind(settings.cell);
   call.go_backwards = settings.go_backwards;
   call.threads = int(settings.threads);
-  call.B = context.size(kInputs, 0);
-  call.T = context.size(kInputs, 1);
+  call.B = context.size(kX, 0);
+  call.T = context.size(kX, 1);
+  call.D = context.size(kW, 0);
   call.H = context.size(kU, 0);
   call.G = call.kind == kLstm ? 4 : call.kind < kGru ? 1 : 3;
   const long states = call.B * call.H, steps = call.B * call.T;
+  call.x = context.floats(kX, "the inputs", steps * call.D);
+  call.W = context.floats(kW, "kernel", call.D * call.G * call.H);
   call.U = context.floats(kU, "recurrent_kernel", call.H * call.G * call.H);
   call.first[0] = context.floats(kH, "the initial state h", states);
   if (call.states() == 2) call.first[1] = context.floats(kC, "the initial state c", states);
@@ -1180,7 +1411,7 @@ const float* padded_bias(const Call& call, const float* bias, Scratch& scratch) 
   return to;
 }
 
-enum { kW = kCommon, kBias, kRecurrentBias };
+enum { kBias = kCommon, kRecurrentBias };
 
 void compute_forward(void* kernel, TF_OpKernelContext* tf) {
   static thread_local Scratch scratch[2];
@@ -1188,22 +1419,19 @@ void compute_forward(void* kernel, TF_OpKernelContext* tf) {
   Context context(tf);
   Call call = common(settings, context);
   const long B = call.B, T = call.T, H = call.H, G = call.G;
-  call.D = context.size(kW, 0);
-  call.x = context.floats(kInputs, "the inputs", B * T * call.D);
-  call.W = context.floats(kW, "kernel", call.D * G * H);
   call.bias = padded_bias(call, context.floats(kBias, "bias", G * H, true), scratch[0]);
   call.recurrent_bias =
       padded_bias(call, context.floats(kRecurrentBias, "the recurrent bias", G * H, true), scratch[1]);
-  call.h_sequence = context.output(0, settings.return_sequences || settings.keep, {B, T, H});
+  call.sequence[0] = context.output(0, settings.return_sequences || settings.keep, {B, T, H});
   call.last[0] = context.output(1, {B, H});
   call.last[1] = context.output(2, call.states() == 2, {B, H});
-  call.gates = context.output(3, settings.keep, {B, T, G * H});
+  call.gates = context.output(3, settings.keep && (G > 1 || call.zoneout[0]), {B, T, G * H});
   float* extra = context.output(4, settings.keep && (call.kind == kLstm || call.kind == kGru), {B, T, H});
-  (call.kind == kLstm ? call.c_sequence : call.inner) = extra;
+  (call.kind == kLstm ? call.sequence[1] : call.inner) = extra;
   if (context.ok() && B) forward_any(call);
 }
 
-enum { kExtra = kCommon, kSequence, kDSequence, kDH, kDC, kX, kBackW };
+enum { kGates = kCommon, kExtra, kSequence, kDSequence, kDH, kDC };
 
 void compute_backward(void* kernel, TF_OpKernelContext* tf) {
   static thread_local Scratch scratch;
@@ -1212,23 +1440,19 @@ void compute_backward(void* kernel, TF_OpKernelContext* tf) {
   Call call = common(settings, context);
   const long B = call.B, T = call.T, H = call.H, G = call.G;
   const bool lstm = call.kind == kLstm, after = call.kind == kGru, before = call.kind == kGruResetBefore;
-  call.gates = const_cast<float*>(context.floats(kInputs, "the gates", B * T * G * H));
+  call.gates = const_cast<float*>(context.floats(kGates, "the gates", B * T * G * H, G == 1));
   float* extra = const_cast<float*>(context.floats(kExtra, "what forward kept", B * T * H, !lstm && !after));
-  (lstm ? call.c_sequence : call.inner) = extra;
-  call.h_sequence = const_cast<float*>(context.floats(kSequence, "the sequence", B * T * H));
+  (lstm ? call.sequence[1] : call.inner) = extra;
+  call.sequence[0] = const_cast<float*>(context.floats(kSequence, "the sequence", B * T * H));
   call.dsequence = context.floats(kDSequence, "the sequence's error", B * T * H, true);
   call.dlast[0] = context.floats(kDH, "the error of h", B * H);
   if (lstm) call.dlast[1] = context.floats(kDC, "the error of c", B * H);
-  call.D = context.size(kBackW, 0);
-  call.x = context.floats(kX, "the inputs", B * T * call.D);
-  call.W = context.floats(kBackW, "kernel", call.D * G * H);
-  call.delta = context.output(0, {B, T, G * H}, kInputs);
-  call.recurrent_delta = context.temporary(after, {B, T, 3 * H});
-  call.previous = context.temporary(true, {B, T, H});
+  call.delta = context.output(0, {B, T, G * H}, kGates);
+  call.inner_delta = after ? context.output(8, {B, T, H}, kExtra) : context.output(8, {0});
   call.reset = context.temporary(before, {B, T, H});
   call.dx = context.output(1, {B, T, call.D});
-  call.dU = context.output(2, {H, G * H});
-  call.dW = context.output(3, {call.D, G * H});
+  call.dW = context.output(2, {call.D, G * H});
+  call.dU = context.output(3, {H, G * H});
   call.dfirst[0] = context.output(4, {B, H});
   call.dfirst[1] = context.output(5, lstm, {B, H});
   float* dbias = context.output(6, {G * H});
@@ -1236,8 +1460,8 @@ void compute_backward(void* kernel, TF_OpKernelContext* tf) {
   if (!context.ok()) return;
   float* sums = scratch.get((G + 1) * padded(H));
   zero(sums, (G + 1) * padded(H));
-  zero(call.dW, B * T ? 0 : call.D * G * H);
-  zero(call.dU, B * T ? 0 : H * G * H);
+  zero(call.dW, B * T > 0 ? 0 : call.D * G * H);
+  zero(call.dU, B * T > 0 ? 0 : H * G * H);
   if (B) backward_any(call, sums);
   for (long gate = 0; gate < G; ++gate) copy(dbias + gate * H, sums + gate * padded(H), H);
   // The GRU's second bias is added where the first one is, but for that of the candidate.
@@ -1263,17 +1487,21 @@ void register_op(const char* name, std::vector<const char*> inputs, std::vector<
 }
 
 const bool registered = [] {
-  register_op(ZOO_FORWARD,
-              {"x: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
-               "zoneout_h: float", "zoneout_c: float", "w: float", "bias: float", "recurrent_bias: float"},
+  const std::vector<const char*> both = {"x: float", "w: float", "u: float", "h: float", "c: float",
+                                         "mask: bool", "dropout: float", "zoneout_h: float",
+                                         "zoneout_c: float"};
+  const auto after = [&](std::vector<const char*> more) {
+    more.insert(more.begin(), both.begin(), both.end());
+    return more;
+  };
+  register_op(ZOO_FORWARD, after({"bias: float", "recurrent_bias: float"}),
               {"sequence: float", "h_last: float", "c_last: float", "gates: float", "extra: float"},
               compute_forward);
   register_op(ZOO_BACKWARD,
-              {"gates: float", "u: float", "h: float", "c: float", "mask: bool", "dropout: float",
-               "zoneout_h: float", "zoneout_c: float", "extra: float", "sequence: float", "dsequence: float",
-               "dh: float", "dc: float", "x: float", "w: float"},
-              {"delta: float", "dx: float", "du: float", "dw: float", "dh_first: float", "dc_first: float",
-               "dbias: float", "drecurrent_bias: float"},
+              after({"gates: float", "extra: float", "sequence: float", "dsequence: float", "dh: float",
+                     "dc: float"}),
+              {"delta: float", "dx: float", "dw: float", "du: float", "dh_first: float", "dc_first: float",
+               "dbias: float", "drecurrent_bias: float", "inner_delta: float"},
               compute_backward);
   return true;
 }();

@@ -106,8 +106,8 @@ class Operations:
         tf.RegisterGradient(name)(self.gradient)
 
     def run(self, cell, inputs, states, timing, return_sequences):
-        tensors = [inputs, cell.recurrent_matrix(timing.weight_drop), *pair(states), *given(timing),
-                   tf.convert_to_tensor(cell.kernel), *biases(cell)]
+        tensors = [inputs, tf.convert_to_tensor(cell.kernel), cell.recurrent_matrix(timing.weight_drop),
+                   *pair(states), *given(timing), *biases(cell)]
         # Without a tape nothing is kept; a gradient asked for all the same runs the steps again.
         keep = record.should_record_backprop([t for t in tensors if t.dtype == tf.float32])
         sequence, h, c, *_ = self.forward(
@@ -119,7 +119,7 @@ class Operations:
 
     def gradient(self, forward, dsequence, dh, dc, *_):
         """∂L/∂ the inputs of the forward operation, in their order."""
-        x, U, h, c, *timing, W, bias, recurrent_bias = forward.inputs
+        *common, bias, recurrent_bias = forward.inputs
         settings = {name: forward.get_attr(name)
                     for name in ("cell", "threads", "go_backwards", "return_sequences")}
         outputs = forward.outputs
@@ -127,11 +127,10 @@ class Operations:
             outputs = self.forward(*forward.inputs, keep=True, **settings)
         sequence, _, _, gates, extra = outputs
         lstm = settings["cell"] == LSTM
-        _, dx, dU, dW, dh, dc, dbias, drecurrent_bias = self.backward(
-            gates, U, h, c, *timing, extra, sequence,
-            dsequence if settings["return_sequences"] else nothing(), dh, dc if lstm else nothing(),
-            x, W, keep=True, **settings)
-        found = [dx, dU, dh, dc if lstm else None, *[None for _ in timing], dW,
+        _, dx, dW, dU, dh, dc, dbias, drecurrent_bias, _ = self.backward(
+            *common, gates, extra, sequence, dsequence if settings["return_sequences"] else nothing(), dh,
+            dc if lstm else nothing(), keep=True, **settings)
+        found = [dx, dW, dU, dh, dc if lstm else None, *4 * [None],  # mask, dropout, zoneout of h and c
                  dbias if is_given(bias) else None, drecurrent_bias if is_given(recurrent_bias) else None]
         return [d if d is None else shaped(d, given.shape) for d, given in zip(found, forward.inputs)]
 
