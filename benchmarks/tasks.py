@@ -19,7 +19,6 @@ from absl import app, flags
 from tasks import command, loop, sentiment
 from tasks.batches import Batches, bucketed
 from tasks.objectives import OBJECTIVES
-from tasks.recipes import CLASSIFICATION, recipe
 from zoo import classifier
 
 FLAGS = flags.FLAGS
@@ -68,10 +67,10 @@ def theirs(head, batches):
 
 def main(_):
     """Print tokens per second of both, and the ratio."""
-    corpus = sentiment.load_corpus()
-    command.fill(recipe(CLASSIFICATION, sentiment.recipe_name(corpus)))
-    head = sentiment.untrained(corpus)
-    data = sentiment.Data(head, corpus.train)
+    corpus = sentiment.TASK.load_corpus()
+    command.fill(sentiment.TASK.recipe(corpus))
+    head = sentiment.TASK.untrained(corpus)
+    data = sentiment.TASK.data(head, corpus.train)
     if head.network.ratios:
         data.count(head.network)
     batches = list(Batches(bucketed(data.lengths, FLAGS.batch_size, 0, 0), data.batch))
@@ -91,4 +90,5 @@ def main(_):
 
 
 if __name__ == "__main__":
+    sentiment.TASK.define_flags()
     app.run(main)

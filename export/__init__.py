@@ -3,10 +3,10 @@
 A *head* is any object with
 
     variables          list of Keras variables
-    trackables         {name: trackable} that the text signatures need; "text", if there, called
-                       with strings [B] gives the ragged ids that the other signatures take
+    trackables         {name: trackable} that the text signatures need
     signatures()       {name: tf.function with an input_signature}, batch first, outputs named
-    lite_signatures()  the same over ids only
+    lite_signatures()  the same over numbers only
+    questions(strings) {signature: {input name: tensor}}, what to verify signatures with, of strings [B]
     assets()           {file name: text}, e.g. labels.txt
 
 Whatever cannot be exported or written raises `ExportError`, whose text is one line.

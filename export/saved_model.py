@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import tensorflow as tf
 
 from export import (
@@ -23,7 +24,7 @@ from export import (
 def write(head, folder, examples):
     """Write `head` as the next version under `folder`, once it has been verified.
 
-    Args:    examples  real strings; every signature of one input, strings or ids, is run on them
+    Args:    examples  real strings; the signatures that the head has questions for are run on them
     Returns: {"version", "bytes", "ops_checked", "seconds", "milliseconds"}: the last is the
              median time of one request of one example
     Raises:  ExportError, with no new version: an op that TF Serving does not have, an answer that
@@ -129,23 +130,20 @@ def _write_assets(head, work):
 
 
 def answers_of(head, signatures, examples):
-    """{signature: (inputs, outputs)} for each signature that takes one input, strings or ids."""
+    """{signature: (inputs, outputs)} for each signature that the head has a question for."""
     strings = tf.constant(list(examples), tf.string)
-    questions = {tf.string: strings}
-    if "text" in head.trackables:
-        questions[tf.int32] = tf.cast(head.trackables["text"](strings).to_tensor(0), tf.int32)
-    found = {}
+    questions = head.questions(strings) if len(strings) else {}
     with _full_precision():
-        for name, function in signatures.items():
-            spec, *others = function.input_signature
-            if spec.dtype in questions and not others:
-                outputs = function(questions[spec.dtype])
-                found[name] = ({spec.name: questions[spec.dtype].numpy()},
-                               {key: value.numpy() for key, value in outputs.items()})
-    if not found or not len(strings):
-        raise ExportError("expected examples and a signature of one input to verify the export "
-                          f"with; received {len(strings)} examples, {sorted(signatures)}")
+        found = {name: (_arrays(inputs), _arrays(signatures[name](**inputs)))
+                 for name, inputs in questions.items() if name in signatures}
+    if not found:
+        raise ExportError("expected examples, and a question to verify the export with; received "
+                          f"{len(strings)} examples for {sorted(signatures)}")
     return found
+
+
+def _arrays(tensors):
+    return {name: np.asarray(tensor) for name, tensor in tensors.items()}
 
 
 @contextlib.contextmanager

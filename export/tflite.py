@@ -28,7 +28,7 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
     """Write `folder/name_variant.tflite` for each variant, and the head's assets beside them.
 
     Args:    evaluate  score(run) → float, higher is better, on validation data;
-                       run(ids [B, T]) → {output name: array}, by the signature "ids"
+                       run(name=array, …) → {output name: array}, by the signature "ids"
              budget    how far below `baseline` a variant's score may be, in the score's own unit:
                        the default is meant for shares, such as accuracy, F1 or R²
              baseline  the score to compare with; by default that of the first variant
@@ -101,24 +101,24 @@ class Lite:
 
 
 def measure(path, batches, signature="ids", requests=200):
-    """Answers for `batches`, an iterable of ids [B, T], and the time of one example on one thread.
+    """The time of one example on one thread: of the rows of `batches`, each {input name: array}.
 
-    Returns: {"outputs": {name: all batches together [N, …]},
-              "milliseconds": median, "milliseconds_p95"} of the first `requests` rows, one by one
+    Returns: {"milliseconds": median, "milliseconds_p95"} of the first `requests` rows, one by one
     """
-    batches, run = [np.asarray(ids) for ids in batches], Lite(path)
-    answers = [run(signature, ids=ids) for ids in batches]
-    rows = list(itertools.islice((row for ids in batches for row in ids), requests))
-    milliseconds = []
-    for row in rows:
-        run(signature, ids=[row])  # a first call for this length is not what a device repeats
+    run, milliseconds = Lite(path), []
+    for row in itertools.islice(itertools.chain.from_iterable(map(_rows, batches)), requests):
+        run(signature, **row)  # a first call for this length is not what a device repeats
         start = time.perf_counter()
-        run(signature, ids=[row])
+        run(signature, **row)
         milliseconds.append(1e3 * (time.perf_counter() - start))
     median, p95 = np.percentile(milliseconds, [50, 95])
-    return {"outputs": {key: np.concatenate([answer[key] for answer in answers])
-                        for key in answers[0]},
-            "milliseconds": round(float(median), 4), "milliseconds_p95": round(float(p95), 4)}
+    return {"milliseconds": round(float(median), 4), "milliseconds_p95": round(float(p95), 4)}
+
+
+def _rows(batch):
+    """The examples of a batch, each a batch of one."""
+    count = len(next(iter(batch.values())))
+    return ({name: array[n:n + 1] for name, array in batch.items()} for n in range(count))
 
 
 def op_names(path):
@@ -228,7 +228,7 @@ def _judge(work, entries, evaluate, budget, baseline, force):
             continue
         if evaluate:
             run = Lite(path)
-            entry["score"] = float(evaluate(lambda ids: run("ids", ids=ids)))
+            entry["score"] = float(evaluate(lambda **inputs: run("ids", **inputs)))
             baseline = entry["score"] if baseline is None else baseline
             if not entry["score"] >= baseline - budget and not force:
                 entry["refused"] = (f"score {entry['score']:.4f} is more than {budget} below "

@@ -114,12 +114,14 @@ def _in_session(path):
 def _latency(loaded, answers, requests=50):
     """Median milliseconds of one request of one example, after two that warm up."""
     name = "serving_default" if "serving_default" in answers else next(iter(answers))
-    (key, rows), = answers[name][0].items()
+    inputs = answers[name][0]
+    rows = len(next(iter(inputs.values())))
     milliseconds = []
     for request in range(requests + 2):
-        row = rows[request % len(rows)]
+        row = request % rows
+        one = {key: tf.constant(value[row:row + 1]) for key, value in inputs.items()}
         start = time.perf_counter()
-        loaded.signatures[name](**{key: tf.constant([row])})
+        loaded.signatures[name](**one)
         milliseconds.append(1e3 * (time.perf_counter() - start))
     return round(statistics.median(milliseconds[2:]), 3)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from export import one_line
+from zoo.heads import CELLS
 
 FLAGS = flags.FLAGS
 # Flags that say where to write and what to do, not what comes out.
@@ -30,9 +31,11 @@ def define_run_flags(task):
     flags.DEFINE_integer("seed", 0, "Of weights, order and dropout.")
 
 
-def define_common_flags(task):
-    """The flags that every task has; a task adds its own."""
+def define_task_flags(task, configurations):
+    """The flags of every task that trains a recurrent network; a task adds its own."""
     define_run_flags(task)
+    define_network_flags(configurations)
+    define_training_flags()
     flags.DEFINE_string("corpus", "auto", "Name of a corpus, or a path; auto is the standard one "
                         "if it can be had within seconds, else the built-in sample.")
     flags.DEFINE_string("predict", None, "Answer this text from the last export; - reads lines "
@@ -41,6 +44,41 @@ def define_common_flags(task):
                         "the run in this folder.")
     flags.DEFINE_bool("tensorboard", False, "Write TensorBoard logs into the run.")
     flags.DEFINE_bool("force", False, "Keep a TFLite variant that loses more than the budget.")
+
+
+def define_network_flags(table):
+    """The flags of a recurrent network, each of which overrides a field of a configuration in `table`."""
+    flags.DEFINE_enum("model", None, list(table), "A configuration of the zoo; this and the training "
+                      "flags come from the corpus's recipe by default: see tasks/recipes.py.")
+    flags.DEFINE_enum("cell", None, list(CELLS), "Overrides the model's.")
+    flags.DEFINE_bool("bidirectional", None, "Overrides the model's.")
+    flags.DEFINE_integer("units", None, "Width of a recurrent layer, of one direction.", 1)
+    flags.DEFINE_integer("layers", None, "Recurrent layers.", 0)
+    flags.DEFINE_integer("embedding", None, "Width of the embedding.", 1)
+    flags.DEFINE_float("word_dropout", None, "Rate at which a word is read as unknown.")
+    flags.DEFINE_float("embedding_dropout", None, "Rate for the embedding's coordinates.")
+    flags.DEFINE_float("output_dropout", None, "Rate before the linear layer.")
+    flags.DEFINE_string("engine", None, "Engine of the recurrent layers: see zoo.engines.")
+    rates("word_dropout", "embedding_dropout", "output_dropout")
+
+
+NETWORK = ("cell", "bidirectional", "units", "layers", "embedding", "word_dropout",
+           "embedding_dropout", "output_dropout", "engine")
+
+
+def define_training_flags():
+    """The flags of training; what is left open comes from the corpus's recipe."""
+    flags.DEFINE_enum("mode", "train", ["train", "evaluate", "export"], "train does everything; "
+                      "evaluate scores the trained model on its corpus or, if given, another "
+                      "--corpus; export writes and measures its files again.")
+    flags.DEFINE_integer("epochs", None, "Most epochs.", 1)
+    flags.DEFINE_integer("batch_size", None, "Texts a step.", 1)
+    flags.DEFINE_float("learning_rate", None, "Highest learning rate.", 0)
+    flags.DEFINE_float("weight_decay", None, "Decoupled weight decay.", 0)
+    flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.")
+    flags.DEFINE_integer("patience", None, "Epochs without a better score before stopping.", 0)
+    flags.DEFINE_float("clip_norm", 1.0, "Largest norm of the gradient; 0 for any.", 0)
+    rates("average")
 
 
 def rates(*names):
@@ -124,6 +162,15 @@ def settings(module):
     """{flag: value} of the flags of a task's module that shape the result."""
     return {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(module)
             if flag.name not in NOT_SETTINGS}
+
+
+def introduced(corpus, unit):
+    """The corpus, once it is said what it is and what was odd about it."""
+    for warning in corpus.warnings:
+        print(f"note: {warning}")
+    print(f"{corpus.name}: {len(corpus.train):,} {unit} to learn from, {len(corpus.validation):,} "
+          f"to choose by, {len(corpus.test):,} to test on")
+    return corpus
 
 
 def take_up(settings, corpus_flags=()):

@@ -3,11 +3,10 @@
 import collections
 import dataclasses
 import difflib
-import hashlib
 import pathlib
 
 from tasks import nltk_corpora, sample, tables
-from tasks.split import PARTS, Example, normalised, split
+from tasks.split import PARTS, Example, fingerprint, normalised, overlap, split
 
 NAMES = ("auto", "sample", *nltk_corpora.CORPORA)
 OWN_TERMS = "your own file, under the terms you have it under"
@@ -28,12 +27,8 @@ class Corpus:
 
     @property
     def fingerprint(self):
-        """A hash of every text, its label and its part, in order: it tells one corpus from another."""
-        digest = hashlib.blake2b(digest_size=8)
-        for part in PARTS:
-            for example in getattr(self, part):
-                digest.update(repr((part, *example)).encode())
-        return digest.hexdigest()
+        """A hash of every text, its label and its part."""
+        return fingerprint(vars(self))
 
 
 def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
@@ -56,22 +51,21 @@ def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
         _only_files(name, multi_label, regression, text_column, label_column)
         return _auto(seed, fold) if name == "auto" else _named(name, seed, fold)
     if not pathlib.Path(name).expanduser().exists():
-        raise unknown(name)
+        raise unknown(name, NAMES, "a TSV or CSV file", tables.DELIMITERS)
     parts, warnings = tables.read(name, tables.Format(multi_label, regression, text_column, label_column))
     return _assemble(pathlib.Path(name).name, parts, fold, OWN_TERMS, warnings, multi_label,
                      regression)
 
 
-def unknown(name):
-    """The error for what is neither a corpus nor a file."""
+def unknown(name, names, kind, endings):
+    """The error for what is neither one of the `names` nor a file of a `kind`."""
     path = pathlib.Path(name)
-    if len(path.parts) > 1 or tables.kind(path) in tables.DELIMITERS:
-        return FileNotFoundError("expected a TSV or CSV file or a folder, found nothing at "
-                                 f"{name}; check the path")
-    near = difflib.get_close_matches(name.lower(), NAMES, 1)
+    if len(path.parts) > 1 or tables.kind(path) in endings:
+        return FileNotFoundError(f"expected {kind} or a folder, found nothing at {name}; check the path")
+    near = difflib.get_close_matches(name.lower(), names, 1)
     guess = f"did you mean '{near[0]}'? " if near else ""
-    return ValueError(f"unknown corpus '{name}': {guess}expected one of {', '.join(NAMES)}, or the "
-                      "path of a TSV or CSV file")
+    return ValueError(f"unknown corpus '{name}': {guess}expected one of {', '.join(names)}, or the "
+                      f"path of {kind}")
 
 
 def _auto(seed, fold):
@@ -113,7 +107,7 @@ def _assemble(name, parts, fold, terms, warnings, multi_label=False, regression=
             raise ValueError(f"corpus '{name}': its {len(everything)} examples leave the {part} "
                              "part empty; give more examples, or a folder with train, validation "
                              "and test files")
-    warnings += _strangers(parts, labels) + _overlap(parts)
+    warnings += _strangers(parts, labels) + overlap(parts)
     return Corpus(name, labels, **parts, terms=terms, multi_label=multi_label,
                   regression=regression, warnings=warnings)
 
@@ -146,10 +140,3 @@ def _enough_labels(name, examples, labels, multi_label, regression):
 def _strangers(parts, labels):
     known = {label for e in parts["train"] for label in _labels(e)}
     return [f"label '{label}' never occurs in training" for label in labels if label not in known]
-
-
-def _overlap(parts):
-    train = {normalised(e.text) for e in parts["train"]}
-    return [f"{count} texts of the {part} part also occur in training"
-            for part in ("validation", "test")
-            if (count := sum(normalised(e.text) in train for e in parts[part]))]

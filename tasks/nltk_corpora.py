@@ -1,5 +1,6 @@
-"""NLTK's corpora for classification: found on NLTK's search path, else downloaded."""
+"""NLTK's corpora, for classification and for tagging: found on its search path, else downloaded."""
 
+import collections
 import os
 import pathlib
 import shutil
@@ -8,9 +9,12 @@ import sys
 import tempfile
 import zipfile
 
-from tasks.split import Example
+from tasks import columns
+from tasks.split import Example, Sentence
 
 DOWNLOAD_SECONDS = 10
+MAPPING = "universal_tagset"          # from many tag sets to twelve tags, Petrov et al. 2012
+FOLDERS = {MAPPING: "taggers"}        # where NLTK keeps what is not under "corpora"
 
 
 def _sentences(corpus):
@@ -41,14 +45,78 @@ CORPORA = {
 }
 
 
+def _chunks(corpus, tagset):
+    """Official train and test parts; the last tenth of train is validation."""
+    parts, notes = _columns({"train": "train.txt", "test": "test.txt"}, corpus)
+    held_out = len(parts["train"]) // 10
+    parts["validation"] = parts["train"][-held_out:]
+    del parts["train"][-held_out:]
+    return parts, notes
+
+
+def _entities(language):
+    names = {"train": "train", "validation": "testa", "test": "testb"}
+    return lambda corpus, tagset: _columns(
+        {part: f"{language}.{name}" for part, name in names.items()}, corpus)
+
+
+def _columns(names, corpus):
+    """Columns as NLTK stores them: word, part of speech, tag; or word and tag."""
+    read = {part: columns.parse(name, corpus.raw(name)) for part, name in names.items()}
+    return ({part: sentences for part, (sentences, _) in read.items()},
+            columns.notes(sum((left_out for _, left_out in read.values()), collections.Counter())))
+
+
+def _words(own_tagset):
+    """Tagged words, without a split. The Penn Treebank's empty elements (-NONE-) are no words."""
+    def reader(corpus, tagset):
+        rows = [[pair for pair in row if pair[1] != "-NONE-"] for row in corpus.tagged_sents()]
+        whole = [list(zip(*row)) for row in rows if row and all(tag for _, tag in row)]
+        rename = _universal(own_tagset) if tagset == "universal" else str
+        left_out = len(rows) - len(whole)
+        notes = [f"{left_out} sentences without a word, or with a word that has no tag, were left out"]
+        return ({"train": [Sentence(tokens, tuple(map(rename, tags))) for tokens, tags in whole]},
+                notes * bool(left_out))
+    return reader
+
+
+def _universal(own_tagset):
+    from nltk.tag.mapping import map_tag
+    return lambda tag: map_tag(own_tagset, "universal", tag)
+
+
+CONLL2002 = ("Tjong Kim Sang 2002, shared task on named entities ({}), from NLTK; for research in the "
+             "context of the shared task only")
+TAGGED = {                            # name: package, reader, default tag set, terms
+    "conll2000": ("conll2000", _chunks, None, "Tjong Kim Sang and Buchholz 2000, shared task on "
+                  "chunking, Wall Street Journal text, from NLTK; no licence stated"),
+    "conll2002_esp": ("conll2002", _entities("esp"), None, CONLL2002.format("Spanish")),
+    "conll2002_ned": ("conll2002", _entities("ned"), None, CONLL2002.format("Dutch")),
+    "treebank": ("treebank", _words("en-ptb"), "own", "Marcus et al. 1993, a sample of the Penn "
+                 "Treebank, from NLTK; non-commercial use only"),
+    "brown": ("brown", _words("en-brown"), "universal", "Francis and Kučera 1964, Brown corpus, from "
+              "NLTK; redistribution permitted, non-commercial use"),
+    "masc_tagged": ("masc_tagged", _words("en-ptb"), "own", "Ide et al. 2008, Manually Annotated "
+                    "Sub-Corpus of the Open American National Corpus, from NLTK; no restrictions stated"),
+}
+
+
+def read_tagged(name, tagset=None):
+    """{part: sentences}, and notes on what was left out."""
+    package, reader, default, _ = TAGGED[name]
+    if tagset not in (None, "own", "universal") or (tagset and not default):
+        raise ValueError("expected the tagset own or universal, of treebank, brown or masc_tagged, "
+                         f"received '{tagset}' of '{name}'")
+    tagset = tagset or default
+    if tagset == "universal":
+        require(MAPPING)
+    return read(package, lambda corpus: reader(corpus, tagset))
+
+
 def read(name, reader):
-    """Found on NLTK's own search path, else downloaded."""
+    """What `reader` makes of a package that is found on NLTK's own search path, else downloaded."""
     import nltk.corpus
-    if not present(name) and not download(name):
-        raise FileNotFoundError(
-            f"corpus '{name}' is not on NLTK's search path and could not be downloaded; run "
-            f"'python -m nltk.downloader {name}' where there is a network, set NLTK_DATA to its "
-            "folder, or take the corpus 'sample'")
+    require(name)
     try:
         return reader(getattr(nltk.corpus, name))
     except (LookupError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
@@ -57,9 +125,19 @@ def read(name, reader):
                          f"delete it and run 'python -m nltk.downloader {name}'") from error
 
 
+def require(name):
+    """Sees to it that NLTK has a package."""
+    if not present(name) and not download(name):
+        raise FileNotFoundError(
+            f"corpus '{name}' is not on NLTK's search path and could not be downloaded; run "
+            f"'python -m nltk.downloader {name}' where there is a network, set NLTK_DATA to its "
+            "folder, or take the corpus 'sample'")
+
+
 def present(name):
     import nltk.data
-    for place in (f"corpora/{name}", f"corpora/{name}.zip"):
+    place = f"{FOLDERS.get(name, 'corpora')}/{name}"
+    for place in (place, f"{place}.zip"):
         try:
             return bool(nltk.data.find(place))
         except LookupError:
@@ -73,12 +151,13 @@ def download(name):
     """Runs NLTK's downloader in a child, which can be stopped; keeps a complete file or none."""
     import nltk.downloader
     try:
-        home = pathlib.Path(nltk.downloader.Downloader().default_download_dir(), "corpora")
+        kind = FOLDERS.get(name, "corpora")
+        home = pathlib.Path(nltk.downloader.Downloader().default_download_dir(), kind)
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "-m", "nltk.downloader", "-q", "-d", folder, name],
                            timeout=DOWNLOAD_SECONDS, stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            archive = pathlib.Path(folder, "corpora", f"{name}.zip")
+            archive = pathlib.Path(folder, kind, f"{name}.zip")
             if not zipfile.is_zipfile(archive):
                 return False
             home.mkdir(parents=True, exist_ok=True)

@@ -17,11 +17,27 @@ CLASSIFICATION = {
     "sample": {**SENTENCES, "model": "bilstm", "epochs": 10, "learning_rate": 3e-3},
 }
 
+SPANS = {
+    "model": "bilstm_char_crf", "units": 200, "recurrent_dropout": 0.2, "epochs": 18, "batch_size": 16,
+    "learning_rate": 2e-3, "weight_decay": 0.0, "average": 0.999, "patience": 0, "model_scheme": "BIOES",
+    "tokenizer": "word",
+}
 
-def recipe(table, corpus):
-    """The settings for a corpus; for one that has none, those for sentences.
+TAGGING = {
+    "default": SPANS,
+    "plain tags": {**SPANS, "epochs": 10},
+    "snips": {**SPANS, "epochs": 15},
+    # One character is a token: it has no characters to look at.
+    "weibo_ner": {**SPANS, "model": "bilstm_crf", "units": 128, "epochs": 20, "tokenizer": "character"},
+    "sample": {**SPANS, "units": 64, "embedding": 64, "epochs": 5, "batch_size": 32,
+               "learning_rate": 5e-3, "average": 0.99},
+}
+
+
+def recipe(table, corpus, default="sentence_polarity"):
+    """The settings for a corpus; for one that has none, those of `default`.
 
     >>> recipe(CLASSIFICATION, "reviews.csv")["model"]
     'nb_bilstm'
     """
-    return table.get(corpus, SENTENCES)
+    return table.get(corpus, table[default])

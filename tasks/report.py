@@ -1,8 +1,11 @@
 """The result of a run as people read it in a terminal."""
 
-SHOWN = ("accuracy", "macro_f1", "micro_f1", "log_loss", "expected_calibration_error",
-         "mean_squared_error", "mean_absolute_error", "r_squared", "pearson")
-SHORT = {"expected_calibration_error": "ece", "mean_squared_error": "mse",
+SHOWN = ("span_f1", "span_precision", "span_recall", "token_accuracy", "unseen_accuracy", "accuracy",
+         "macro_f1", "micro_f1", "log_loss", "expected_calibration_error", "mean_squared_error",
+         "mean_absolute_error", "r_squared", "pearson")
+SHORT = {"span_f1": "F1", "span_precision": "precision", "span_recall": "recall",
+         "token_accuracy": "tokens", "unseen_accuracy": "unseen",
+         "expected_calibration_error": "ece", "mean_squared_error": "mse",
          "mean_absolute_error": "mae", "r_squared": "R²"}
 
 
@@ -67,3 +70,24 @@ def answer(row):
     chosen = [label] if label in p else [name for name in p if p[name] > 0.5]
     sure = [f"{p[name]:.0%}".replace("%", " %") for name in chosen]
     return f"{label or '(none)':12}  {', '.join(sure)}"
+
+
+def marked(row, text):
+    """A text with its spans in brackets; without spans, every token with its tag.
+
+    >>> row = {"tokens": ["in", "Łódź", "?"], "tags": ["O", "S-place", "O"], "start": [0, 3, 10],
+    ...        "end": [2, 10, 11], "spans": [{"type": "place", "start": 3, "end": 10}]}
+    >>> marked(row, "in Łódź?")
+    'in [Łódź place]?'
+    >>> row["tags"] = ["ADP", "PROPN", "PUNCT"]
+    >>> marked({**row, "spans": None}, "in Łódź?")
+    'in/ADP Łódź/PROPN ?/PUNCT'
+    """
+    if row.get("spans") is None:
+        return " ".join(f"{token}/{tag}" for token, tag in zip(row["tokens"], row["tags"]))
+    encoded, parts, at = text.encode("utf-8", "surrogateescape"), [], 0
+    for span in row["spans"]:
+        start, end = span["start"], span["end"]
+        parts += [encoded[at:start], b"[", encoded[start:end], f" {span['type']}".rstrip().encode(), b"]"]
+        at = end
+    return b"".join([*parts, encoded[at:]]).decode("utf-8", "replace")

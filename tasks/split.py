@@ -13,6 +13,15 @@ Example = collections.namedtuple("Example", "text label")
 Example.__doc__ = "A text and its label: a string, a tuple of strings (multi-label) or a number."
 
 
+class Sentence(collections.namedtuple("Sentence", "tokens tags")):
+    """Tokens and as many tags, two tuples of strings."""
+    __slots__ = ()
+
+    @property
+    def text(self):
+        return " ".join(self.tokens)
+
+
 def normalised(text):
     """The text that is hashed: Unicode NFKC, lower case, single spaces.
 
@@ -26,6 +35,23 @@ def fraction(text, salt=""):
     """A number in [0, 1) that depends on the normalised text alone, on every machine."""
     digest = hashlib.blake2b((salt + normalised(text)).encode("utf-8", "replace"), digest_size=8)
     return int.from_bytes(digest.digest(), "big") / 2 ** 64
+
+
+def fingerprint(parts):
+    """A hash of every example and its part, in order: it tells one corpus from another."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in PARTS:
+        for example in parts[part]:
+            digest.update(repr((part, *example)).encode())
+    return digest.hexdigest()
+
+
+def overlap(parts):
+    """Warnings about texts that are in training and also in a held-out part."""
+    train = {normalised(example.text) for example in parts["train"]}
+    return [f"{count} texts of the {part} part also occur in training"
+            for part in ("validation", "test")
+            if (count := sum(normalised(example.text) in train for example in parts[part]))]
 
 
 def split(name, parts, fold, pinned, stratify):

@@ -2,12 +2,11 @@
 
 import csv
 import dataclasses
-import gzip
 import io
 import math
 import pathlib
-import zlib
 
+from tasks import files
 from tasks.split import Example
 
 SEPARATOR = "|"                       # between the labels of one multi-label cell
@@ -41,33 +40,14 @@ class Format:
 def read(name, form):
     """{part: examples} and warnings of a file, or of a folder with one file a part."""
     path = pathlib.Path(name).expanduser()
+    found = {"train": path}
     if path.is_dir():
-        files = _official(path)
-    else:
-        files = {"train": path}
-    read = {part: _read_file(file, form) for part, file in files.items()}
+        found = files.by_part(path, lambda file: kind(file) in DELIMITERS,
+                              "train.tsv or train.csv (also .gz)")
+    read = {part: _read_file(file, form) for part, file in found.items()}
     return ({part: examples for part, (examples, _) in read.items()},
-            [f"{files[part].name}: {warning}" for part, (_, warnings) in read.items()
+            [f"{found[part].name}: {warning}" for part, (_, warnings) in read.items()
              for warning in warnings])
-
-
-def _official(folder):
-    """{part: file} of a folder; validation and test may be missing and are then split off."""
-    stems = {"train": "train", "validation": "validation", "valid": "validation",
-             "val": "validation", "dev": "validation", "test": "test"}
-    files = {}
-    for file in sorted(folder.iterdir()):
-        part = stems.get(file.name.split(".")[0].lower())
-        if part is None or kind(file) not in DELIMITERS:
-            continue
-        if part in files:
-            raise ValueError(f"expected one {part} file in {folder}, received {files[part].name} "
-                             f"and {file.name}; remove one")
-        files[part] = file
-    if "train" not in files:
-        raise FileNotFoundError(f"expected train.tsv or train.csv (also .gz) in {folder}, and if "
-                                "there are any validation and test files; found no train file")
-    return files
 
 
 def kind(path):
@@ -81,7 +61,7 @@ def _read_file(path, form):
     if kind(path) not in DELIMITERS:
         raise ValueError("expected a file ending in .tsv or .csv (also .gz), received "
                          f"{path.name}; rename it after the way its columns are separated")
-    text, warnings = _decode(path)
+    text, warnings = files.text(path, "rows with a text and a label")
     rows = _rows(path, text)
     text_at, label_at, header = _columns(path, [row for _, row in rows], form)
     examples, skipped = [], []
@@ -107,26 +87,6 @@ def _label(path, line, cell, form):
     except ValueError:
         raise ValueError(f"{path.name}, line {line}: expected a number to regress, received "
                          f"'{cell[:40]}'; correct the line or check label_column") from None
-
-
-def _decode(path):
-    """The text of a file, which should be UTF-8, and warnings."""
-    try:
-        data = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path.name}: expected a readable file (gzip where it ends in .gz), "
-                         f"received an error: {error}; restore the file") from error
-    if not data.strip():
-        raise ValueError(f"{path.name}: expected rows with a text and a label, received an empty "
-                         "file")
-    text = data.decode("utf-8-sig", "replace")
-    strange = text.count("\ufffd")
-    if b"\0" in data or strange > 0.1 * len(text):
-        raise ValueError(f"{path.name}: expected UTF-8 text, received a binary file or another "
-                         "encoding; convert it, for instance with iconv")
-    return text, [f"{strange} bytes are not UTF-8 and were replaced"] * bool(strange)
 
 
 def _rows(path, text):

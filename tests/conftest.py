@@ -1,4 +1,5 @@
 """What every test file shares: a quiet TensorFlow and the way to the real corpora."""
+import contextlib
 import os
 import pathlib
 
@@ -30,3 +31,17 @@ def shared():
     if not folder.is_dir():
         pytest.skip("real corpora not found: ../shared is absent")
     return folder
+
+
+@contextlib.contextmanager
+def flags_of(task):
+    """The flags of one task, as in its program; afterwards another task may define its own."""
+    from absl.flags import FLAGS
+    before = set(FLAGS)
+    task.define_flags()
+    try:
+        yield
+    finally:
+        for name in set(FLAGS) - before:
+            delattr(FLAGS, name)
+        FLAGS.unparse_flags()

@@ -75,6 +75,10 @@ class Head:
         return {"labels.txt": "\n".join(self.labels) + "\n",
                 "vocabulary.txt": "\n".join(self.text.words) + "\n"}
 
+    def questions(self, strings):
+        return {"serving_default": {"text": strings}, "embed": {"text": strings},
+                "ids": {"ids": self.ids(strings)}}
+
     def state(self, ids):
         """ids [B, T] → the last state h [B, H]."""
         E, U = (self.weights[name].value for name in "EU")
@@ -134,3 +138,18 @@ def as_lite(folder, variables, **signatures):
     path.write_bytes(tflite._flatbuffer(folder / "model", "float32"))
     assert not [name for name in tflite.op_names(path) if name.startswith("custom")]
     return tflite.Lite(path)
+
+
+def tagger(name):
+    """Another real head, untrained, of one of the zoo's configurations."""
+    from zoo.configurations import TAGGERS, configuration
+    from zoo.tagger import Tagger, TextTagger
+    from zoo.tokens import Tokens
+    text = Tokens.learn([["a", "good", "film", ",", "not", "bad"], ["a", "Bad", "film"]])
+    options = {"units": 6, "embedding": 5, "character_units": 6, "character_embedding": 4}
+    network = Tagger(len(text.words), ["B-X", "I-X", "O"], "BIO", alphabet_size=len(text.alphabet),
+                     **configuration(TAGGERS, name, options))
+    random = np.random.default_rng(3)
+    for weight in network.trainable_weights:
+        weight.assign(random.normal(0, 0.5, weight.shape))
+    return TextTagger(network, text)

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.classifier import CELLS, Classifier, TextClassifier, check_poolings
+from zoo.classifier import Classifier, TextClassifier, check_poolings
 from zoo.configurations import CLASSIFIERS, configuration
+from zoo.heads import CELLS, drop_words
 from zoo.text import Text
 
 TEXTS = ["a good film", "a bad film", "not a good film at all", "", "好电影"]
@@ -84,7 +85,7 @@ def test_a_gradient_reaches_every_weight():
 def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding():
     built = network(word_dropout=0.5)
     ids = tf.fill([50, 20], 7) * tf.constant([1] * 15 + [0] * 5)
-    read = built._drop_words(ids, ids != 0).numpy()
+    read = drop_words(ids, built.word_dropout, built.seed_generator).numpy()
     assert set(np.unique(read[:, :15])) == {1, 7} and not read[:, 15:].any()
     assert 0.4 < (read[:, :15] == 1).mean() < 0.6
     np.testing.assert_array_equal(built(IDS), built(IDS, training=False))

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import export
 from export import ExportError, saved_model, verify
-from heads import IDS, Head, WordpieceWords, classifier
+from heads import IDS, Head, WordpieceWords, classifier, tagger
 from zoo import engines
 
 EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
@@ -104,6 +104,21 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
     assert verify.check(path, answers)["ops_checked"] > 10
     np.testing.assert_allclose(answers["ids"][1]["probabilities"],
                                head.answer(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bilstm_char_crf", "output_rnn", "lstm"])
+def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name):
+    head = tagger(name)
+    with export.stock_ops():
+        path, signatures = saved(head, tmp_path)
+        answers = saved_model.answers_of(head, signatures, EXAMPLES)
+    assert set(answers) == set(signatures) >= {"serving_default", "tokens", "ids", "embed"}
+    assert ("step" in answers) == (name != "bilstm_char_crf")
+    assert verify.check(path, answers)["ops_checked"] > 10
+    answer = answers["serving_default"][1]
+    for n, text in enumerate(tf.constant(EXAMPLES).numpy()):
+        for token, start, end in zip(*(answer[key][n] for key in ("tokens", "start", "end"))):
+            assert text[start:end] == token
 
 
 def test_python_function_is_refused_and_leaves_nothing(tmp_path):

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags
-from absl.testing import flagsaver
 
 import zoo
+from conftest import flags_of
 from export import saved_model, tflite
 from tasks import command, loop, publish, sentiment
 from tasks.corpora import load
@@ -201,9 +201,9 @@ WORDS = {"fine": ["fine", "warm", "clever"], "poor": ["poor", "cold", "stupid"]}
 
 def here(*arguments):
     """Run the task in this process. Raises SystemExit where the command would fail."""
-    with flagsaver.flagsaver():
+    with flags_of(sentiment.TASK):
         flags.FLAGS(["sentiment", *map(str, arguments)])
-        command.guarded(sentiment.main)
+        command.guarded(sentiment.TASK.main)
 
 
 def reviews(rng, label, cell):
@@ -320,7 +320,7 @@ def test_predicting_from_an_unfinished_run_says_what_to_run(own, tmp_path, capsy
 
 @pytest.mark.parametrize("rate", ["word_dropout", "output_dropout", "label_smoothing", "average"])
 def test_a_rate_of_one_is_refused(rate):
-    with flagsaver.flagsaver(), pytest.raises(flags.Error, match=f"{rate}=1.0: .*below 1"):
+    with flags_of(sentiment.TASK), pytest.raises(flags.Error, match=f"{rate}=1.0: .*below 1"):
         flags.FLAGS(["sentiment", f"--{rate}=1"])
 
 

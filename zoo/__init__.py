@@ -29,12 +29,18 @@ def load(folder):
     Returns: a head with `.predict(texts)`
     Raises:  FileNotFoundError: no trained model there
     """
+    return head_class(folder).load(folder)
+
+
+def head_class(folder):
+    """The class of the trained model of a run; raises as `load`."""
     import json
     import pathlib
     from zoo.classifier import TextClassifier
-    heads = {"classifier": TextClassifier}
+    from zoo.tagger import TextTagger
+    heads = {"classifier": TextClassifier, "tagger": TextTagger}
     path = pathlib.Path(folder) / "model.json"
     if not path.is_file():
         raise FileNotFoundError(f"expected a trained model in {folder}, found no model.json; train "
                                 "one first, as with python -m tasks.sentiment")
-    return heads[json.loads(path.read_text())["head"]].load(folder)
+    return heads[json.loads(path.read_text())["head"]]

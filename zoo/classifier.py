@@ -1,24 +1,14 @@
 """Sequence classification (N→1): one answer for a text of any length."""
 
-import json
-import pathlib
-
 import keras
-import numpy as np
 import tensorflow as tf
 
 from zoo import pooling as pool
-from zoo.bidirectional import Bidirectional
-from zoo.gru import GRU
-from zoo.lstm import LSTM
+from zoo.heads import Head, cells_of, drop_words, recurrent, start_from
 from zoo.naive_bayes import LogCountRatios
-from zoo.simple_rnn import SimpleRNN
-from zoo.stack import Stack
 from zoo.text import Text
 
-CELLS = {"simple": SimpleRNN, "gru": GRU, "lstm": LSTM}
 POOLINGS = ("last", "mean", "max", "attention")
-UNKNOWN = 1
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -140,7 +130,8 @@ class Classifier(keras.Model):
     def read(self, ids, ratios=None, training=False):
         """The representation by this member alone."""
         mask = tf.not_equal(ids, 0)
-        x = self.embedding(self._drop_words(ids, mask) if training else ids)
+        words = drop_words(ids, self.word_dropout, self.seed_generator) if training else ids
+        x = self.embedding(words)
         x = self.embedding_dropout(x, training=training)
         if self.ratios:
             ratios = self.ratios(ids) if ratios is None else ratios
@@ -168,14 +159,7 @@ class Classifier(keras.Model):
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
-        layer = self.recurrent.layers[0]
-        return getattr(layer, "forward_layer", layer).engine_in_use
-
-    def _drop_words(self, ids, mask):
-        if not self.word_dropout:
-            return ids
-        drawn = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
-        return tf.where((drawn < self.word_dropout) & mask, UNKNOWN, ids)
+        return cells_of(self.recurrent)[0].engine_in_use
 
     def get_config(self):
         return {**super().get_config(), **self.options}
@@ -192,19 +176,7 @@ def check_poolings(pooling, window=None):
     return names
 
 
-def recurrent(cell, units, layers, bidirectional, engine, return_sequences):
-    """A deep recurrent network of one kind of cell."""
-    if cell not in CELLS:
-        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
-
-    def layer(sequences):
-        one = CELLS[cell](units, return_sequences=sequences, engine=engine)
-        return Bidirectional(one) if bidirectional else one
-
-    return Stack([layer(True) for _ in range(layers - 1)] + [layer(return_sequences)])
-
-
-class TextClassifier:
+class TextClassifier(Head):
     """Everything it takes to answer: network, text processing, labels, temperature.
 
         probabilities = softmax(logits / temperature)    kind "single": one label a text
@@ -221,6 +193,8 @@ class TextClassifier:
     """
 
     KINDS = ("single", "multi", "regression")
+    name, text_class = "classifier", Text
+    settings = "labels", "kind", "temperature", "mean", "deviation"
 
     def __init__(self, network, text, labels, kind="single", temperature=1.0, mean=0.0,
                  deviation=1.0):
@@ -251,43 +225,20 @@ class TextClassifier:
         return {"label": tf.strings.regex_replace(
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
 
-    def predict(self, texts, batch_size=64):
-        """texts → one dictionary a text: {"label", "probabilities"} or {"values"}."""
-        answer = tf.function(self.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
-        return in_slices(answer, texts, self.labels, batch_size)
-
     def start_from(self, other):
-        """Take over another head's embedding, token by token, and its recurrent layers.
+        """As any head, member by member."""
+        ours, theirs = (head.network.all_members() for head in (self, other))
+        if len(ours) != len(theirs):
+            raise ValueError(f"init_from: expected members={len(ours)}, received {len(theirs)}; train with "
+                             "the same cell, units, layers, embedding and members")
+        for our, their in zip(ours, theirs):
+            start_from(our, their, self.text.vocabulary, other.text.vocabulary)
 
-        The rows of a kernel that read log-count ratios stay new: they belong to the labels.
-
-        Raises:  ValueError: layers of other shapes
-        """
-        ours, theirs = (read_words(head.network) for head in (self, other))
-        shapes = [[part.shape for _, part in weights] for weights in (ours, theirs)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
-                             f"{shapes[1]}; train with the same cell, units, layers, embedding and "
-                             "members")
-        for (weight, _), (_, known) in zip(ours, theirs):
-            weight.assign(np.concatenate([known, np.array(weight)[len(known):]]))
-        row = {token: n for n, token in enumerate(other.text.vocabulary)}
-        found = [(n, row[token]) for n, token in enumerate(self.text.vocabulary) if token in row]
-        mine, known = np.transpose(found)
-        for our, their in zip(self.network.all_members(), other.network.all_members()):
-            table = np.array(our.embedding.embeddings)
-            table[mine] = np.array(their.embedding.embeddings)[known]
-            our.embedding.embeddings.assign(table)
-
-    # What `export` asks of a head.
-
-    @property
-    def variables(self):
-        return self.network.variables
-
-    @property
-    def trackables(self):
-        return {"text": self.text}
+    @staticmethod
+    def readable(row, facts):
+        """An answer's row for people: strings decoded, numbers by their labels; `facts` of model.json."""
+        return {key: value.decode() if isinstance(value, bytes) else
+                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
 
     def signatures(self):
         """The serving signatures: strings or ids in, everything batch first."""
@@ -312,59 +263,7 @@ class TextClassifier:
 
         return {"ids": ids}
 
-    def assets(self):
-        return {"labels.txt": "\n".join(self.labels) + "\n", "vocabulary.txt": self.text.lines()}
-
-    def save(self, folder):
-        """Write model.keras, the text processing, and model.json."""
-        folder = pathlib.Path(folder)
-        self.network.save(folder / "model.keras")
-        self.text.save(folder)
-        facts = {"head": "classifier", "labels": self.labels, "kind": self.kind,
-                 "temperature": self.temperature, "mean": self.mean,
-                 "deviation": self.deviation}
-        (folder / "model.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-
-    @classmethod
-    def load(cls, folder):
-        """What `save` wrote there."""
-        folder = pathlib.Path(folder)
-        facts = json.loads((folder / "model.json").read_text())
-        facts.pop("head")
-        network = keras.saving.load_model(folder / "model.keras", compile=False)
-        return cls(network, Text.load(folder), **facts)
-
-
-def read_words(network):
-    """[(weight, its part that reads embeddings or states)] of the recurrent layers, of all members."""
-    layers = [member.recurrent for member in network.all_members()]
-    first = {id(w) for layer in layers for w in layer.layers[0].weights if w.name == "kernel"}
-    return [(w, np.array(w)[:network.options["embedding"]] if id(w) in first else np.array(w))
-            for layer in layers for w in layer.weights]
-
-
-def in_slices(answer, texts, labels, size=64):
-    """answer(strings [B]) of all texts, in order, a slice of similar lengths at a time.
-
-    Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
-    """
-    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
-    order = sorted(range(len(texts)), key=lambda n: len(encoded[n]))
-    answered = [None] * len(texts)
-    for start in range(0, len(order), size):
-        chosen = order[start:start + size]
-        for n, row in zip(chosen, rows(answer(tf.constant([encoded[n] for n in chosen])))):
-            answered[n] = named(row, labels)
-    return answered
-
-
-def rows(answer):
-    """{"label": [B], "probabilities": [B, C]} → a dictionary a row."""
-    columns = {name: np.asarray(value) for name, value in answer.items()}
-    return [dict(zip(columns, values)) for values in zip(*columns.values())]
-
-
-def named(row, labels):
-    """A row for people: strings decoded, numbers by their labels."""
-    return {key: value.decode() if isinstance(value, bytes) else
-            dict(zip(labels, map(float, value))) for key, value in row.items()}
+    def questions(self, strings):
+        """What to verify the signatures with."""
+        text = {"text": strings}
+        return {"serving_default": text, "embed": text, "ids": {"ids": self.text.dense(strings)}}

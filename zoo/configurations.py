@@ -26,6 +26,30 @@ CLASSIFIERS = {
     "attention": {"cell": "gru", "bidirectional": True, "pooling": "attention"},
 }
 
+# A BiLSTM over words and what a CNN makes of their characters, under a CRF: Ma & Hovy 2016.
+CHAR_CRF = {"cell": "lstm", "bidirectional": True, "crf": True, "characters": "cnn",
+            "embedding_dropout": 0.5, "output_dropout": 0.5, "word_dropout": 0.05}
+TAGGERS = {
+    "bilstm_char_crf": CHAR_CRF,
+    # The same with an LSTM over the characters: Lample et al. 2016.
+    "bilstm_charlstm_crf": {**CHAR_CRF, "characters": "lstm"},
+    # Its twin whose tags do not see each other.
+    "bilstm_char": {**CHAR_CRF, "crf": False},
+    # Huang et al. 2015, with their spelling features.
+    "bilstm_crf": {"cell": "lstm", "bidirectional": True, "crf": True, "shapes": True},
+    # Graves & Schmidhuber 2005; a softmax a token.
+    "bilstm": {"cell": "lstm", "bidirectional": True},
+    # Cho et al. 2014.
+    "bigru": {"cell": "gru", "bidirectional": True},
+    # Schuster & Paliwal 1997; Elman 1990.
+    "birnn": {"cell": "simple", "bidirectional": True},
+    # Read in one direction they answer before the sentence has ended.
+    "lstm": {"cell": "lstm", "bidirectional": False},
+    "rnn": {"cell": "simple", "bidirectional": False},
+    # Recurrence only from the output to the hidden layer: Jordan 1986.
+    "output_rnn": {"layers": 0, "feedback": True, "shapes": True},
+}
+
 
 def configuration(table, name, overrides):
     """The fields of configuration `name` with those of `overrides` that are not None.

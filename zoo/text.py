@@ -28,7 +28,7 @@ ALPHANUMERIC = rf"(?:[^\P{{L}}{IDEOGRAPHS}]|[^\P{{N}}\p{{Han}}]|\p{{M}})+"
 EXTENSION = r"(?:\p{M}|[\x{1F3FB}-\x{1F3FF}\x{E0020}-\x{E007F}]|\x{200D}\p{S})*"
 WORD = "|".join((
     r"\p{Nd}+(?:[.,]\p{Nd}+)+",                                       # 3.14  1,000,000
-    rf"{ALPHANUMERIC}(?:['\x{{200C}}\x{{200D}}]{ALPHANUMERIC})*",     # don't  2nd  naïve
+    rf"{ALPHANUMERIC}(?:['\x{{2019}}\x{{200C}}\x{{200D}}]{ALPHANUMERIC})*",     # don't  2nd  naïve
     r"[\x{1F1E6}-\x{1F1FF}]{2}",                                      # a flag is two letters
     rf"[^{SEPARATOR}]{EXTENSION}",                                    # anything else, one by one
 ))
@@ -82,6 +82,48 @@ TOKENIZERS = {
 }
 
 
+class Vocabulary(tf.Module):
+    r"""Tokens to ids, by a table that travels inside a SavedModel.
+
+        vocabulary(tokens) = their places in the list, or 1 where they are absent
+
+    Args:    tokens  list of str or bytes, "[PAD]" and "[UNK]" first.  Bytes that are no UTF-8 by
+                     themselves are surrogates (the error handler "surrogateescape"), so that every token
+                     is a `str` that can be undone
+    Raises:  ValueError: other tokens first, a token more than once
+
+    >>> vocabulary = Vocabulary(["[PAD]", "[UNK]", "film"])
+    >>> vocabulary(tf.constant(["film", "fan"])).numpy().tolist()
+    [2, 1]
+    """
+
+    def __init__(self, tokens):
+        super().__init__(name="vocabulary")
+        _check_vocabulary(tokens)
+        self.keys = tf.constant([_encode(token, "surrogateescape") for token in tokens])
+        ids = tf.range(len(self.keys), dtype=tf.int32)
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(self.keys, ids), 1)
+
+    def __call__(self, tokens):
+        return self.table.lookup(tokens)
+
+    def __len__(self):
+        return len(self.keys)
+
+    @property
+    def tokens(self):
+        """list of str, by id."""
+        return _decoded(self.keys)
+
+    def lines(self):
+        r"""A file's text: line number = id, from 0.
+
+        A backslash is \\, a line feed \n, a carriage return \r and a byte that is no UTF-8 by itself
+        \xNN; all else stands as it is.
+        """
+        return _lines(self.keys)
+
+
 class Text(tf.Module):
     """Strings to ids, with one vocabulary for training, evaluation and serving.
 
@@ -108,10 +150,10 @@ class Text(tf.Module):
     def __init__(self, vocabulary, tokenizer="word", lowercase=True, max_length=None):
         super().__init__(name="text")
         _check_settings(tokenizer, lowercase, max_length)
-        _check_vocabulary(vocabulary)
+        known = Vocabulary(vocabulary)
         self.tokenizer, self.lowercase, self.max_length = tokenizer, lowercase, max_length
-        self._keys = tf.constant([_encode(token, "surrogateescape") for token in vocabulary])
-        self._lookup = _word_pieces(self._keys) if tokenizer == "subword" else _table(self._keys)
+        self._keys = known.keys
+        self._lookup = _word_pieces(self._keys) if tokenizer == "subword" else known
 
     @classmethod
     def learn(cls, texts, tokenizer="word", size=20000, min_count=1, lowercase=True,
@@ -133,7 +175,7 @@ class Text(tf.Module):
         _check_count("size", size, len(RESERVED) + 1)
         _check_count("min_count", min_count, 1)
         counts = _count(texts, tokenizer, lowercase)
-        learnt = _learn_word_pieces if tokenizer == "subword" else _most_frequent
+        learnt = _learn_word_pieces if tokenizer == "subword" else most_frequent
         return cls(learnt(counts, size, min_count), tokenizer, lowercase, max_length)
 
     def __call__(self, strings):
@@ -142,7 +184,7 @@ class Text(tf.Module):
         if self.tokenizer == "subword":
             ids = self._lookup.tokenize(tokens).merge_dims(1, 2)
         else:
-            ids = tokens.with_flat_values(self._lookup.lookup(tokens.flat_values))
+            ids = tokens.with_flat_values(self._lookup(tokens.flat_values))
         return ids[:, :self.max_length] if self.max_length else ids
 
     def dense(self, strings):
@@ -166,21 +208,20 @@ class Text(tf.Module):
 
     @property
     def vocabulary(self):
-        """list of str, by id.  Bytes that are no UTF-8 by themselves appear as surrogates (the
-        error handler "surrogateescape"), so that every token is a `str` that can be undone."""
-        return [key.decode("utf-8", "surrogateescape") for key in self._keys.numpy()]
+        """list of str, by id; see `Vocabulary`."""
+        return _decoded(self._keys)
 
     def __len__(self):
         """Size of the vocabulary, padding and unknown included."""
         return self._keys.shape[0]
 
     def lines(self):
-        r"""The vocabulary as a file's text: line number = id, from 0.
+        """The vocabulary as a file's text; see `Vocabulary.lines`."""
+        return _lines(self._keys)
 
-        A backslash is \\, a line feed \n, a carriage return \r and a byte that is no UTF-8 by itself
-        \xNN; all else stands as it is.
-        """
-        return "".join(_escape(key) + "\n" for key in self._keys.numpy())
+    def files(self):
+        """{file name: text} of the vocabulary."""
+        return {"vocabulary.txt": self.lines()}
 
     def save(self, folder):
         """Writes vocabulary.txt (`lines`) and text.json (the settings)."""
@@ -200,7 +241,7 @@ class Text(tf.Module):
         folder = pathlib.Path(folder)
         settings = _read_settings(folder / "text.json")
         size = settings.pop("size")
-        return cls(_read_vocabulary(folder / "vocabulary.txt", size), **settings)
+        return cls(read_vocabulary(folder / "vocabulary.txt", size), **settings)
 
 
 def _split(strings, tokenizer, lowercase):
@@ -224,11 +265,6 @@ def _encode(string, errors):
     return string.encode("utf-8", errors) if isinstance(string, str) else string
 
 
-def _table(keys):
-    ids = tf.range(len(keys), dtype=tf.int32)
-    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), 1)
-
-
 def _word_pieces(keys):
     import tensorflow_text  # slow to import, and needed for word pieces only
     return tensorflow_text.FastWordpieceTokenizer(
@@ -249,7 +285,12 @@ def _count(texts, tokenizer, lowercase, batch=1024):
     return counts
 
 
-def _most_frequent(counts, size, min_count):
+def most_frequent(counts, size, min_count):
+    """The reserved tokens, then {bytes: count} by falling count, equals in the order of their bytes.
+
+    >>> most_frequent({b"a": 1, b"c": 2, b"b": 2}, size=4, min_count=1)
+    ['[PAD]', '[UNK]', 'b', 'c']
+    """
     tokens = sorted((-count, token) for token, count in counts.items() if count >= min_count)
     learnt = [token.decode("utf-8", "surrogateescape") for _, token in tokens]
     return [*RESERVED, *learnt[:size - len(RESERVED)]]
@@ -285,6 +326,14 @@ def _shorten(pieces, size):
     return [piece for piece in pieces if piece not in dropped]
 
 
+def _decoded(keys):
+    return [key.decode("utf-8", "surrogateescape") for key in keys.numpy()]
+
+
+def _lines(keys):
+    return "".join(_escape(key) + "\n" for key in keys.numpy())
+
+
 def _escape(key):
     r"""One line for a token: b'\n' -> '\\n', b'\xff' -> '\\xff'."""
     for character, escaped in ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r")):
@@ -308,7 +357,11 @@ def _read(path):
     return path.read_bytes()
 
 
-def _read_vocabulary(path, size):
+def read_vocabulary(path, size):
+    """The tokens of a file that holds `Vocabulary.lines`, `size` of them.
+
+    Raises:  FileNotFoundError; ValueError: the file is incomplete
+    """
     lines = _read(path).decode("utf-8", "replace").split("\n")[:-1]
     if len(lines) != size:
         raise ValueError(f"expected {size} tokens in {path}, received {len(lines)}: "

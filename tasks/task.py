@@ -1,0 +1,183 @@
+"""The way of every task that trains a head: data → model → train → evaluate → export."""
+
+import numpy as np
+
+import zoo
+from export import model_card, saved_model
+from tasks import command, loop, plots, publish, report
+from tasks.batches import Batches, bucketed
+from tasks.run import FINGERPRINT, Run
+from tasks.split import PARTS
+
+FLAGS = command.FLAGS
+
+
+class Task:
+    """What all tasks share. A task's own file says what is its own:
+
+        name, corpus_flags         of `python -m tasks.<name>`; the flags that say how a corpus is read
+        kind, example              what its models are, in words; a text to ask one
+        define_flags()             its flags
+        load_corpus()              a corpus: name, train, validation, test, terms, fingerprint
+        recipe(corpus)             {flag: value} where the user left one open
+        untrained(corpus)          a head whose vocabulary is learnt and whose network is new
+        data(head, examples)       a `tasks.data.Data`
+        loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
+        baselines(corpus, test, head)   {name: answers} of what counts alone know
+        line(row, text)            one answer as it is printed
+    """
+
+    corpus_flags = ()
+
+    def main(self):
+        """Answer, score, export again, or train."""
+        if FLAGS.predict is not None:
+            self.answer()
+        else:
+            {"train": self.train, "evaluate": self.evaluate, "export": self.export_again}[FLAGS.mode]()
+
+    def train(self):
+        """The whole way from a corpus to exported, measured files."""
+        loop.deterministic(FLAGS.seed)
+        corpus = self.load_corpus()
+        command.fill(self.recipe(corpus))
+        head = self.untrained(corpus)
+        if FLAGS.init_from:
+            head.start_from(zoo.load(FLAGS.init_from))
+        run = Run.open(FLAGS.output_dir, self.name, self.settings(corpus), FLAGS.overwrite,
+                       {**loop.environment(), "engine": head.network.engine_in_use})
+        if run.finished:
+            print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
+            return report.show(run.read_json("metrics.json"))
+        data = {part: self.data(head, getattr(corpus, part)) for part in PARTS}
+        result = self.fit(head, data, run)
+        head.save(run.folder)
+        self.finish(run, head, corpus, data, result)
+
+    def settings(self, corpus):
+        """What shapes the result: the flags, and which corpus they led to."""
+        name = corpus.name if FLAGS.corpus == "auto" else FLAGS.corpus
+        return {**command.settings(type(self).__module__), "corpus": name,
+                FINGERPRINT: corpus.fingerprint}
+
+    def prepare(self, head, training):
+        """Before training: what is counted on the training part."""
+
+    def calibrate(self, head, validation):
+        """After training: what is fitted on the validation part."""
+
+    def fit(self, head, data, run):
+        """Train the head's network; its weights are then those of the best epoch."""
+        training, validation = data["train"], data["validation"]
+        objective, answers = training.objective, self.answers_of(head, training.objective)
+        self.prepare(head, training)
+
+        def batches(epoch):
+            groups = bucketed(training.lengths, FLAGS.batch_size, FLAGS.seed, epoch)
+            return Batches(groups, training.batch)
+
+        def validate(network):
+            return validation.measures(validation.outputs(answers))
+
+        result = loop.train(head.network, self.loss(head), batches, validate, run, loop.Settings(
+            epochs=FLAGS.epochs, learning_rate=FLAGS.learning_rate, weight_decay=FLAGS.weight_decay,
+            clip_norm=FLAGS.clip_norm, average=FLAGS.average, patience=FLAGS.patience,
+            monitor=objective.monitor, mode=objective.mode,
+            tensorboard=FLAGS.tensorboard and str(run.folder / "tensorboard")))
+        self.calibrate(head, validation)
+        return result
+
+    @staticmethod
+    def answers_of(head, objective):
+        """A function of the network's inputs: what the head answers now."""
+        answer = head.lite_signatures()["ids"]
+        return lambda **inputs: answer(**inputs)[objective.output]
+
+    def finish(self, run, head, corpus, data, result):
+        """Export, measure every file on the test part, and write all results."""
+        test, answers_now = data["test"], self.answers_of(head, data["test"].objective)
+        answers = {part: data[part].outputs(answers_now) for part in ("validation", "test")}
+        facts = {
+            "task": self.name, "corpus": corpus.name, "model": FLAGS.model, "seed": FLAGS.seed,
+            "command": command.line(self.name, type(self).__module__),
+            "parameters": sizes(head.network.trainable_weights), "weights": sizes(head.network.weights),
+            "engine": head.network.engine_in_use, **self.facts(head),
+            "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
+                      "epochs": result.epochs},
+            **{part: data[part].measures(answers[part]) for part in answers},
+            "baselines": {name: test.measures(counted)
+                          for name, counted in self.baselines(corpus, test, head).items()},
+            "exports": publish.export(run, head, data, FLAGS.force)}
+        folder = run.folder / "plots"
+        folder.mkdir(exist_ok=True)
+        plots.learning_curves(result.history, folder / "learning_curves.png", test.objective.unit)
+        self.draw(folder, head, test.targets, answers["test"])
+        self.record(run, corpus, facts)
+        self.show_answers(head, corpus)
+        where = f" --output_dir={run.folder}" if FLAGS["output_dir"].present else ""
+        print(f'\nnext: python -m tasks.{self.name}{where} --predict "{self.example}"')
+
+    def facts(self, head):
+        """What else of the head belongs into the metrics."""
+        return {}
+
+    def draw(self, folder, head, targets, answers):
+        """The pictures that people look at for this task."""
+
+    def record(self, run, corpus, facts):
+        """Write the model card and, last, the metrics that say the run is finished; show them."""
+        model_card.write(run.folder / "MODEL_CARD.md", {
+            "title": f"{facts['model']} on {corpus.name}",
+            "summary": f"{self.kind}: " + (", ".join(corpus.labels) or "a number") + ".",
+            "data": f"{corpus.name}: {len(corpus.train):,} texts to train, {len(corpus.validation):,} "
+                    f"to choose and {len(corpus.test):,} to test.",
+            "terms": corpus.terms,
+            "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
+                      "training seconds": facts["train"]["seconds"], "epochs": facts["train"]["epochs"]},
+            "variants": report.rows(facts),
+            "seed": facts["seed"],
+            "command": facts["command"],
+            "signatures": saved_model.describe(run.folder / "saved_model"),
+            "limits": ["Trained on one corpus: texts of another kind get worse answers.",
+                       *self.limits()]})
+        run.write_json("metrics.json", facts)
+        report.show(facts)
+
+    def show_answers(self, head, corpus, count=4):
+        """A few test texts with the model's answers."""
+
+    def answer(self):
+        """Answer texts from the last export, without building the model."""
+        run = Run.trained(FLAGS.output_dir, self.name)
+        texts = command.questions(FLAGS.predict)
+        for text, row in zip(texts, publish.served(run, texts)):
+            print(self.line(row, text))
+
+    def evaluate(self):
+        """Score the trained model on the test part of its corpus, or of another."""
+        run, corpus = self.again()
+        head = zoo.load(run.folder)
+        test = self.data(head, corpus.test)
+        answers = test.outputs(self.answers_of(head, test.objective))
+        for name, value in test.measures(answers).items():
+            print(f"  {name:28} {value:.4f}")
+
+    def export_again(self):
+        """Write the exports of the trained model again, as a new version, and measure them."""
+        run, corpus = self.again()
+        Run.open(run.folder, self.name, self.settings(corpus))  # refuses other corpora and settings
+        head = zoo.load(run.folder)
+        data = {part: self.data(head, getattr(corpus, part)) for part in ("validation", "test")}
+        exports = publish.export(run, head, data, FLAGS.force)
+        self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
+
+    def again(self):
+        """The finished run and its corpus, loaded with its settings where no flag says otherwise."""
+        run = Run.trained(FLAGS.output_dir, self.name)
+        command.take_up(run.settings, self.corpus_flags)
+        return run, self.load_corpus()
+
+
+def sizes(weights):
+    """How many numbers the weights hold."""
+    return int(sum(np.prod(weight.shape) for weight in weights))

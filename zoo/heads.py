@@ -1,0 +1,157 @@
+"""What the task heads share: files, answers to many texts, recurrent layers by name, word dropout."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.bidirectional import Bidirectional
+from zoo.gru import GRU
+from zoo.lstm import LSTM
+from zoo.simple_rnn import SimpleRNN
+from zoo.stack import Stack
+
+CELLS = {"simple": SimpleRNN, "gru": GRU, "lstm": LSTM}
+UNKNOWN = 1
+
+
+class Head:
+    """Everything it takes to answer texts: a `network` and a `text` processing.
+
+    A subclass says
+
+        name, text_class      as model.json names it; the class of its text processing
+        settings              arguments of its own that model.json keeps
+        answer_text(text)     strings [B] → {name: tensor}, batch first
+        readable(row, facts)  one text's answer as people read it
+        signatures(), lite_signatures(), questions(strings)    as `export` asks
+    """
+
+    settings = ()
+
+    def predict(self, texts, batch_size=64):
+        """texts → a dictionary each; see `readable`."""
+        answer = tf.function(self.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
+        return in_slices(answer, texts, lambda row: self.readable(row, self.facts()), batch_size)
+
+    def start_from(self, other):
+        """Take over another head's embedding, word by word, and its recurrent layers.
+
+        The rows of a kernel that read anything but words stay new.
+
+        Raises:  ValueError: layers of other shapes
+        """
+        start_from(self.network, other.network, self.text.vocabulary, other.text.vocabulary)
+
+    @property
+    def variables(self):
+        return self.network.variables
+
+    @property
+    def trackables(self):
+        return {"text": self.text}
+
+    def assets(self):
+        """{file name: text}: the labels and the vocabularies."""
+        return {"labels.txt": "\n".join(self.labels) + "\n", **self.text.files()}
+
+    def facts(self):
+        """What is in neither the network nor the text processing."""
+        return {name: getattr(self, name) for name in self.settings}
+
+    def save(self, folder):
+        """Write model.keras, the text processing, and model.json."""
+        folder = pathlib.Path(folder)
+        self.network.save(folder / "model.keras")
+        self.text.save(folder)
+        facts = json.dumps({"head": self.name, **self.facts()}, indent=2, ensure_ascii=False)
+        (folder / "model.json").write_text(facts + "\n")
+
+    @classmethod
+    def load(cls, folder):
+        """What `save` wrote there."""
+        folder = pathlib.Path(folder)
+        facts = json.loads((folder / "model.json").read_text())
+        network = keras.saving.load_model(folder / "model.keras", compile=False)
+        return cls(network, cls.text_class.load(folder), **{name: facts[name] for name in cls.settings})
+
+
+def recurrent(cell, units, layers, bidirectional, engine, return_sequences, dropout=0.0,
+              recurrent_dropout=0.0):
+    """A deep recurrent network of one kind of cell, with dropout between its layers."""
+    if cell not in CELLS:
+        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
+
+    def layer(sequences):
+        one = CELLS[cell](units, return_sequences=sequences, engine=engine,
+                          recurrent_dropout=recurrent_dropout)
+        return Bidirectional(one) if bidirectional else one
+
+    return Stack([layer(True) for _ in range(layers - 1)] + [layer(return_sequences)], dropout=dropout)
+
+
+def cells_of(stack):
+    """The layers of a `recurrent`, each one's forward direction."""
+    return [getattr(layer, "forward_layer", layer) for layer in stack.layers]
+
+
+def drop_words(ids, rate, seed_generator):
+    """Words read as unknown at a rate, padding left alone: [B, T] → [B, T]."""
+    if not rate:
+        return ids
+    drawn = keras.random.uniform(tf.shape(ids), seed=seed_generator)
+    return tf.where((drawn < rate) & tf.not_equal(ids, 0), UNKNOWN, ids)
+
+
+def start_from(ours, theirs, words, known):
+    """Take over another head's embedding, word by word, and its recurrent layers.
+
+    The rows of a kernel that read anything but words stay new.
+
+    Args:    ours, theirs   networks;   words, known   their vocabularies, lists of tokens
+    Raises:  ValueError: layers of other shapes
+    """
+    weights, others = read_words(ours), read_words(theirs)
+    shapes = [[part.shape for _, part in several] for several in (weights, others)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
+                         f"{shapes[1]}; train with the same cell, units, layers and embedding")
+    for (weight, _), (_, part) in zip(weights, others):
+        weight.assign(np.concatenate([part, np.array(weight)[len(part):]]))
+    row = {token: n for n, token in enumerate(known)}
+    found = [(n, row[token]) for n, token in enumerate(words) if token in row]
+    table = np.array(ours.embedding.embeddings)
+    mine, other = np.transpose(found)
+    table[mine] = np.array(theirs.embedding.embeddings)[other]
+    ours.embedding.embeddings.assign(table)
+
+
+def read_words(network):
+    """[(weight, its part that reads embeddings or states)] of the recurrent layers."""
+    layers = network.recurrent.layers if network.recurrent else []
+    first = {id(w) for w in (layers[0].weights if layers else []) if w.name == "kernel"}
+    return [(w, np.array(w)[:network.options["embedding"]] if id(w) in first else np.array(w))
+            for w in (network.recurrent.weights if layers else [])]
+
+
+def in_slices(answer, texts, named, size=64):
+    """named(row) of answer(strings [B]) for all texts, in order, a slice of similar lengths at a time.
+
+    Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
+    """
+    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
+    order = sorted(range(len(texts)), key=lambda n: len(encoded[n]))
+    answered = [None] * len(texts)
+    for start in range(0, len(order), size):
+        chosen = order[start:start + size]
+        for n, row in zip(chosen, rows(answer(tf.constant([encoded[n] for n in chosen])))):
+            answered[n] = named(row)
+    return answered
+
+
+def rows(answer):
+    """{"label": [B], "probabilities": [B, C]} → a dictionary a row."""
+    columns = {name: np.asarray(value) for name, value in answer.items()}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
