@@ -25,7 +25,8 @@ from zoo.naive_bayes import MOST_LABELS, CrossFit
 from zoo.text import TOKENIZERS, Text
 
 FLAGS = flags.FLAGS
-OVERRIDES = (*command.NETWORK, "pooling", "naive_bayes", "window", "embedding_range", "filters", "members")
+OVERRIDES = (*command.NETWORK, "pooling", "naive_bayes", "window", "embedding_range", "filters",
+             "members")
 
 
 class Sentiment(Task):
@@ -51,7 +52,8 @@ class Sentiment(Task):
         flags.DEFINE_string("pooling", None, "last, or some of mean, max, attention joined by '+'.")
         flags.DEFINE_bool("naive_bayes", None, "Read and correct log-count ratios of words and pairs.")
         flags.DEFINE_integer("window", None, "Read pieces of this many tokens side by side.", 1)
-        flags.DEFINE_float("embedding_range", None, "A new embedding is uniform in plus or minus this.", 0)
+        flags.DEFINE_float("embedding_range", None, "A new embedding is uniform in plus or minus this.",
+                           0)
         flags.DEFINE_integer("filters", None, "Learnt n-grams of each width, 2, 3 and 4; 0 for none.", 0)
         flags.DEFINE_integer("members", None, "Networks that answer together.", 1)
         flags.DEFINE_float("label_smoothing", None, "Share of the target spread over all labels.")
@@ -96,7 +98,8 @@ class Sentiment(Task):
 
         def loss(targets, logits):
             each = tf.unstack(tf.reshape(logits, [members, -1, logits.shape[-1]]))
-            return tf.add_n([objective.loss(targets, one, FLAGS.label_smoothing) for one in each]) / members
+            losses = [objective.loss(targets, one, FLAGS.label_smoothing) for one in each]
+            return tf.add_n(losses) / members
         return loss
 
     def calibrate(self, head, validation):

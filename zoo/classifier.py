@@ -229,8 +229,8 @@ class TextClassifier(Head):
         """As any head, member by member."""
         ours, theirs = (head.network.all_members() for head in (self, other))
         if len(ours) != len(theirs):
-            raise ValueError(f"init_from: expected members={len(ours)}, received {len(theirs)}; train with "
-                             "the same cell, units, layers, embedding and members")
+            raise ValueError(f"init_from: expected members={len(ours)}, received {len(theirs)}; train "
+                             "with the same cell, units, layers, embedding and members")
         for our, their in zip(ours, theirs):
             start_from(our, their, self.text.vocabulary, other.text.vocabulary)
 
