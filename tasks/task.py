@@ -24,6 +24,7 @@ class Task:
         data(head, examples)       a `tasks.data.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
         baselines(corpus, test, head)   {name: answers} of what counts alone know
+        limits()                   what a user must know, sentences of the model card
         line(row, text)            one answer as it is printed
     """
 
