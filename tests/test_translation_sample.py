@@ -50,10 +50,13 @@ def test_a_chinese_sentence_has_one_translation_whatever_the_seed():
 
 
 def test_the_words_of_the_held_out_parts_are_in_training(parts):
-    for side, units in ((0, list), (1, str.split)):
-        known = collections.Counter(unit for pair in parts["train"] for unit in units(pair[side]))
-        for part in ("validation", "test"):
-            assert {unit for pair in parts[part] for unit in units(pair[side])} <= set(known)
+    small = [translation_sample.generate(seed, {"train": 150, "validation": 100, "test": 100})
+             for seed in range(5)]
+    for some in (parts, *small):
+        for side, units in ((0, list), (1, str.split)):
+            known = {unit for pair in some["train"] for unit in units(pair[side])}
+            for part in ("validation", "test"):
+                assert {unit for pair in some[part] for unit in units(pair[side])} <= known
 
 
 def test_every_pattern_and_every_word_is_used_often(parts):
