@@ -101,6 +101,8 @@ def test_verbs_agree_and_have_tenses(parts):
     for chinese, english in everything(parts):
         if re.search("(昨天|前天|上个星期|去年).*(了|没)", chinese):
             assert not re.search(r"\b(does|do|will|drinks|buys)\b", english), english
+        if re.search("(买|卖|吃|喝|看|写|画|见|去)了(?!吗)|的那.*[。]", chinese):
+            assert re.search("bought|sold|ate|drank|read|watched|wrote|drew|saw|went", english), english
         if re.match("(他|她)(喜欢|爱)(?!.*吗)", chinese):
             assert re.match("S?[Hh]e (likes|loves) ", english), (chinese, english)
         if re.match("我(喜欢|爱)", chinese):
