@@ -56,8 +56,7 @@ def word_for_word(train, texts):
 
 def best(lexicon):
     """{source word: its most probable translation}."""
-    p = lexicon.probability.round(9)  # words that only ever come together differ in the last digits
-    order = np.lexsort((lexicon.target, -p, lexicon.source))
+    order = np.lexsort((lexicon.target, -lexicon.probability, lexicon.source))
     sources, first = np.unique(lexicon.source[order], return_index=True)
     return {lexicon.sources[s]: lexicon.targets[t]
             for s, t in zip(sources, lexicon.target[order][first]) if lexicon.sources[s] != NULL}

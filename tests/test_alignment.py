@@ -110,7 +110,9 @@ def test_it_needs_nothing_but_itself(tmp_path):
 
 
 def test_rounding_errors_of_a_softmax_are_weights():
-    parsed(weights=np.float32(WEIGHTS) * np.float32(1.0000002) - 1e-9)
+    picture = parsed(weights=np.float32(WEIGHTS) * np.float32(1.0000002) - 1e-9)
+    assert [square.find(SVG + "title").text for square in squares(picture)] == [
+        square.find(SVG + "title").text for square in squares(parsed())]
 
 
 @pytest.mark.parametrize("weights, message", [

@@ -120,6 +120,7 @@ def test_text_goes_on_inside_a_line():
 def test_case_is_kept_unless_it_is_not_wanted():
     assert back(learn("subword"), ["A GOOD film"]) == ["A GOOD film"]
     assert back(learn("subword", lowercase=True), ["A GOOD film"]) == ["a good film"]
+    assert back(Subwords([*GENERATED, " A", " a"], "word"), ["A a"]) == ["A a"]
 
 
 def test_words_of_any_length_have_pieces():
