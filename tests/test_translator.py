@@ -120,7 +120,7 @@ def test_the_smoothed_loss_has_the_gradient_of_its_definition():
     weights = [weight.value for weight in softmax.trainable_weights]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(h)
-        loss = softmax.loss(h, targets, 0.2)
+        loss = softmax.loss(h, targets, smoothing=0.2)
         q = tf.one_hot(targets, 7) * 0.8 + 0.2 / 7
         terms = tf.nn.softmax_cross_entropy_with_logits(q, softmax(h))
         plain = tf.reduce_sum(terms * tf.cast(targets > 0, tf.float32))

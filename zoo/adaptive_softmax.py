@@ -17,35 +17,35 @@ import tensorflow as tf
 
 from zoo.cell import is_count
 from zoo.layer import autocast
+from zoo.softmax import Softmax
 
 
 @keras.saving.register_keras_serializable("zoo")
-class AdaptiveSoftmax(keras.layers.Layer):
-    """log p of words given h, [N, D].
+class AdaptiveSoftmax(Softmax):
+    """log p of words given h, with the methods of `Softmax`.
 
     Args:    vocabulary_size  V
              cutoffs  [c_1, c_2, …], rising, between 1 and V−1
              factor   f ≥ 1: the tail of cluster i has D/f^i features
              tied     the kernels K are rows of the network's embedding, [V, D], which every method
                       then takes; there are no P
-    Call:    h [N, D] → log p(w|h) of all words, [N, V] float32
+    Call:    h [..., D] → log p(w|h) of all words, [..., V] float32
     Weights: kernel_i [words, D/f^i], projection_i [D, D/f^i], bias_i; tied: kernel_clusters [n, D]
     Raises:  ValueError: cutoffs or a factor out of range; embeddings that are missing or not wanted
     Source:  Grave et al. 2017; tied: Press & Wolf 2017
 
     >>> softmax = AdaptiveSoftmax(10, [4, 6])
-    >>> log_p = softmax(tf.ones([2, 8]))
-    >>> [round(float(p), 4) for p in tf.reduce_sum(tf.exp(log_p), 1)]
+    >>> log_p = softmax(tf.ones([1, 2, 8]))
+    >>> [round(float(p), 4) for p in tf.reduce_sum(tf.exp(log_p[0]), 1)]
     [1.0, 1.0]
-    >>> loss = softmax.loss(tf.ones([2, 8]), [3, 9])
-    >>> bool(abs(loss + log_p[0, 3] + log_p[1, 9]) < 1e-5)
+    >>> loss = softmax.loss(tf.ones([1, 2, 8]), tf.constant([[3, 9]]))
+    >>> bool(abs(loss + log_p[0, 0, 3] + log_p[0, 1, 9]) < 1e-5)
     True
     """
 
     def __init__(self, vocabulary_size, cutoffs, factor=4, tied=False, **kwargs):
-        super().__init__(**kwargs)
-        self.vocabulary_size, self.cutoffs = vocabulary_size, list(cutoffs)
-        self.factor, self.tied = factor, tied
+        super().__init__(vocabulary_size, tied, **kwargs)
+        self.cutoffs, self.factor = list(cutoffs), factor
         bounds = [0, *self.cutoffs, vocabulary_size]
         rising = all(is_count(high - low) for low, high in itertools.pairwise(bounds))
         if not (self.cutoffs and rising):
@@ -71,37 +71,30 @@ class AdaptiveSoftmax(keras.layers.Layer):
                                 for n, narrow in enumerate(widths[1:], 1)]
         self.built = True
 
-    def call(self, h, embeddings=None):
-        return self.log_probabilities(h, embeddings)
-
     @autocast
-    def log_probabilities(self, h, embeddings=None):
-        """log p(w|h) of all words: h [N, D] → [N, V] float32."""
-        h, embeddings = self._given(h, embeddings)
+    def call(self, h, embeddings=None):
+        shape = tf.concat([tf.shape(h)[:-1], [self.vocabulary_size]], 0)
+        h, embeddings = self._given(tf.reshape(h, [-1, h.shape[-1]]), embeddings)
         head = tf.nn.log_softmax(self._head(h, embeddings))
         words, clusters = head[:, :self.cutoffs[0]], head[:, self.cutoffs[0]:]
         tails = [clusters[:, n:n + 1] + tf.nn.log_softmax(self._tail(n, h, embeddings))
                  for n in range(len(self.tails))]
-        return tf.concat([words, *tails], 1)
+        return tf.reshape(tf.concat([words, *tails], 1), shape)
 
     @autocast
-    def log_probability_of(self, h, targets, embeddings=None):
-        """log p(target|h) of each row: h [N, D], targets [N] → [N] float32; 0 where one is negative."""
-        h, embeddings = self._given(h, embeddings)
-        targets = tf.cast(targets, tf.int32)
+    def loss(self, h, targets, embeddings=None):
+        """−log p, summed over all targets [B, T] but padding; a tail is computed for its rows alone."""
+        there = targets > 0
+        h, embeddings = self._given(tf.boolean_mask(h, there), embeddings)
+        targets = tf.boolean_mask(targets, there)
         cluster = sum(tf.cast(targets >= cutoff, tf.int32) for cutoff in self.cutoffs)
-        symbol = tf.where(cluster > 0, self.cutoffs[0] + cluster - 1, tf.maximum(targets, 0))
-        found = _log_probability(self._head(h, embeddings), symbol)
+        symbol = tf.where(cluster > 0, self.cutoffs[0] + cluster - 1, targets)
+        loss = _cross_entropy(self._head(h, embeddings), symbol)
         for n, (low, _) in enumerate(self.tails):
             rows = tf.where(tf.equal(cluster, n + 1))
             logits = self._tail(n, tf.gather_nd(h, rows), embeddings)
-            more = _log_probability(logits, tf.gather_nd(targets, rows) - low)
-            found = tf.tensor_scatter_nd_add(found, rows, more)
-        return tf.where(targets < 0, 0.0, found)
-
-    def loss(self, h, targets, embeddings=None):
-        """−log p, summed over the rows: h [N, D], targets [N], negative where there is none; → scalar."""
-        return -tf.reduce_sum(self.log_probability_of(h, targets, embeddings))
+            loss += _cross_entropy(logits, tf.gather_nd(targets, rows) - low)
+        return loss
 
     def _given(self, h, embeddings):
         if self.tied != (embeddings is not None):
@@ -127,13 +120,12 @@ class AdaptiveSoftmax(keras.layers.Layer):
         return _logits(tf.matmul(h, self.projections[n]), self.kernels[n + 1], self.biases[n + 1])
 
     def get_config(self):
-        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "cutoffs": self.cutoffs,
-                "factor": self.factor, "tied": self.tied}
+        return {**super().get_config(), "cutoffs": self.cutoffs, "factor": self.factor}
 
 
 def _logits(h, kernel, bias):
     return tf.cast(tf.matmul(h, kernel, transpose_b=True) + bias, tf.float32)
 
 
-def _log_probability(logits, symbols):
-    return -tf.nn.sparse_softmax_cross_entropy_with_logits(symbols, logits)
+def _cross_entropy(logits, symbols):
+    return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(symbols, logits))

@@ -5,7 +5,9 @@ import tensorflow as tf
 
 from zoo.adaptive_softmax import AdaptiveSoftmax
 from zoo.decoder import Decoder
+from zoo.embedding import WordEmbedding
 from zoo.heads import CELLS
+from zoo.softmax import Softmax
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -67,18 +69,16 @@ class Generator(keras.Model):
             "temporal_penalty": temporal_penalty, "engine": engine}
         if cell not in CELLS:
             raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding)
+        self.embedding = WordEmbedding(vocabulary_size, embedding, word_dropout, embedding_dropout)
         self.label_embedding = keras.layers.Embedding(len(labels), embedding) if labels else None
         widths = [units] * (layers - 1) + [embedding if tied else units]
         self.decoder = Decoder(
             [CELLS[cell](width, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop,
                          engine=engine) for width in widths],
             vector if labels else "first", layer_dropout)
-        self.row_dropout = keras.layers.Dropout(word_dropout, noise_shape=(None, 1))
-        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
         self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
-        self.adaptive = AdaptiveSoftmax(vocabulary_size, cutoffs, tied=tied) if cutoffs else None
-        self.linear = None if tied or cutoffs else keras.layers.Dense(vocabulary_size)
+        self.softmax = AdaptiveSoftmax(vocabulary_size, cutoffs, tied=tied) if cutoffs else Softmax(
+            vocabulary_size, tied)
         self.build()
 
     def build(self, ids_shape=None):
@@ -88,35 +88,19 @@ class Generator(keras.Model):
         if self.label_embedding:
             self.label_embedding.build((None,))
         self.decoder.build((None, None, width), (None, width) if self.label_embedding else None)
-        self.bias = None
-        if self.adaptive:
-            self.adaptive.build((None, self.decoder.units))
-        elif self.linear:
-            self.linear.build((None, None, self.decoder.units))
-        else:
-            self.bias = self.add_weight(name="bias", shape=(self.options["vocabulary_size"],),
-                                        initializer="zeros")
+        self.softmax.build((None, None, self.decoder.units))
         self.built = True
 
     def call(self, inputs, states=None, there=None, training=False):
         if states is None:
             states = self.start(inputs)
         states, vector = self._parted(states)
-        h, after = self.decoder(self.embed(inputs["ids"], training), vector, initial_state=states,
-                                inputs_mask=there, training=training)
+        h, after = self.decoder(self.embedding(inputs["ids"], training=training), vector,
+                                initial_state=states, inputs_mask=there, training=training)
         dropped = self.output_dropout(h, training=training)
         if training:
             self._penalise(h, dropped)
         return dropped, self._joined(after, vector)
-
-    def embed(self, ids, training=False):
-        """x [B, T, D]; a dropped row is dropped wherever it occurs."""
-        if training and self.options["word_dropout"]:
-            table = self.row_dropout(tf.convert_to_tensor(self.embedding.embeddings), training=True)
-            x = tf.gather(table, ids)
-        else:
-            x = self.embedding(ids)
-        return self.embedding_dropout(x, training=training)
 
     def _penalise(self, h, dropped):
         alpha, beta = self.options["activation_penalty"], self.options["temporal_penalty"]
@@ -150,39 +134,25 @@ class Generator(keras.Model):
     def step(self, ids, states):
         """One symbol of each text: ids [B] → logits of the next [B, V], states."""
         states, vector = self._parted(states)
-        h, after = self.decoder.step(self.embed(tf.expand_dims(ids, 1))[:, 0], states, vector)
+        h, after = self.decoder.step(self.embedding(ids), states, vector)
         return self.logits(h), self._joined(after, vector)
 
     # What the last layer says about the next symbol.
 
     def logits(self, h):
         """z [..., V] float32 of h [..., H]; with `cutoffs` they are log p."""
-        if self.linear:
-            return tf.cast(self.linear(h), tf.float32)
-        shape = tf.concat([tf.shape(h)[:-1], [self.options["vocabulary_size"]]], 0)
-        return tf.reshape(self._row_logits(rows(h)), shape)
-
-    def _row_logits(self, h):
-        if self.adaptive:
-            return self.adaptive.log_probabilities(h, *self._tied_table())
-        flat = tf.matmul(h, tf.cast(*self._tied_table(), h.dtype), transpose_b=True)
-        return tf.cast(flat, tf.float32) + self.bias
-
-    def _tied_table(self):
-        return [self.embedding.embeddings] * self.options["tied"]
+        return self.softmax(h, *self._tied())
 
     def log_probability(self, h, targets):
         """log p of the targets [B, T], 0 where they are padding."""
-        found = tf.gather(tf.nn.log_softmax(self.logits(h)), targets, batch_dims=2)
-        return tf.where(targets > 0, found, tf.zeros_like(found))
+        return self.softmax.log_probability(h, targets, *self._tied())
 
     def loss_of(self, targets, h):
-        """−log p of the targets [B, T], summed; by the op that trains fastest, which TFLite lacks."""
-        if self.adaptive:
-            flat = tf.reshape(targets, [-1])
-            return self.adaptive.loss(rows(h), tf.where(flat > 0, flat, -1), *self._tied_table())
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self.logits(h))
-        return tf.reduce_sum(tf.where(targets > 0, losses, tf.zeros_like(losses)))
+        """−log p of the targets [B, T], summed; by ops that TFLite lacks."""
+        return self.softmax.loss(h, targets, *self._tied())
+
+    def _tied(self):
+        return [self.embedding.embeddings] * self.options["tied"]
 
     @property
     def engine_in_use(self):
@@ -191,8 +161,3 @@ class Generator(keras.Model):
 
     def get_config(self):
         return {**super().get_config(), **self.options}
-
-
-def rows(h):
-    """[..., H] → [N, H]."""
-    return tf.reshape(h, [-1, h.shape[-1]])

@@ -25,6 +25,7 @@ class Softmax(keras.layers.Layer):
     def __init__(self, vocabulary_size, tied=False, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_size, self.tied = vocabulary_size, tied
+        self.supports_masking = True
 
     def build(self, h_shape):
         self.kernel = None
@@ -46,7 +47,7 @@ class Softmax(keras.layers.Layer):
         return tf.where(targets > 0, found, tf.zeros_like(found))
 
     @autocast
-    def loss(self, h, targets, smoothing=0.0, embeddings=None):
+    def loss(self, h, targets, embeddings=None, smoothing=0.0):
         """−Σ q·log p, summed over all targets [B, T] but padding; in an op that TFLite lacks.
 
         q is 1 − ε at the target, and ε/V more at every word, so with z̄ the mean of all logits

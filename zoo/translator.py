@@ -213,7 +213,8 @@ class Translator(keras.Model):
 
     def loss_of(self, targets, o):
         """−log p of the targets [B, T], smoothed and summed."""
-        return self.softmax.loss(o, targets, self.options["label_smoothing"], *self._tied())
+        return self.softmax.loss(
+            o, targets, *self._tied(), smoothing=self.options["label_smoothing"])
 
     def _tied(self):
         return [self.target_embedding.embeddings] * self.options["tied"]
