@@ -1,46 +1,40 @@
 """How fast a task trains, beside the same model from `keras.layers` under `fit`, on this machine.
 
-    python -m benchmarks.tasks [--corpus=sample] [--epochs=3]
+    python -m benchmarks.tasks sentiment [--corpus=sentence_polarity] [--steps=200]
 
-Both sides take turns in one process with the same batches, weights' shapes, dropout, optimiser settings
-and clipping. This project's side is its own loop with averaged weights, as the task trains; Keras's side
-is `fit` with AdamW. The first epoch of each compiles and is not counted.
+`sentiment`, `tagging`, `generation` or `translation`: its standard model on its standard corpus. Both
+sides take turns in one process with the same batches, weights' shapes, dropout, optimiser settings and
+clipping. This project's side is its own loop with averaged weights, as the task trains; Keras's is
+`fit` with AdamW. An epoch is at most `--steps` batches of the first one; the first round compiles and
+is not counted. Prints Markdown: medians.
 """
 
+import importlib
 import statistics
+import sys
 import time
-from unittest import mock
 
 import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tasks import command, loop, sentiment
-from tasks.batches import Batches, bucketed
-from tasks.objectives import OBJECTIVES
-from zoo import classifier
+from benchmarks.twins import Fitted, twin
+from tasks import command, loop
+from tasks.batches import Batches
 
 FLAGS = flags.FLAGS
-KERAS_CELLS = {"simple": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+TASKS = ("sentiment", "tagging", "generation", "translation")
+MORE = {"generation": {"weight_drop": 0.0}}     # what Keras has no layer for is left out on both sides
+ROUNDS = 4
 
 
-def twin(network):
-    """The same network with Keras's recurrent layer."""
-    def recurrent(cell, units, layers, bidirectional, engine, return_sequences):
-        layer = KERAS_CELLS[cell](units, return_sequences=return_sequences)
-        return keras.layers.Bidirectional(layer) if bidirectional else layer
-
-    with mock.patch.object(classifier, "recurrent", recurrent):
-        return classifier.Classifier(**network.options)
-
-
-def ours(head, batches):
+def ours(task, head, batches):
     """A function that trains an epoch with this project's loop."""
     training = loop.Training(
-        head.network, lambda targets, logits: OBJECTIVES[head.kind].loss(targets, logits, 0.1),
-        lambda epoch: batches, loop.Settings(
-            epochs=FLAGS.epochs, learning_rate=FLAGS.learning_rate, average=FLAGS.average,
+        task.trained(head), task.loss(head), lambda epoch: batches, loop.Settings(
+            epochs=ROUNDS, learning_rate=FLAGS.learning_rate, average=FLAGS.average,
             weight_decay=FLAGS.weight_decay, clip_norm=FLAGS.clip_norm))
 
     def epoch():
@@ -49,46 +43,55 @@ def ours(head, batches):
     return epoch
 
 
-def theirs(head, batches):
+def theirs(task, head, batches):
     """A function that trains an epoch of the twin with `fit`."""
-    network = twin(head.network)
-    network.compile(
-        keras.optimizers.AdamW(FLAGS.learning_rate, weight_decay=FLAGS.weight_decay,
-                               global_clipnorm=FLAGS.clip_norm),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    inputs = tf.nest.map_structure(
-        lambda array: tf.TensorSpec([None, None, *array.shape[2:]], array.dtype), batches[0].inputs)
+    head.network = twin(task.name, head.network, FLAGS.batch_size)
+    network = Fitted(head.network, task.loss(head))
+    network.compile(keras.optimizers.AdamW(
+        FLAGS.learning_rate, weight_decay=FLAGS.weight_decay, global_clipnorm=FLAGS.clip_norm))
+    given = [(batch.inputs, (batch.targets, np.full(1, batch.count, np.float32))) for batch in batches]
     data = tf.data.Dataset.from_generator(
-        lambda: ((batch.inputs, batch.targets) for batch in batches),
-        output_signature=(inputs, tf.TensorSpec([None], tf.int32)))
+        lambda: iter(given), output_signature=tf.nest.map_structure(any_size, given[0]))
     data = data.repeat().prefetch(2)
-    return lambda: network.fit(data, epochs=1, steps_per_epoch=len(batches), shuffle=False, verbose=0)
+    return lambda: network.fit(data, epochs=1, steps_per_epoch=len(given), shuffle=False, verbose=0)
 
 
-def main(_):
-    """Print tokens per second of both, and the ratio."""
-    corpus = sentiment.TASK.load_corpus()
-    command.fill(sentiment.TASK.recipe(corpus))
-    head = sentiment.TASK.untrained(corpus)
-    data = sentiment.TASK.data(head, corpus.train)
-    if head.network.ratios:
-        data.count(head.network)
-    batches = list(Batches(bucketed(data.lengths, FLAGS.batch_size, 0, 0), data.batch))
-    tokens = int(data.lengths.sum())
-    sides = {"recurrent-zoo": ours(head, batches), "Keras fit": theirs(head, batches)}
+def any_size(array):
+    """The specification of arrays of which the first two axes differ from batch to batch."""
+    return tf.TensorSpec([None, None, *array.shape[2:]][:array.ndim], array.dtype)
+
+
+def measured(task):
+    """A line of the table."""
+    corpus = task.load_corpus()
+    command.fill({**task.recipe(corpus), **MORE.get(task.name, {})})
+    heads = [task.untrained(corpus) for _ in range(2)]
+    data = [task.data(head, corpus.train) for head in heads]
+    for head, part in zip(heads, data):
+        task.prepare(head, part)
+    epoch = task.batches(heads[0], data[0])(0)
+    batches = list(Batches(epoch.groups[:FLAGS.steps], epoch.make))
+    sides = {"ours": ours(task, heads[0], batches), "Keras": theirs(task, heads[1], batches)}
     seconds = {name: [] for name in sides}
-    for _ in range(1 + max(2, FLAGS.epochs)):
-        for name, epoch in sides.items():
+    for _ in range(ROUNDS):
+        for name, train in sides.items():
             start = time.perf_counter()
-            epoch()
+            train()
             seconds[name].append(time.perf_counter() - start)
-    speed = {name: tokens / statistics.median(taken[1:]) for name, taken in seconds.items()}
-    for name, value in speed.items():
-        print(f"{name:14} {value:10,.0f} tokens/s   (engine: {head.network.engine_in_use})"
-              if name == "recurrent-zoo" else f"{name:14} {value:10,.0f} tokens/s")
-    print(f"ratio          {speed['recurrent-zoo'] / speed['Keras fit']:10.2f}")
+    mine, other = (sum(batch.tokens for batch in batches) / statistics.median(taken[1:])
+                   for taken in seconds.values())
+    return (f"| {task.name} | {corpus.name} | {FLAGS.model} | {mine:,.0f} | {other:,.0f} "
+            f"| {mine / other:.2f} |")
+
+
+def main(arguments):
+    print("| task | corpus | model | tokens/s | with Keras's layers | ratio |\n|" + "---|" * 6)
+    print(measured(importlib.import_module(f"tasks.{arguments[1]}").TASK))
 
 
 if __name__ == "__main__":
-    sentiment.TASK.define_flags()
-    app.run(main)
+    if sys.argv[1:2] and sys.argv[1] in TASKS:
+        importlib.import_module(f"tasks.{sys.argv[1]}").TASK.define_flags()
+        flags.DEFINE_integer("steps", 200, "Most batches of an epoch.", 1)
+        app.run(main)
+    sys.exit(f"expected a task among {', '.join(TASKS)} as first argument, received {sys.argv[1:2]}")
