@@ -1,9 +1,9 @@
 """What attention gains over every fixed context, each given the same time to train on this machine.
 
-    python -m benchmarks.contexts --corpus=multi30k --source_language=de --target_language=en [--minutes=10]
+    python -m benchmarks.contexts --corpus=multi30k --source_language=de --target_language=en
 
-Each system is the corpus's recipe but for what the decoder knows of the source, and takes as many steps
-as fit into the minutes, its learning rate falling to 0 over them. Prints Markdown: BLEU of greedy
+Each system is the corpus's recipe but for what the decoder knows of the source; it takes as many steps
+as fit into --minutes=10, its learning rate falling to 0 over them. Prints Markdown: BLEU of greedy
 translations of the validation part, of the averaged weights; and of its quarters, from short to long
 sources. `--systems` chooses some of them, so that two processes can share two cores.
 """
