@@ -84,6 +84,8 @@ def define_training_flags():
     flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.")
     flags.DEFINE_integer("patience", None, "Epochs without a better score before stopping.", 0)
     flags.DEFINE_float("clip_norm", 1.0, "Largest norm of the gradient; 0 for any.", 0)
+    flags.DEFINE_bool("mixed_precision", False, "Compute in bfloat16 while training, with weights in "
+                      "float32; files are exported in float32.")
     rates("average")
 
 

@@ -53,12 +53,13 @@ GENERATION = {
 }
 
 PAIRS = {
-    "model": "lstm_luong", "units": 256, "vocabulary_size": 6000, "epochs": 20, "batch_size": 64,
+    "model": "lstm_luong", "units": 256, "vocabulary_size": 6000, "epochs": 10, "batch_size": 64,
     "learning_rate": 2e-3, "weight_decay": 0.0, "average": 0.999, "patience": 0,
 }
 
 TRANSLATION = {
     "default": PAIRS,
+    "tatoeba_cmn_eng": {**PAIRS, "epochs": 20},
     # All words of the target are known, so that one that does not exist cannot be made of pieces.
     "sample": {**PAIRS, "units": 128, "embedding": 64, "layer_dropout": 0.1, "output_dropout": 0.1,
                "embedding_dropout": 0.1, "target_level": "word", "epochs": 40, "batch_size": 32,

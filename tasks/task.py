@@ -4,7 +4,7 @@ import numpy as np
 
 import zoo
 from export import model_card, saved_model
-from tasks import command, loop, plots, publish, report
+from tasks import command, loop, plots, precision, publish, report
 from tasks.batches import Batches, bucketed
 from tasks.run import FINGERPRINT, Run
 from tasks.split import PARTS
@@ -44,7 +44,8 @@ class Task:
         loop.deterministic(FLAGS.seed)
         corpus = self.load_corpus()
         command.fill(self.recipe(corpus))
-        head = self.untrained(corpus)
+        with precision.mixed(FLAGS.mixed_precision):
+            head = self.untrained(corpus)
         if FLAGS.init_from:
             head.start_from(zoo.load(FLAGS.init_from))
         run = Run.open(FLAGS.output_dir, self.name, self.settings(corpus), FLAGS.overwrite,
@@ -54,6 +55,8 @@ class Task:
             return report.show(run.read_json("metrics.json"))
         data = {part: self.data(head, getattr(corpus, part)) for part in PARTS}
         result = self.fit(head, data, run)
+        if FLAGS.mixed_precision:
+            head.network = precision.in_float32(head.network)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
 

@@ -112,7 +112,7 @@ class Classifier(keras.Model):
             ratios = self.ratios(ids)
         each = [member.correct(ids, ratios, training) for member in self.all_members()]
         logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
-        return logits if ratios is None else logits + self.ratios.sum(ids, ratios)
+        return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
 
     def all_members(self):
         """The networks that answer together, this one first."""
@@ -121,7 +121,7 @@ class Classifier(keras.Model):
     def correct(self, ids, ratios, training):
         """What this member alone says: [B, outputs], without the sum of the ratios."""
         y = self.output_dropout(self.read(ids, ratios, training), training=training)
-        return self.linear(y)
+        return tf.cast(self.linear(y), tf.float32)
 
     def represent(self, ids, ratios=None, training=False):
         """The fixed-size representation of a text, of all members: ids [B, T] → [B, R]."""

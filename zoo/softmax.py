@@ -38,7 +38,7 @@ class Softmax(keras.layers.Layer):
     def call(self, h, embeddings=None):
         h, kernel = self._given(h, embeddings)
         z = tf.matmul(tf.reshape(h, [-1, h.shape[-1]]), kernel, transpose_b=True)
-        z = tf.cast(z, tf.float32) + tf.convert_to_tensor(self.bias)
+        z = tf.cast(z, tf.float32) + tf.cast(self.bias, tf.float32)
         return tf.reshape(z, tf.concat([tf.shape(h)[:-1], [self.vocabulary_size]], 0))
 
     def log_probability(self, h, targets, embeddings=None):
@@ -61,9 +61,9 @@ class Softmax(keras.layers.Layer):
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self(h, embeddings))
         if smoothing:
             h, kernel = self._given(h, embeddings)
-            bias = tf.convert_to_tensor(self.bias)
-            rows = tf.gather(kernel, targets) - tf.reduce_mean(kernel, 0)
-            apart = tf.cast(tf.reduce_sum(h * rows, -1), tf.float32)
+            bias = tf.cast(self.bias, tf.float32)
+            h, kernel = tf.cast(h, tf.float32), tf.cast(kernel, tf.float32)
+            apart = tf.reduce_sum(h * (tf.gather(kernel, targets) - tf.reduce_mean(kernel, 0)), -1)
             loss += smoothing * (apart + tf.gather(bias, targets) - tf.reduce_mean(bias))
         return tf.reduce_sum(loss)
 

@@ -179,7 +179,7 @@ class Translator(keras.Model):
         if self.attends:
             memory = Memory(source["keys"], source["values"], source["source"] > 0)
             o, states, weights = self.decoder.step(x, states, memory)
-            return self.logits(o), states, weights
+            return self.logits(o), states, tf.cast(weights, tf.float32)
         o, states = self.decoder.step(x, states, source.get("vector"))
         return self.logits(o), states
 
