@@ -59,7 +59,6 @@ PAIRS = {
 
 TRANSLATION = {
     "default": PAIRS,
-    "tatoeba_cmn_eng": {**PAIRS, "epochs": 20},
     # All words of the target are known, so that one that does not exist cannot be made of pieces.
     "sample": {**PAIRS, "units": 128, "embedding": 64, "layer_dropout": 0.1, "output_dropout": 0.1,
                "embedding_dropout": 0.1, "target_level": "word", "epochs": 40, "batch_size": 32,
