@@ -215,14 +215,20 @@ def _flatbuffer(saved_model, variant):
 
 
 def reason(error):
-    """The converter's complaint in one line: the ops it has no builtin for, or its first words.
+    """The converter's complaint in one line: the ops it has no builtin for, or the one that it could not
+    do, or its first words.
 
     >>> reason(ValueError("…\\nTF Select ops: Betainc, Qr\\nDetails: …\\nCustom ops: Erfinv\\n…"))
     'no TFLite builtin for Betainc, Qr, Erfinv'
+    >>> reason(ValueError('error: loc(fused["Sort:", "a"] at fused["Call:"]): failed to lower it\\n…'))
+    'Sort: failed to lower it'
     """
     named = re.findall(r"(?:Select|Flex|Custom) ops: (.+)", str(error))
     if named:
         return f"no TFLite builtin for {', '.join(named)}"
+    place = re.search(r'fused\["(\w+):.*?(failed to .+)', str(error))
+    if place:
+        return one_line(f"{place[1]}: {place[2]}")
     return one_line(error) or repr(error)
 
 
