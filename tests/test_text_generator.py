@@ -7,20 +7,10 @@ import pytest
 import tensorflow as tf
 
 from export import saved_model, tflite
-from zoo.generator import Generator
-from zoo.subwords import Subwords
-from zoo.text_generator import SETTINGS, TextGenerator
+from heads import generator as head_of
+from zoo.text_generator import SETTINGS
 
 GREEDY = {**SETTINGS, "temperature": 0.0}
-
-
-def head_of(labels=(), **options):
-    text = Subwords.learn(["sing o muse\nthe wrath 我 of\n"], "character")
-    network = Generator(len(text), labels, units=12, embedding=6, layers=2, **options)
-    random = np.random.default_rng(1)
-    for weight in network.trainable_weights:
-        weight.assign(random.normal(size=weight.shape, scale=0.7))
-    return TextGenerator(network, text)
 
 
 @pytest.fixture(scope="module")
