@@ -150,7 +150,7 @@ class Generator(keras.Model):
     def step(self, ids, states):
         """One symbol of each text: ids [B] → logits of the next [B, V], states."""
         states, vector = self._parted(states)
-        h, after = self.decoder.step(self.embed(tf.expand_dims(ids, 1))[:, 0], states, vector)
+        h, after = self.decoder.step(self.embedding(ids), states, vector)
         return self.logits(h), self._joined(after, vector)
 
     # What the last layer says about the next symbol.
