@@ -1,6 +1,6 @@
 """How fast exported files answer, beside what Keras exports of the equal models, on this machine.
 
-    python -m benchmarks.exports [--quick] [--output_dir=runs/benchmarks]
+    python -m benchmarks.exports [--quick] [--only=tagging] [--output_dir=runs/benchmarks]
 
 Every network is built twice with the same weights, from this project's layers and from `keras.layers`,
 and exported by each side's own means: TFLite files and SavedModels by `export`, and by Keras's
@@ -46,7 +46,8 @@ from zoo.text_translator import TextTranslator
 from zoo.tokens import Tokens
 from zoo.translator import Translator
 
-FLAGS = flags.FLAGS  # those of benchmarks.layers
+FLAGS = flags.FLAGS  # those of benchmarks.layers, and
+flags.DEFINE_string("only", "", "the models whose names begin so: LSTM, GRU, classification, …")
 UNITS = 128
 WORDS, CHARACTERS, LABELS = 5000, 100, 10
 FORMATS = {"SavedModel": "tf_saved_model", "TFLite": "litert"}
@@ -377,33 +378,36 @@ def table_rows(case, kind, files, times, note):
 # What is written.
 
 def markdown(rows):
-    yield "One text, one thread. ×: the median as a share of Keras's; Δ: largest difference to its."
-    yield ""
-    yield "| model | T | file | kB | median, ms | p95, ms | × | Δ |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for row in rows:
-        if "note" in row:
-            yield f"| {row['model']} | {row['T']} | {row['file']} | {row['note']} | | | | |"
-            continue
-        share = f"{row['share']:.2f} | {row['difference']:.0e}" if "share" in row else " | "
-        yield (f"| {row['model']} | {row['T']} | {row['file']} | {row['bytes'] / 1e3:,.0f} "
-               f"| {row['milliseconds']:.3f} | {row['p95']:.3f} | {share} |")
+    return "\n".join([
+        "One text, one thread. ×: the median as a share of Keras's; Δ: largest difference to its.", "",
+        "| model | T | file | kB | median, ms | p95, ms | × | Δ |", "|---|---|---|---|---|---|---|---|",
+        *map(line, rows), ""])
+
+
+def line(row):
+    start = f"| {row['model']} | {row['T']} | {row['file']} | "
+    if "note" in row:
+        return f"{start}{row['note']} | | | | |"
+    share = f"{row['share']:.2f} | {row['difference']:.0e}" if "share" in row else " | "
+    return (f"{start}{row['bytes'] / 1e3:,.0f} | {row['milliseconds']:.3f} | {row['p95']:.3f} "
+            f"| {share} |")
 
 
 def main(_):
     rows = []
     with tempfile.TemporaryDirectory() as exported.folder:
         for case in (*layer_cases(), *head_cases()):
-            rows += measured(case)
-            print(f"{case.name}, T = {case.T}", flush=True)
+            found = measured(case) if case.name.startswith(FLAGS.only) else []
+            if found:
+                print(*map(line, found), sep="\n", flush=True)
+            rows += found
     folder = pathlib.Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "exports.md").write_text("\n".join([*markdown(rows), ""]))
+    (folder / "exports.md").write_text(markdown(rows))
     with open(folder / "exports.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    print("\n".join(markdown(rows)))
     print(f"wrote {folder}/exports.md and exports.csv")
 
 
