@@ -7,7 +7,8 @@ An engine is a module with two functions:
 
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
 cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built
-with, so that an exported graph holds stock TensorFlow ops only; for TFLite as `lite` writes it.
+with, so that an exported graph holds stock TensorFlow ops only: as `lite` writes it for TFLite, or beside
+the operation that `block` takes for a SavedModel.
 """
 
 import contextlib
@@ -17,9 +18,9 @@ import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
 from zoo import recurrence
-from zoo.engines import cudnn, lite, native
+from zoo.engines import block, cudnn, lite, native
 
-ENGINES = {"cudnn": cudnn, "native": native, "loop": recurrence, "lite": lite}
+ENGINES = {"cudnn": cudnn, "native": native, "loop": recurrence, "block": block, "lite": lite}
 
 SAVERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite")
 
@@ -29,7 +30,7 @@ _exporting = None
 
 @contextlib.contextmanager
 def exporting(engine="loop"):
-    """Run every layer on the loop, or on "lite", while a graph is traced for export."""
+    """Run every layer on the loop, on "block" or on "lite", while a graph is traced for export."""
     global _exporting
     before, _exporting = _exporting, engine
     try:
