@@ -155,12 +155,12 @@ def tagger(name):
     return TextTagger(network, text)
 
 
-def generator(labels=(), **options):
-    """A language model of characters, untrained."""
+def generator(labels=(), tokenizer="character", **options):
+    """A language model, untrained."""
     from zoo.generator import Generator
     from zoo.subwords import Subwords
     from zoo.text_generator import TextGenerator
-    text = Subwords.learn(["sing o muse\nthe wrath 我 of\n"], "character")
+    text = Subwords.learn(["sing o muse\nthe wrath 我 of\n"], tokenizer)
     network = Generator(len(text), labels, units=12, embedding=6, layers=2, **options)
     random = np.random.default_rng(1)
     for weight in network.trainable_weights:

@@ -216,6 +216,13 @@ def test_a_text_goes_on_as_the_heads(writing, text, settings):
     assert model(text, length=30, **settings) == {"text": continued(head, text, 30, **settings)}
 
 
+def test_words_go_on_inside_their_line(tmp_path):
+    head = generator(tokenizer="word")
+    model = run.load(on_device(head, tmp_path / "device"))
+    assert model("sing o")["text"] == continued(head, "sing o", text_generator.LENGTH)
+    assert model("sing o")["text"].startswith(" ")
+
+
 def test_texts_follow_from_labels_as_the_heads(tmp_path):
     head = generator(["ode", "epic"], vector="every")
     model = run.load(on_device(head, tmp_path / "device"))
