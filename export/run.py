@@ -28,6 +28,9 @@ IDEOGRAPHS = re.compile(
 NEW_LETTERS = re.compile("([\u2c2f\u2c5f\ua7c0\ua7c1\ua7d0-\ua7dc\ua7f2-\ua7f4\U00010570-\U000105bc"
                          "\U00010780-\U000107ba\U0001df00-\U0001df2a])")
 
+# Malformed, but one character to the patterns of the SavedModel.
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+
 # Patterns over the letters that `kind` gives to characters.
 WORD = (r"d+(?:\.d+)+"                                  # 3.14  1,000,000
         r"|[adm]+(?:['j][adm]+)*"                       # don't  2nd  naïve
@@ -194,10 +197,11 @@ class Reader:
 
     def tokens(self, text):
         """[(token, start, end)], places in bytes."""
-        text = text.replace(b"\0", b" ").decode("utf-8", "surrogateescape")
-        spans = cut(text, self.settings["tokenizer"])
-        sizes = np.cumsum([0, *(len(c.encode("utf-8", "surrogateescape")) for c in text)])
-        return [(text[start:end], int(sizes[start]), int(sizes[end])) for start, end in spans]
+        text = text.replace(b"\0", b" ")
+        seen = SURROGATE.sub("\ue000".encode(), text).decode("utf-8", "surrogateescape")
+        sizes = np.cumsum([0, *(len(c.encode("utf-8", "surrogateescape")) for c in seen)])
+        places = [sizes[[start, end]].tolist() for start, end in cut(seen, self.settings["tokenizer"])]
+        return [(text[start:end].decode("utf-8", "replace"), start, end) for start, end in places]
 
     def key(self, token):
         """A token as the vocabulary has it."""

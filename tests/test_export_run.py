@@ -84,7 +84,7 @@ def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, tokeni
 @pytest.mark.parametrize("tokenizer, lowercase, digits", [
     ("word", True, True), ("space", False, True), ("character", True, False)])
 def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenizer, lowercase, digits):
-    texts = strings(COUNT // 2, seed=2) + [b"", b" "]
+    texts = strings(COUNT // 2, seed=2) + [b"", b" ", b"a\xed\xa9\x9fb. \xed\xb2\x80 \xed\xa0"]
     known = [*WORDS[:-1], "77", "a"]
     text = Tokens.learn([known], tokenizer=tokenizer, lowercase=lowercase, digits=digits,
                         max_characters=5)
