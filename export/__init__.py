@@ -71,10 +71,10 @@ def plain_variables(head):
     return [v if isinstance(v, tf.Variable) else v.value for v in head.variables]
 
 
-def stock_ops():
-    """The context to trace in: recurrent layers take the engine of stock TensorFlow ops."""
+def stock_ops(engine="loop"):
+    """The context to trace in: recurrent layers take an engine of stock TensorFlow ops."""
     from zoo import engines
-    return engines.exporting()
+    return engines.exporting(engine)
 
 
 def _remove_abandoned(folder):

@@ -1,10 +1,13 @@
 """Answers texts with a TFLite file: one module that needs NumPy and ai-edge-litert, and can be copied.
 
-    python run.py model_int8.tflite "not bad at all"
+    python run.py model_int8.tflite "not bad at all"                          classifies, or tags
+    python run.py model_int8.tflite "It was " --length=500 --temperature=0.7  goes on; from a label: label
+    python run.py model_int8.tflite "我爱中国" --width=5                      translates
 
 Beside the file it expects what was exported with it: model.json, text.json, vocabulary.txt and, for
-tokens, alphabet.txt. The tokenisers are those of the SavedModel, character by character, written with
-Python's `unicodedata`: characters newer than that (`unicodedata.unidata_version`) may be cut otherwise.
+tokens, alphabet.txt; of a translator all that begins with source_ and target_. The tokenisers are those
+of the SavedModel, character by character, written with Python's `unicodedata`: characters newer than
+that (`unicodedata.unidata_version`) may be cut otherwise.
 """
 import functools
 import json
@@ -25,15 +28,20 @@ IDEOGRAPHS = re.compile(
 NEW_LETTERS = re.compile("([\u2c2f\u2c5f\ua7c0\ua7c1\ua7d0-\ua7dc\ua7f2-\ua7f4\U00010570-\U000105bc"
                          "\U00010780-\U000107ba\U0001df00-\U0001df2a])")
 
+# Malformed, but one character to the patterns of the SavedModel.
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+
 # Patterns over the letters that `kind` gives to characters.
 WORD = (r"d+(?:\.d+)+"                                  # 3.14  1,000,000
         r"|[adm]+(?:['j][adm]+)*"                       # don't  2nd  naïve
         r"|rr"                                          # a flag is two letters
-        r"|[^ ](?:[mtg]|j[srt])*")                      # anything else, one by one
-PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]"}
+        r"|[^ _](?:[mtg]|j[srt])*")                     # anything else, one by one
+# _ is a plain space where it may belong to the word after it, as it does in a text that is written.
+PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]", "piece": f"_?(?:{WORD})|[ _]"}
 
-
-MOST_BYTES = 100  # A longer word is unknown to the word pieces.
+RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
+UNKNOWN, START, END = 1, 2, 3
+MOST_BYTES = 100, 2**20  # A longer word is unknown to word pieces: of a text that is read, or written.
 
 
 @functools.lru_cache(None)
@@ -65,6 +73,8 @@ def cut(text, tokenizer="word"):
     ['It’s', '3.5', 'stars', ':', '很', '好', '!']
     """
     kinds = "".join(map(kind, text))
+    if tokenizer == "piece":
+        kinds = "".join("_" if character == " " else letter for character, letter in zip(text, kinds))
     return [match.span() for match in re.finditer(PATTERNS[tokenizer], kinds)]
 
 
@@ -91,12 +101,14 @@ def read_lines(path):
 
 
 class Reader:
-    """From texts to what a signature takes. Args: folder of the exported files."""
+    """From texts to what a signature takes, and back. Args: folder of the exported files; "source_" …"""
 
-    def __init__(self, folder):
+    def __init__(self, folder, side=""):
         folder = pathlib.Path(folder)
-        self.settings = json.loads(need(folder / "text.json").read_text())
-        self.words = read_lines(need(folder / "vocabulary.txt"))
+        self.settings = json.loads(need(folder / f"{side}text.json").read_text())
+        self.words = read_lines(need(folder / f"{side}vocabulary.txt"))
+        self.longest = max(map(len, self.words))
+        self.writes = self.words.get(b"[START]") == START
         alphabet = folder / "alphabet.txt"
         self.alphabet = read_lines(alphabet) if alphabet.exists() else None
         sizes = self.settings.get("sizes") or [self.settings["size"]]
@@ -107,7 +119,7 @@ class Reader:
 
     def __call__(self, text):
         """{input: array [1, …]} of a text, bytes or str, and, for a tagger, its [(token, start, end)]."""
-        text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+        text = encoded(text)
         if self.alphabet is None:
             return {"ids": padded([self.ids(text)])}, None
         tokens = self.tokens(text)
@@ -119,40 +131,77 @@ class Reader:
 
     def ids(self, text):
         """Ids of a text's tokens, by its tokeniser."""
-        name, limit = self.settings["tokenizer"], self.settings["max_length"]
+        return [n for _, ids in self.parts(text) for n in ids][:self.settings["max_length"]]
+
+    def parts(self, text):
+        """[(word, the ids of its pieces)] of a text."""
         text = normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
-        if name in ("word", "subword"):
-            words = [text[start:end].replace("\u2019", "'").encode() for start, end in cut(text)]
-        else:
-            words = [c.encode() for c in text] if name == "character" else \
+        ids = self.pieces if self.settings["tokenizer"] == "subword" else self.one
+        return [(word, ids(word)) for word in self.split(text)]
+
+    def split(self, text):
+        """A text's words, characters or bytes, as bytes."""
+        name = self.settings["tokenizer"]
+        if name == "separated":
+            words = text.replace("\n", " \0 ").encode().split()
+            return [b"\n" if word == b"\0" else b" " + word for word in words]
+        if name in ("character", "byte"):
+            return [c.encode() for c in text] if name == "character" else \
                 [bytes([byte]) for byte in text.encode()]
-        if name == "subword":
-            return [piece for word in words for piece in self.pieces(word)][:limit]
-        return [self.words.get(word, 1) for word in words[:limit]]
+        if self.writes:  # A line begins with a space, as any other word.
+            text = re.sub("(?m)^(?=[^\n])", " ", text)
+            return [text[start:end].encode() for start, end in cut(text, "piece")]
+        return [text[start:end].replace("\u2019", "'").encode() for start, end in cut(text)]
+
+    def one(self, word):
+        """The id of a word, as a list."""
+        return [self.words.get(word, UNKNOWN)]
 
     def pieces(self, word):
         """The longest known piece first, what follows as ##piece; [1] if some part is unknown."""
-        if len(word) > MOST_BYTES:
-            return [1]
-        word, found = word.decode(), []
-        while word:
-            marks = "##" if found else ""
-            pieces = ((marks + word[:n]).encode() for n in range(len(word), 0, -1))
-            piece = next((piece for piece in pieces if piece in self.words), None)
-            if piece is None:
-                return [1]
-            found.append(self.words[piece])
-            word = word[len(piece.decode()) - len(marks):]
+        if len(word) > MOST_BYTES[self.writes]:
+            return [UNKNOWN]
+        word, found, start = word.decode(), [], 0
+        while start < len(word):
+            marks = "##" if start else ""
+            ends = range(min(len(word), start + self.longest), start, -1)
+            end = next((end for end in ends if (marks + word[start:end]).encode() in self.words), None)
+            if end is None:
+                return [UNKNOWN]
+            found.append(self.words[(marks + word[start:end]).encode()])
+            start = end
         return found
+
+    def text(self, ids, unknown=None, inside=False):
+        """The text that ids stand for, up to the end.
+
+        Args:    unknown  what each id would be if it is that of an unknown word
+                 inside   whether the text goes on inside a line, where a first space is one
+        """
+        characters, subwords = (self.settings["tokenizer"] == name for name in ("character", "subword"))
+        tokens, said = list(self.words), []
+        for n, id in enumerate(ids):
+            if id == END:
+                break
+            if id == UNKNOWN:
+                word = "\ufffd" if unknown is None else unknown[n].strip().decode()
+                said.append(word if characters else f" {word}")
+            elif id >= RESERVED:
+                token = tokens[id].decode("utf-8", "replace")
+                said.append(token.removeprefix("##") if subwords else token)
+        if characters:
+            return "".join(said)
+        return re.sub("\n " if inside else "(?m)^ ", "\n" if inside else "", "".join(said))
 
     # A text token by token.
 
     def tokens(self, text):
         """[(token, start, end)], places in bytes."""
-        text = text.replace(b"\0", b" ").decode("utf-8", "surrogateescape")
-        spans = cut(text, self.settings["tokenizer"])
-        sizes = np.cumsum([0, *(len(c.encode("utf-8", "surrogateescape")) for c in text)])
-        return [(text[start:end], int(sizes[start]), int(sizes[end])) for start, end in spans]
+        text = text.replace(b"\0", b" ")
+        seen = SURROGATE.sub("\ue000".encode(), text).decode("utf-8", "surrogateescape")
+        sizes = np.cumsum([0, *(len(c.encode("utf-8", "surrogateescape")) for c in seen)])
+        places = [sizes[[start, end]].tolist() for start, end in cut(seen, self.settings["tokenizer"])]
+        return [(text[start:end].decode("utf-8", "replace"), start, end) for start, end in places]
 
     def key(self, token):
         """A token as the vocabulary has it."""
@@ -207,28 +256,47 @@ def need(path):
 
 
 class Model:
-    """`Model("model_int8.tflite")(text)` → a dictionary. Raises FileNotFoundError, ValueError."""
+    """What every file has, and what a classifier or a tagger answers: `Model(path)(text)`, a dictionary.
+
+    `options` are the settings of a call, with what they are where nobody says others.
+    Raises:  FileNotFoundError, ValueError
+    """
+
+    options = {}
 
     def __init__(self, path):
         self.path = need(pathlib.Path(path))
-        self.read = Reader(self.path.parent)
-        self.facts = json.loads(need(self.path.parent / "model.json").read_text(encoding="utf-8"))
+        self.facts = facts_of(self.path)
+        self.open(self.path.parent)
+
+    def open(self, folder):
+        """Read the vocabularies."""
+        self.read = Reader(folder)
 
     def __call__(self, text):
         inputs, tokens = self.read(text)
-        runner = self.runner()
+        answer = self.ask("ids", **inputs)
+        return self.readable({name: value[0] for name, value in answer.items()}, tokens)
+
+    def ask(self, signature, **inputs):
+        """The answer of a signature: {output: array}; it takes of the inputs what it knows."""
+        runner = self.runner(signature)
         wanted = runner.get_input_details()
         if not set(wanted) <= set(inputs):
             raise ValueError(f"expected a file that takes {', '.join(inputs)}, received one that takes "
                              f"{', '.join(sorted(wanted))}")
-        arrays = {name: fitted(inputs[name], details["shape_signature"])
-                  for name, details in wanted.items()}
-        return self.readable({name: value[0] for name, value in runner(**arrays).items()}, tokens)
+        return runner(**{name: fitted(np.asarray(inputs[name], details["dtype"]),
+                                      details["shape_signature"]) for name, details in wanted.items()})
 
-    def runner(self):
-        """A new one for every text: a resized interpreter can answer from stale memory."""
+    def runner(self, signature="ids"):
+        """A new one for every question: a resized interpreter can answer from stale memory."""
         from ai_edge_litert.interpreter import Interpreter
-        return Interpreter(model_path=str(self.path)).get_signature_runner("ids")
+        interpreter = Interpreter(model_path=str(self.path))
+        known = sorted(interpreter.get_signature_list())
+        if signature not in known:
+            raise ValueError(f"expected a file with the signature {signature}, received one with "
+                             f"{', '.join(known)}")
+        return interpreter.get_signature_runner(signature)
 
     def readable(self, answer, tokens):
         """Numbers by their labels, tags by their tokens; anything else as it is."""
@@ -247,6 +315,91 @@ class Model:
         return {name: value.tolist() for name, value in answer.items()}
 
 
+class Generator(Model):
+    """Goes on with a text, or writes one from a label: `Generator(path)("It was ")` → {"text"}.
+
+    Temperature 0 is greedy; the same seed gives the same text. A file of fixed shapes writes at the most
+    as many symbols as it was made for.
+    """
+
+    options = {"length": 200, "seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0,
+               "repetition_penalty": 1.0}
+
+    def __call__(self, asked, length=200, seed=0, **settings):
+        at_least_one(length=length)
+        last, states = self.begin(asked)
+        uniform = np.random.default_rng(seed).random((1, length), np.float32)
+        settings = {**self.options, **settings}
+        written = self.ask("generate_ids", ids=[last], uniform=uniform, **states, **settings)
+        return {"text": self.read.text(written["ids"][0, :length], inside=not self.facts["labels"])}
+
+    def begin(self, asked):
+        """The last id of a text, and the states before it: {name: array [1, H]}."""
+        labels = self.facts["labels"]
+        if labels and asked not in labels:
+            raise ValueError(f"expected a label among {', '.join(labels)}, received {asked!r}")
+        ids = [START] + ([] if labels else self.read.ids(encoded(asked)))
+        states = self.ask("init", ids=[START], label=[labels.index(asked) if labels else 0])
+        # What is read is what comes before each id: the states never include the last.
+        size = self.runner("ids").get_input_details()["ids"]["shape_signature"][1]
+        size = len(ids) if size < 0 else size
+        for n in range(0, len(ids) - 1, size):
+            some = padded([ids[n + 1:n + 1 + size]])
+            answer = self.ask("ids", ids=some, previous=[ids[n]], **states)
+            states = {name: answer[name] for name in states}
+        return ids[-1], states
+
+
+class Translator(Model):
+    """Translates a text: `Translator(path)("我爱中国")` → {"translation", "score"}. Width 1 is greedy.
+
+    With attention an unknown word is that of the source which was looked at most.
+    """
+
+    options = {"width": 5, "alpha": 0.75}
+
+    def open(self, folder):
+        """Read the vocabularies."""
+        self.read, self.target = Reader(folder, "source_"), Reader(folder, "target_")
+
+    def __call__(self, text, width=5, alpha=0.75):
+        at_least_one(width=width)
+        text = encoded(text)
+        ids = padded([self.read.ids(text)])
+        found = self.ask("beam", ids=ids, width=width, alpha=alpha)
+        best, unknown = found["ids"][0, 0], None
+        if "alignments" in found:
+            words = [word for word, pieces in self.read.parts(text) for _ in pieces]
+            places = found["alignments"][0, 0, :, :ids.shape[1]].argmax(-1)
+            unknown = [words[place] if place < len(words) else b"" for place in places]
+        return {"translation": self.target.text(best, unknown), "score": float(found["scores"][0, 0])}
+
+
+HEADS = {"generator": Generator, "translator": Translator}
+
+
+def load(path):
+    """The model of a TFLite file. Raises FileNotFoundError, ValueError."""
+    return HEADS.get(facts_of(need(pathlib.Path(path))).get("head"), Model)(path)
+
+
+def facts_of(path):
+    """What model.json says, beside the TFLite file."""
+    return json.loads(need(path.parent / "model.json").read_text(encoding="utf-8"))
+
+
+def encoded(text):
+    """A text as bytes."""
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+
+
+def at_least_one(**numbers):
+    """ValueError for less."""
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name}: expected at least 1, received {number}")
+
+
 def fitted(array, shape):
     """An array cut and padded to the sizes that a file fixes; -1 is any size."""
     sizes = [have if want < 0 else want for have, want in zip(array.shape, shape)]
@@ -256,13 +409,32 @@ def fitted(array, shape):
     return fixed
 
 
+def parsed(arguments, options):
+    """Texts, and the settings that stand among them as --name=value.
+
+    >>> parsed(["It was ", "--length=20"], {"length": 200})
+    (['It was '], {'length': 20})
+    """
+    found = [(argument, re.fullmatch(r"--(\w+)=(.*)", argument, re.S)) for argument in arguments]
+    settings = {}
+    for name, value in (match.groups() for _, match in found if match):
+        if name not in options:
+            raise ValueError(f"expected options among {', '.join(options) or 'none'}, received --{name}")
+        try:
+            settings[name] = type(options[name])(value)
+        except ValueError:
+            raise ValueError(f"--{name}: expected a number, received {value!r}") from None
+    return [argument for argument, match in found if not match], settings
+
+
 def main(arguments):
     """Print a line of JSON for every text."""
     if len(arguments) < 2:
         raise ValueError("expected a TFLite file and texts: run.py model.tflite \"not bad at all\"")
-    model = Model(arguments[0])
-    for text in arguments[1:]:
-        print(json.dumps(model(text), ensure_ascii=False))
+    model = load(arguments[0])
+    texts, settings = parsed(arguments[1:], model.options)
+    for text in texts:
+        print(json.dumps(model(text, **settings), ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
              differs from the head's by more than 1e-5, a folder that cannot be written
     """
     start = time.perf_counter()
-    with unfinished(folder) as work, stock_ops():
+    with unfinished(folder) as work, stock_ops("block"):
         signatures = head.signatures()
         answers = answers_of(head, signatures, examples)
         _save(head, signatures, work)

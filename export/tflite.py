@@ -149,7 +149,7 @@ def _save(head, path, changed=lambda signatures: signatures):
     module.weights = plain_variables(head)
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     try:
-        with stock_ops():
+        with stock_ops("lite"):
             tf.saved_model.save(module, str(path), changed(head.lite_signatures()), options)
     except tf.errors.OpError as error:
         raise cannot_write(path.parent.parent, error) from None

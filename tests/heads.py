@@ -153,3 +153,31 @@ def tagger(name):
     for weight in network.trainable_weights:
         weight.assign(random.normal(0, 0.5, weight.shape))
     return TextTagger(network, text)
+
+
+def generator(labels=(), tokenizer="character", **options):
+    """A language model, untrained."""
+    from zoo.generator import Generator
+    from zoo.subwords import Subwords
+    from zoo.text_generator import TextGenerator
+    text = Subwords.learn(["sing o muse\nthe wrath 我 of\n"], tokenizer)
+    network = Generator(len(text), labels, units=12, embedding=6, layers=2, **options)
+    random = np.random.default_rng(1)
+    for weight in network.trainable_weights:
+        weight.assign(random.normal(size=weight.shape, scale=0.7))
+    return TextGenerator(network, text)
+
+
+def translator(**options):
+    """A translator from characters to words, untrained."""
+    from zoo.subwords import Subwords
+    from zoo.text_pair import TextPair
+    from zoo.text_translator import TextTranslator
+    from zoo.translator import Translator
+    text = TextPair(Subwords.learn(["我爱中国他不茶好"], "character"),
+                    Subwords.learn(["I love China .", "he does not love tea"], "word"))
+    network = Translator(len(text.source), len(text.target), units=8, embedding=6, **options)
+    random = np.random.default_rng(2)
+    for weight in network.trainable_weights:
+        weight.assign(random.normal(size=weight.shape, scale=0.8))
+    return TextTranslator(network, text)

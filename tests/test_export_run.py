@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import run, tflite
-from heads import classifier, tagger
+from export import fixed_shapes, run, tflite
+from heads import classifier, generator, tagger, translator
+from zoo import text_generator, text_translator
+from zoo.subwords import GENERATED, Subwords
 from zoo.text import IDEOGRAPHS, Text
 from zoo.tokens import SHAPES, Tokens
 
@@ -61,10 +63,28 @@ def test_ids_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
     assert read(b"")[0]["ids"].tolist() == [[0]]
 
 
+@pytest.mark.parametrize("tokenizer, lowercase, limit", [
+    ("subword", False, None), ("word", True, None), ("separated", False, 6), ("character", False, None)])
+def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, tokenizer, lowercase, limit):
+    texts = strings(COUNT, seed=3) + [b"\n\n a\n  b\x0b\x85c \n", "dont" * 40, "\u2028a \xa0b\x1cc"]
+    known = strings(300, seed=1) + [" ".join(WORDS).encode()] * 3
+    text = Subwords.learn(known, tokenizer, size=600, lowercase=lowercase, max_length=limit)
+    read = written(text, tmp_path)
+    wanted = text(texts).to_list()
+    different = [t for t, ids in zip(texts, wanted) if read.ids(run.encoded(t)) != ids]
+    assert not different, (len(different), different[:3])
+    assert len({n for ids in wanted for n in ids}) > 50
+    draw = np.random.default_rng(0)
+    ids = [[*row, *draw.integers(0, len(text), 3)] for row in wanted]
+    for inside in (False, True):
+        said = text.strings(tf.ragged.constant(ids, dtype=tf.int32), inside=inside).numpy()
+        assert [read.text(row, inside=inside) for row in ids] == [one.decode() for one in said]
+
+
 @pytest.mark.parametrize("tokenizer, lowercase, digits", [
     ("word", True, True), ("space", False, True), ("character", True, False)])
 def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenizer, lowercase, digits):
-    texts = strings(COUNT // 2, seed=2) + [b"", b" "]
+    texts = strings(COUNT // 2, seed=2) + [b"", b" ", b"a\xed\xa9\x9fb. \xed\xb2\x80 \xed\xa0"]
     known = [*WORDS[:-1], "77", "a"]
     text = Tokens.learn([known], tokenizer=tokenizer, lowercase=lowercase, digits=digits,
                         max_characters=5)
@@ -126,10 +146,10 @@ def test_arrays_fit_what_a_file_fixes():
     assert run.fitted(ids, [1, 7]).tolist() == [[1, 2, 3, 4, 5, 0, 0]]
 
 
-def on_device(head, folder, name="float32"):
+def on_device(head, folder, name="float32", changed=lambda signatures: signatures):
     """The head's TFLite file with all that was exported beside it, and a copy of the module."""
     folder.mkdir()
-    tflite._save(head, folder / "model")
+    tflite._save(head, folder / "model", changed)
     (folder / f"{name}.tflite").write_bytes(tflite._flatbuffer(folder / "model", "float32"))
     shutil.rmtree(folder / "model")
     for file, text in head.assets().items():
@@ -171,6 +191,106 @@ def test_tags_equal_the_heads(tmp_path):
         for name, key in (("token", "tokens"), ("tag", "tags"), ("start", "start"), ("end", "end")):
             assert [one[name] for one in answer] == wanted[key]
         assert [one["probability"] for one in answer] == pytest.approx(wanted["probability"], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def writing(tmp_path_factory):
+    head = generator()
+    return head, run.load(on_device(head, tmp_path_factory.mktemp("writing") / "device"))
+
+
+def continued(head, text, length, seed=0, label=None, **settings):
+    """What the head writes by the numbers that the module draws."""
+    uniform = np.random.default_rng(seed).random((1, length), np.float32)
+    label = None if label is None else tf.constant([label])
+    settings = {**text_generator.SETTINGS, **settings}
+    return head.go_on(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
+
+
+@pytest.mark.parametrize("text", ["sing o muse\nthe", "", "\n", "我 x?"])
+@pytest.mark.parametrize("settings", [
+    {}, {"temperature": 0.0}, {"temperature": 1.3, "top_k": 5, "repetition_penalty": 1.5},
+    {"typical": 0.6, "seed": 7}, {"top_p": 0.5}])
+def test_a_text_goes_on_as_the_heads(writing, text, settings):
+    head, model = writing
+    assert model(text, length=30, **settings) == {"text": continued(head, text, 30, **settings)}
+
+
+def test_words_go_on_inside_their_line(tmp_path):
+    head = generator(tokenizer="word")
+    model = run.load(on_device(head, tmp_path / "device"))
+    assert model("sing o")["text"] == continued(head, "sing o", text_generator.LENGTH)
+    assert model("sing o")["text"].startswith(" ")
+
+
+def test_texts_follow_from_labels_as_the_heads(tmp_path):
+    head = generator(["ode", "epic"], vector="every")
+    model = run.load(on_device(head, tmp_path / "device"))
+    for label in head.labels:
+        assert model(label)["text"] == continued(head, "", text_generator.LENGTH, label=label)
+    assert model("ode") != model("epic")
+    with pytest.raises(ValueError, match="expected a label among ode, epic, received 'odd'"):
+        model("odd")
+
+
+def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path):
+    head, model = writing
+    tflite._save(head, tmp_path / "model", lambda free: fixed_shapes.fixed(free, 7))
+    path = model.path.with_name("static.tflite")
+    path.write_bytes(tflite._flatbuffer(tmp_path / "model", tflite.STATIC))
+    for text in ("", "o", "the wra", "the wrat", "sing o muse\nthe wrath of o"):
+        assert run.load(path)(text, length=5) == model(text, length=5)
+    assert run.load(path)("o", length=20) == model("o", length=7)
+
+
+@pytest.mark.parametrize("options", [{}, {"attention": "none"}])
+def test_translations_equal_the_heads_unknown_words_too(tmp_path, options):
+    head = translator(**options)
+    if head.network.attends:  # so that unknown words are said
+        bias = np.zeros(len(head.text.target), np.float32)
+        bias[GENERATED.index("[UNK]")] = 9.0
+        head.network.softmax.bias.assign(bias)
+    answer = tf.function(lambda text, width, alpha: head.n_best(text, width, alpha), input_signature=[
+        tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int32), tf.TensorSpec([])])
+    model = run.load(on_device(head, tmp_path / "device", changed=lambda all: {"beam": all["beam"]}))
+    for text in ["我爱中国", "", "茶好 猫", "猫狗他不爱茶"]:
+        for settings in ({}, {"width": 1, "alpha": 0.0}):
+            found = model(text, **settings)
+            wanted = answer([text], *{**text_translator.DEFAULTS, **settings}.values())
+            assert found["translation"] == wanted["translations"][0, 0].numpy().decode()
+            assert found["score"] == pytest.approx(float(wanted["scores"][0, 0]), abs=1e-4)
+    if head.network.attends:
+        assert "猫" in model("猫")["translation"]
+
+
+def test_settings_are_the_heads_where_nobody_says_others():
+    options = dict(run.Generator.options)
+    assert options.pop("seed") == 0 and options.pop("length") == text_generator.LENGTH
+    assert options == text_generator.SETTINGS and run.Translator.options == text_translator.DEFAULTS
+
+
+def test_a_copy_of_the_module_writes_by_its_options(writing):
+    head, model = writing
+    ran = alone(model.path.parent, model.path.name, "the ", "--length=9", "--temperature=0", "o")
+    assert ran.returncode == 0, ran.stderr.decode()[-500:]
+    assert [json.loads(line)["text"] for line in ran.stdout.splitlines()] == \
+        [continued(head, text, 9, temperature=0.0) for text in ("the ", "o")]
+
+
+@pytest.mark.parametrize("option, said", [
+    ("--lenght=9", b"expected options among length, seed, temperature"),
+    ("--length=many", b"--length: expected a number, received 'many'"),
+    ("--length=0", b"length: expected at least 1, received 0")])
+def test_bad_options_are_one_clear_line(writing, option, said):
+    folder, name = writing[1].path.parent, writing[1].path.name
+    ran = alone(folder, name, "the", option)
+    assert ran.returncode == 2 and said in ran.stderr, ran.stderr
+
+
+def test_a_file_without_the_signature_says_what_it_has(writing):
+    path = writing[1].path
+    with pytest.raises(ValueError, match="with the signature beam, .* generate_ids, ids, init, step"):
+        run.Model(path).ask("beam")
 
 
 @pytest.mark.parametrize("facts, answer, right", [

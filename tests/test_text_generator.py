@@ -1,26 +1,19 @@
 """The head of language models: scores, prompts, choices, and the same text from every runtime."""
 
 import itertools
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from export import saved_model, tflite
-from zoo.generator import Generator
-from zoo.subwords import Subwords
-from zoo.text_generator import SETTINGS, TextGenerator
+from heads import generator as head_of, translator
+from zoo.text_generator import SETTINGS
 
 GREEDY = {**SETTINGS, "temperature": 0.0}
-
-
-def head_of(labels=(), **options):
-    text = Subwords.learn(["sing o muse\nthe wrath 我 of\n"], "character")
-    network = Generator(len(text), labels, units=12, embedding=6, layers=2, **options)
-    random = np.random.default_rng(1)
-    for weight in network.trainable_weights:
-        weight.assign(random.normal(size=weight.shape, scale=0.7))
-    return TextGenerator(network, text)
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +138,12 @@ def test_a_beam_finds_the_likeliest_of_all_texts(labelled):
 def test_serving_answers_the_same_at_every_call(plain):
     first, second = plain.predict(["the"]), plain.predict(["the"])
     assert first == second and len(first[0]["text"]) > 100
+
+
+@pytest.mark.parametrize("make", [head_of, translator])
+def test_a_process_that_imports_zoo_alone_loads_it(make, tmp_path):
+    make().save(tmp_path)
+    code = f"import zoo; zoo.load({str(tmp_path)!r})"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parents[1],
+                         capture_output=True)
+    assert ran.returncode == 0, ran.stderr.decode()[-300:]

@@ -6,11 +6,8 @@ import tensorflow as tf
 
 import zoo
 from export import saved_model, stock_ops
-from heads import as_lite
+from heads import as_lite, translator as head_of
 from zoo.subwords import GENERATED, Subwords
-from zoo.text_pair import TextPair
-from zoo.text_translator import TextTranslator
-from zoo.translator import Translator
 
 TEXTS = ["我爱中国", "", "茶好 猫", "他不爱茶"]
 NO = {"attention": "none"}
@@ -18,20 +15,6 @@ KINDS = {
     "luong": {},
     "bahdanau": {"attention": "additive", "feeds": "context", "cell": "gru", "coverage": True},
     "every": {**NO, "vector": "every"}}
-
-
-def text_pair():
-    return TextPair(Subwords.learn(["我爱中国他不茶好"], "character"),
-                    Subwords.learn(["I love China .", "he does not love tea"], "word"))
-
-
-def head_of(**options):
-    text = text_pair()
-    network = Translator(len(text.source), len(text.target), units=8, embedding=6, **options)
-    random = np.random.default_rng(2)
-    for weight in network.trainable_weights:
-        weight.assign(random.normal(size=weight.shape, scale=0.8))
-    return TextTranslator(network, text)
 
 
 @pytest.fixture(scope="module", params=KINDS)

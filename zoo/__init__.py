@@ -37,6 +37,7 @@ def head_class(folder):
     """The class of the trained model of a run; raises as `load`."""
     import json
     import pathlib
+    from zoo import generator, translator  # noqa: F401, Keras looks for the saved networks' classes
     from zoo.classifier import TextClassifier
     from zoo.tagger import TextTagger
     from zoo.text_generator import TextGenerator

@@ -50,12 +50,16 @@ class Timing:
 
     def time_major(self):
         """The same with time-major arrays: mask [T, B, 1], zoneout [T, B, H]."""
+        mask = None if self.mask is None else tf.expand_dims(self.mask, -1)
+        return dataclasses.replace(self, mask=mask).changed(self.in_time)
+
+    def changed(self, change):
+        """The same with change(array) for every array that has a time axis."""
         mask, zoneout = self.mask, self.zoneout
         if mask is not None:
-            mask = self.in_time(tf.expand_dims(mask, -1))
+            mask = change(mask)
         if zoneout is not None:
-            zoneout = tuple(share if share.shape.rank == 0 else self.in_time(share)
-                            for share in zoneout)
+            zoneout = tuple(share if share.shape.rank == 0 else change(share) for share in zoneout)
         return dataclasses.replace(self, mask=mask, zoneout=zoneout)
 
 
@@ -90,12 +94,12 @@ def recur(cell, x_gates, states, timing, return_sequences):
     def recurrence(x_gates, *tensors):
         states, weights = tensors[:count], tensors[count:]
         collect = count if keep else int(return_sequences)
-        sequences, final = _scan(cell, x_gates, states, weights, timing, collect)
+        sequences, final = scan(cell, x_gates, states, weights, timing, collect)
 
         def gradient(*upstream):
             kept = sequences
             if not keep:
-                kept, _ = _scan(cell, x_gates, states, weights, timing, count)
+                kept, _ = scan(cell, x_gates, states, weights, timing, count)
             dy = upstream[0] if return_sequences else None
             return _backpropagate(cell, x_gates, states, weights, timing, kept, dy,
                                   upstream[int(return_sequences):])
@@ -108,9 +112,12 @@ def recur(cell, x_gates, states, timing, return_sequences):
     return None, outputs
 
 
-def _scan(cell, x_gates, states, weights, timing, collect):
-    """Steps 1 … T. Returns the sequences of the first `collect` states, and the final states."""
-    steps = tf.shape(x_gates)[0]
+def scan(cell, x_gates, states, weights, timing, collect, steps=None):
+    """Steps 1 … T, or as many as `steps` says: the sequences are zero after them.
+
+    Returns: the sequences of the first `collect` states [T, B, H], and the final states
+    """
+    room = tf.shape(x_gates)[0]
 
     def step(t, states, sequences):
         new = cell.step(tf.gather(x_gates, t), states, weights, timing.dropout)
@@ -118,8 +125,9 @@ def _scan(cell, x_gates, states, weights, timing, collect):
         return new, [put(sequence, t, state) for sequence, state in zip(sequences, new)]
 
     shapes = [tf.shape(state) for state in states[:collect]]
-    empty = [reserve(steps, shape, x_gates.dtype) for shape in shapes]
-    states, sequences = loop(step, steps, list(states), empty, timing.unroll and x_gates.shape[0])
+    empty = [reserve(room, shape, x_gates.dtype) for shape in shapes]
+    states, sequences = loop(
+        step, room if steps is None else steps, list(states), empty, timing.unroll and x_gates.shape[0])
     return [stack(s, shape, x_gates.dtype) for s, shape in zip(sequences, shapes)], states
 
 

@@ -37,8 +37,8 @@ class TextTranslator(Head):
         self.never = [n for n in range(len(GENERATED)) if n not in said]
 
     def assets(self):
-        """{file name: text}: the vocabularies."""
-        return self.text.files()
+        """{file name: text}: all that it takes to ask the exported files and to read their answers."""
+        return {"model.json": self.description(), **self.text.files()}
 
     # Reading.
 

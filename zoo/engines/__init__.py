@@ -7,7 +7,8 @@ An engine is a module with two functions:
 
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
 cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built
-with, so that an exported graph holds stock TensorFlow ops only.
+with, so that an exported graph holds stock TensorFlow ops only: as `lite` writes it for TFLite, or beside
+the operation that `block` takes for a SavedModel.
 """
 
 import contextlib
@@ -17,21 +18,21 @@ import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
 from zoo import recurrence
-from zoo.engines import cudnn, native
+from zoo.engines import block, cudnn, lite, native
 
-ENGINES = {"cudnn": cudnn, "native": native, "loop": recurrence}
+ENGINES = {"cudnn": cudnn, "native": native, "loop": recurrence, "block": block, "lite": lite}
 
 SAVERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite")
 
 # A module global: the replica threads of `tf.distribute` see neither thread-locals nor contextvars.
-_exporting = False
+_exporting = None
 
 
 @contextlib.contextmanager
-def exporting():
-    """Run every layer on the loop while a graph is traced for export."""
+def exporting(engine="loop"):
+    """Run every layer on the loop, on "block" or on "lite", while a graph is traced for export."""
     global _exporting
-    before, _exporting = _exporting, True
+    before, _exporting = _exporting, engine
     try:
         yield
     finally:
@@ -51,7 +52,7 @@ def choose(layer):
     Raises:  ValueError: the engine that the layer names cannot run it; says which condition is unmet
     """
     if _exporting or _saving():
-        return "loop"
+        return _exporting or "loop"
     name, asked = layer.engine, f"engine={layer.engine!r}"
     if layer.use_cudnn is True:
         name, asked = "cudnn", "use_cudnn=True"

@@ -1,0 +1,415 @@
+"""How fast exported files answer, beside what Keras exports of the equal models, on this machine.
+
+    python -m benchmarks.exports [--quick] [--only=tagging] [--output_dir=runs/benchmarks]
+
+Every network is built twice with the same weights, from this project's layers and from `keras.layers`,
+and exported by each side's own means: TFLite files and SavedModels by `export`, and by Keras's
+`model.export(format="litert")` and `model.export(format="tf_saved_model")`. One request of one text, on
+one thread: TFLite in ai-edge-litert, SavedModels in TensorFlow's C++ loader. All take turns.
+
+    layers   LSTM and GRU of 128 units over 128 inputs: TFLite at T = 64 and 512, SavedModel at T = 100
+    heads    the standard network of each task, untrained
+
+What Keras exports to TFLite as it is holds Flex ops, which ai-edge-litert does not run, so it is told to
+use builtin ops only and given the length, without which they do not suffice. Writes `exports.md` and
+`exports.csv`: bytes, median and 95th percentile, the median as a share of Keras's of the same format.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import functools
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+from absl import app, flags
+
+import zoo  # before TensorFlow: it keeps the import quiet
+import keras
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from benchmarks.layers import take_turns
+from export import runner, saved_model, tflite, verify
+from zoo.classifier import Classifier, TextClassifier
+from zoo.configurations import CLASSIFIERS, GENERATORS, TAGGERS, TRANSLATORS
+from zoo.generator import Generator
+from zoo.heads import signature
+from zoo.subwords import GENERATED, Subwords
+from zoo.tagger import Tagger, TextTagger
+from zoo.text import RESERVED, Text
+from zoo.text_generator import SETTINGS, TextGenerator
+from zoo.text_pair import TextPair
+from zoo.text_translator import TextTranslator
+from zoo.tokens import Tokens
+from zoo.translator import Translator
+
+FLAGS = flags.FLAGS  # those of benchmarks.layers, and
+flags.DEFINE_string("only", "", "the models whose names begin so: LSTM, GRU, classification, …")
+UNITS = 128
+WORDS, CHARACTERS, LABELS = 5000, 100, 10
+FORMATS = {"SavedModel": "tf_saved_model", "TFLite": "litert"}
+COLUMNS = ("model", "T", "format", "file", "bytes", "milliseconds", "p95", "share", "difference", "note")
+ROUNDS = 5
+
+
+@dataclasses.dataclass
+class Case:
+    """One question to a head of ours, and to the Keras model that is equal, if there is one.
+
+    signature, inputs   of ours;  T  its length, for the table;  formats  what is compared
+    twin, asked         the Keras model, with the same weights; what it is asked, in its inputs' order
+    picked              its outputs, a list → what ours is to be equal to, {output name: array}
+    missing             why there is no twin
+    """
+    name: str
+    head: object
+    signature: str
+    inputs: dict
+    T: int
+    formats: tuple = tuple(FORMATS)
+    twin: keras.Model | None = None
+    asked: list = ()
+    picked: object = None
+    missing: str = ""
+
+
+# The layers.
+
+class Layer:
+    """A recurrent layer as `export` takes it."""
+
+    trackables = {}
+
+    def __init__(self, layer):
+        self.layer, self.variables = layer, layer.weights
+
+    def lite_signatures(self):
+        return {"layer": signature(lambda x: {"y": self.layer(x)},
+                                   x=tf.TensorSpec([None, None, UNITS], tf.float32, "x"))}
+
+    signatures = lite_signatures
+
+    def questions(self, strings):
+        return {"layer": {"x": numbers(5)}}
+
+    def assets(self):
+        return {}
+
+
+def numbers(T):
+    return np.random.default_rng(T).normal(size=(1, T, UNITS)).astype("float32")
+
+
+def layer_cases():
+    for cell in ("LSTM", "GRU"):
+        ours, theirs = (getattr(maker, cell)(UNITS, return_sequences=True)
+                        for maker in (zoo, keras.layers))
+        inputs = keras.Input((None, UNITS))
+        twin = keras.Model(inputs, theirs(inputs))
+        ours.build((None, None, UNITS))
+        ours.set_weights(theirs.get_weights())
+        head = Layer(ours)
+        for T, kind in ((64, "TFLite"), (512, "TFLite"), (100, "SavedModel")):
+            yield Case(cell, head, "layer", {"x": numbers(T)}, T, (kind,), twin, [numbers(T)],
+                       lambda outputs: {"y": outputs[0]})
+
+
+# The heads: the standard network of each task, and its twin.
+
+def named(name, count, reserved=RESERVED):
+    return [*reserved, *(f"{name}{n}" for n in range(count - len(reserved)))]
+
+
+def ids(T, size, first=len(GENERATED)):
+    return np.random.default_rng(T).integers(first, size, (1, T)).astype(np.int32)
+
+
+def copied(pairs):
+    """Give each layer of Keras the weights of ours."""
+    for theirs, ours in pairs:
+        weights = [weight for weight in ours.weights if "seed" not in weight.path]
+        theirs.set_weights([np.array(weight) for weight in weights])
+
+
+def classifier(T=32):
+    network = Classifier(WORDS, 2, **CLASSIFIERS["bilstm"])
+    options, read = network.options, keras.Input((None,), dtype="int32")
+    embedding = keras.layers.Embedding(WORDS, options["embedding"], mask_zero=True)
+    both = keras.layers.Bidirectional(keras.layers.LSTM(options["units"], return_sequences=True))
+    linear, x = keras.layers.Dense(2), both(embedding(read))
+    pooled = [keras.layers.GlobalAveragePooling1D()(x), keras.layers.GlobalMaxPooling1D()(x)]
+    twin = keras.Model(read, keras.ops.softmax(linear(keras.ops.concatenate(pooled, -1))))
+    copied([(embedding, network.embedding), (both, network.recurrent), (linear, network.linear)])
+    head = TextClassifier(network, Text(named("w", WORDS)), ["no", "yes"])
+    given = ids(T, WORDS)
+    return [Case("classification, bilstm", head, "ids", {"ids": given}, T, twin=twin, asked=[given],
+                 picked=lambda outputs: {"probabilities": outputs[0]})]
+
+
+def tagger(T=32):
+    text, labels = Tokens(named("w", WORDS), named("c", CHARACTERS)), named("t", LABELS, ())
+    heads = {name: TextTagger(Tagger(WORDS, labels, alphabet_size=CHARACTERS, **TAGGERS[name]), text)
+             for name in ("bilstm", "bilstm_char_crf")}
+    network, given = heads["bilstm"].network, ids(T, WORDS)
+    read = keras.Input((None,), dtype="int32")
+    embedding = keras.layers.Embedding(WORDS, network.options["embedding"], mask_zero=True)
+    both = keras.layers.Bidirectional(keras.layers.LSTM(network.options["units"], return_sequences=True))
+    linear = keras.layers.Dense(LABELS)
+    twin = keras.Model(read, keras.ops.softmax(linear(both(embedding(read)))))
+    copied([(embedding, network.embedding), (both, network.recurrent), (linear, network.linear)])
+    letters = ids(T * 8, CHARACTERS).reshape(1, T, 8)
+    return [Case("tagging, bilstm", heads["bilstm"], "ids", {"ids": given}, T, twin=twin, asked=[given],
+                 picked=lambda outputs: {"marginals": outputs[0]}),
+            Case("tagging, bilstm_char_crf", heads["bilstm_char_crf"], "ids",
+                 {"ids": given, "characters": letters}, T, missing="Keras has no CRF")]
+
+
+def generator(T=100):
+    network = Generator(CHARACTERS, **GENERATORS["char_rnn"])
+    units = network.options["units"]
+    embedding = keras.layers.Embedding(CHARACTERS, network.options["embedding"])
+    lstm = keras.layers.LSTM(units, return_sequences=True, return_state=True)
+    linear = keras.layers.Dense(CHARACTERS)
+    read, *states = (keras.Input(shape, dtype=dtype) for shape, dtype in (
+        ((None,), "int32"), ((units,), "float32"), ((units,), "float32")))
+    y, *after = lstm(embedding(read), initial_state=states)
+    twin = keras.Model([read, *states], [keras.ops.log_softmax(linear(y)), *after])
+    copied([(embedding, network.embedding), (lstm, network.decoder.layers[0]), (linear, network.linear)])
+    head = TextGenerator(network, Subwords(named("c", CHARACTERS, GENERATED), "character"))
+    zeros = {f"state_{n}": np.zeros([1, units], np.float32) for n in range(2)}
+    given, one = ids(T, CHARACTERS), ids(1, CHARACTERS)
+    before = np.concatenate([one, given[:, :-1]], 1)
+
+    def scores(outputs):
+        found = next(output for output in outputs if output.ndim == 3)
+        return {"log_probability": np.take_along_axis(found, given[..., None], 2)[..., 0]}
+
+    def step(outputs):
+        return {"log_probability": next(output for output in outputs if output.ndim == 3)[:, 0]}
+    uniform = np.random.default_rng(0).random((1, T), np.float32)
+    settings = {name: np.array(value, np.int32 if isinstance(value, int) else np.float32)
+                for name, value in SETTINGS.items()}
+    return [Case("generation, char_rnn: a text's score", head, "ids",
+                 {"ids": given, "previous": one[0], **zeros}, T, twin=twin,
+                 asked=[before, *zeros.values()], picked=scores),
+            Case("generation, char_rnn: a step", head, "step", {"ids": one[0], **zeros}, 1, twin=twin,
+                 asked=[one, *zeros.values()], picked=step),
+            Case("generation, char_rnn: sampling", head, "generate_ids",
+                 {"ids": one[0], "uniform": uniform, **zeros, **settings}, T,
+                 missing="Keras has no loop that writes")]
+
+
+def translator(T=32):
+    network = Translator(WORDS, WORDS, **TRANSLATORS["lstm_luong"])
+    units, width = network.options["units"], network.options["embedding"]
+    source, target = (keras.Input((None,), dtype="int32", name=name) for name in ("ids", "target"))
+    embedding = keras.layers.Embedding(WORDS, width, mask_zero=True)
+    reversible = keras.layers.ReversibleEmbedding(WORDS, width)
+    both = keras.layers.Bidirectional(
+        keras.layers.LSTM(units // 2, return_sequences=True, return_state=True))
+    first = keras.layers.Dense(2 * units, "tanh")
+    decoder = keras.layers.LSTM(units, return_sequences=True)
+    keys, combination = (keras.layers.Dense(size, activation, use_bias=False)
+                         for size, activation in ((units, None), (width, "tanh")))
+    h, *last = both(embedding(source))
+    states = keras.ops.split(first(keras.ops.concatenate(last, -1)), 2, -1)
+    s = decoder(reversible(target), initial_state=states)
+    o = combination(keras.ops.concatenate([s, keras.layers.Attention()([s, h, keys(h)])], -1))
+    twin = keras.Model([source, target], keras.ops.log_softmax(reversible(o, reverse=True)))
+    copied([(embedding, network.embedding), (both, network.recurrent),
+            (first, network.decoder.decoder.first_states), (decoder, network.decoder.decoder.layers[0]),
+            (keys, network.decoder.attention), (combination, network.decoder.combination),
+            (reversible, network.target_embedding)])
+    texts = [Subwords(named("w", WORDS, GENERATED), "word") for _ in range(2)]
+    head = TextTranslator(network, TextPair(*texts))
+    given, said = ids(T, WORDS), ids(T + 1, WORDS)[:, 1:]
+    start = np.array([[texts[1].start]], np.int32)
+
+    def scores(outputs):
+        return {"log_probability": np.take_along_axis(outputs[0], said[..., None], 2)[..., 0]}
+    name = "translation, lstm_luong"
+    return [Case(f"{name}: a translation's score", head, "ids", {"ids": given, "target": said}, T,
+                 twin=twin, asked=[given, np.concatenate([start, said[:, :-1]], 1)], picked=scores),
+            Case(f"{name}: greedy", head, "greedy", {"ids": given}, T,
+                 missing="Keras has no decoding")]
+
+
+def head_cases():
+    for task in (classifier, tagger, generator, translator):
+        yield from task()
+
+
+# The files.
+
+@dataclasses.dataclass
+class File:
+    """A file, and how it is asked."""
+    kind: str       # of `FORMATS`
+    name: str
+    path: str
+    signature: str
+    inputs: dict
+
+    @property
+    def bytes(self):
+        path = pathlib.Path(self.path)
+        return sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*"))
+                   if one.is_file() and "assets" not in str(one.relative_to(path)))
+
+
+@functools.cache
+def exported(head, kind, quick):
+    """Our files of a head, {name: path}; kept until the process ends."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=exported.folder))
+    if kind == "SavedModel":
+        saved_model.write(head, folder, ["w1 w2", "c"])
+        return {"SavedModel": str(folder / "1")}
+    variants = ("float32",) if quick or isinstance(head, Layer) else tflite.VARIANTS
+    entries = tflite.write(head, folder, variants=variants)
+    return {f"TFLite {name}": str(folder / entry["file"]) for name, entry in entries.items()}
+
+
+def our_files(case):
+    return [File(kind, name, path, case.signature, case.inputs) for kind in case.formats
+            for name, path in exported(case.head, kind, FLAGS.quick).items()]
+
+
+def keras_file(case, kind):
+    """The Keras model's file. Raises whatever Keras raises."""
+    path = tempfile.mkdtemp(dir=exported.folder) + "/model" + ".tflite" * (kind == "TFLite")
+    more = {}
+    if kind == "TFLite":
+        specs = [tf.TensorSpec(array.shape, array.dtype) for array in case.asked]
+        builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+        more = {"input_signature": specs if len(specs) == 1 else [specs], "target_spec": builtins}
+    case.twin.export(path, format=FORMATS[kind], verbose=False, **more)
+    details = lite_inputs(path) if kind == "TFLite" else saved_inputs(path)
+    return File(kind, f"{kind}, Keras", path, "serving_default", matched(details, case.asked))
+
+
+def lite_inputs(path):
+    runner_of = Interpreter(model_path=path).get_signature_runner("serving_default")
+    return [name for name, _ in sorted(runner_of.get_input_details().items(),
+                                       key=lambda item: item[1]["index"])]
+
+
+def saved_inputs(path):
+    return list(verify.signatures(path)["serving_default"].inputs)
+
+
+def matched(names, arrays):
+    """{name: array}: Keras names its inputs by the order in which they were made."""
+    return dict(zip(sorted(names, key=lambda name: (len(name), name)), arrays, strict=True))
+
+
+# Time and answers.
+
+def lite_call(file):
+    interpreter = Interpreter(model_path=file.path, num_threads=1)
+    return functools.partial(interpreter.get_signature_runner(file.signature), **file.inputs)
+
+
+def lite_times(files):
+    """{name: (milliseconds, outputs)}, in turns."""
+    calls = {file.name: lite_call(file) for file in files}
+    answers = {name: call() for name, call in calls.items()}
+    times = take_turns(calls, FLAGS.seconds / 10 if FLAGS.quick else FLAGS.seconds) if calls else {}
+    return {name: (times[name], answers[name]) for name in calls}
+
+
+def cpp_times(files):
+    """The same in TensorFlow's C++ loader: each round starts it anew for every file."""
+    found = {file.name: ([], None) for file in files}
+    for _ in range(2 if FLAGS.quick else ROUNDS):
+        for file in files:
+            warm, timed = ((file.signature, file.inputs, count) for count in (10, 100))
+            *_, (_, outputs, microseconds) = runner.ask(file.path, [warm, timed])
+            found[file.name] = (found[file.name][0] + list(microseconds / 1e3), outputs)
+    return found
+
+
+@contextlib.contextmanager
+def one_thread():
+    """For the processes that are started meanwhile."""
+    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+
+
+def measured(case):
+    """The rows of the table of one case."""
+    rows = []
+    for kind in case.formats:
+        files, note = [file for file in our_files(case) if file.kind == kind], case.missing
+        if case.twin is not None:
+            try:
+                files.append(keras_file(case, kind))
+            except Exception as error:
+                note = tflite.reason(error)
+        with one_thread():
+            times = (lite_times if kind == "TFLite" else cpp_times)(files)
+        rows += table_rows(case, kind, files, times, note)
+    return rows
+
+
+def table_rows(case, kind, files, times, note):
+    peer = f"{kind}, Keras"
+    median, p95 = ({name: np.percentile(milliseconds, q) for name, (milliseconds, _) in times.items()}
+                   for q in (50, 95))
+    rows = [{"model": case.name, "T": case.T, "format": kind, "file": file.name, "bytes": file.bytes,
+             "milliseconds": median[file.name], "p95": p95[file.name]} for file in files]
+    if peer not in times:
+        return [*rows, {"model": case.name, "T": case.T, "format": kind, "file": peer, "note": note}]
+    wanted = case.picked(list(times[peer][1].values()))
+    for row in rows[:-1]:
+        answer = times[row["file"]][1]
+        row["share"] = row["milliseconds"] / median[peer]
+        row["difference"] = max(np.abs(answer[name] - right).max() for name, right in wanted.items())
+    return rows
+
+
+# What is written.
+
+def markdown(rows):
+    return "\n".join([
+        "One text, one thread. ×: the median as a share of Keras's; Δ: largest difference to its.", "",
+        "| model | T | file | kB | median, ms | p95, ms | × | Δ |", "|---|---|---|---|---|---|---|---|",
+        *map(line, rows), ""])
+
+
+def line(row):
+    start = f"| {row['model']} | {row['T']} | {row['file']} | "
+    if "note" in row:
+        return f"{start}{row['note']} | | | | |"
+    share = f"{row['share']:.2f} | {row['difference']:.0e}" if "share" in row else " | "
+    return (f"{start}{row['bytes'] / 1e3:,.0f} | {row['milliseconds']:.3f} | {row['p95']:.3f} "
+            f"| {share} |")
+
+
+def main(_):
+    rows = []
+    with tempfile.TemporaryDirectory() as exported.folder:
+        for case in (*layer_cases(), *head_cases()):
+            found = measured(case) if case.name.startswith(FLAGS.only) else []
+            if found:
+                print(*map(line, found), sep="\n", flush=True)
+            rows += found
+    folder = pathlib.Path(FLAGS.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "exports.md").write_text(markdown(rows))
+    with open(folder / "exports.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"wrote {folder}/exports.md and exports.csv")
+
+
+if __name__ == "__main__":
+    app.run(main)
