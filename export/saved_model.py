@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from export import (
-    ExportError, cannot_write, one_line, plain_variables, runner, stock_ops, tf_serving, unfinished,
-    verify)
+    ExportError, cannot_write, manifest, one_line, plain_variables, runner, stock_ops, tf_serving,
+    unfinished, verify)
 from zoo.engines.native import BuildError
 
 
@@ -47,7 +47,7 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
         every = {signature: inputs for signature, (inputs, _) in answers.items()}
         tf_serving.complete(work / "model", [*first.items(), *every.items()], name)
         report = _verify(work / "model", answers, server)
-        _configure(folder, name)
+        _finish(work / "model", folder, name)
         version = _publish(work / "model", pathlib.Path(folder))
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     return {"version": int(version.name), "bytes": size, "server": server, **report,
@@ -199,8 +199,10 @@ def _verify_in_python(path, answers, server):
     return report
 
 
-def _configure(folder, name):
+def _finish(model, folder, name):
+    """Write the sums of the version's files, and what servers read beside them."""
     try:
+        manifest.write(model)
         tf_serving.write_configuration(folder, name)
     except OSError as error:
         raise cannot_write(folder, error) from None
