@@ -207,8 +207,10 @@ def _sizes(info):
 def _text(item):
     if isinstance(item, dict) and isinstance(item.get("b64"), str) and len(item) == 1:
         return base64.b64decode(item["b64"], validate=True)
+    if not isinstance(item, str):
+        raise BadRequest(f"expected texts, received {shown(item)}")
     try:
-        return _of_kind(str, item, "a text").encode("utf-8")
+        return item.encode("utf-8")
     except UnicodeEncodeError:
         raise BadRequest("expected text in UTF-8, received half a surrogate pair; other bytes go as "
                          '{"b64": "…"}') from None
@@ -227,11 +229,13 @@ def _number(item):
 
 
 def _truth(item):
-    return _of_kind(bool, item, "a truth value")
+    if type(item) is not bool:
+        raise BadRequest(f"expected true or false, received {shown(item)}")
+    return item
 
 
 _CONVERT = {"string": _text, "int32": _whole, "int64": _whole, "float32": _number, "bool": _truth}
-_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
+_KINDS = {dict: "an object", list: "a list"}
 
 
 def _of_kind(kind, value, what):

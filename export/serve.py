@@ -15,13 +15,15 @@ import argparse
 import asyncio
 import concurrent.futures
 import functools
+import logging
 import os
 import re
 import sys
 import uuid
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KSERVE_LOGLEVEL", "WARNING")
+os.environ.setdefault("KSERVE_LOGLEVEL", "CRITICAL")  # it logs a stack trace for every bad request
 
 import prometheus_client  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -150,9 +152,13 @@ class Gate:
         if scope["path"].startswith("/v2/repository"):
             return 404, "versions follow the files of the folder that is served; put a new one there"
         try:
+            if scope["method"] == "POST" and scope["path"].startswith("/v2/"):
+                protocols.parsed(body)  # FastAPI would not say what is wrong
             await asyncio.wait_for(self.app(_plain(scope), _again(body, receive), send), self.seconds)
         except asyncio.TimeoutError:
             return 504, late(self.seconds)
+        except protocols.BadRequest as error:
+            return 400, str(error)
         return None, None
 
     async def _read(self, receive):
@@ -174,9 +180,9 @@ def late(seconds):
 
 def _plain(scope):
     """The request without what KServe would take for CloudEvents or binary tensors. A body of V1 is said
-    to be bytes, which KServe hands on unread: then what is wrong with it is said by `protocols`."""
+    to be text, which KServe hands on unread: then what is wrong with it is said by `protocols`."""
     path = re.sub(r"^(/v[12]/models/[^/]+)/versions/([^/:]+)", r"\1@\2", scope["path"])
-    kind = b"application/octet-stream" if path.startswith("/v1/") else b"application/json"
+    kind = b"text/plain" if path.startswith("/v1/") else b"application/json"
     kept = [(name, value) for name, value in scope["headers"] if name in (b"host", b"accept")]
     return {**scope, "path": path, "headers": [*kept, (b"content-type", kind)]}
 
@@ -198,8 +204,8 @@ async def refused(request, error):
     elif isinstance(error, tf.errors.OpError):
         line = f"the model cannot answer these inputs: {one_line(error.message)}"
     elif isinstance(error, RequestValidationError):
-        first = error.errors()[-1]
-        line = f"expected a V2 request; {'.'.join(map(str, first['loc'][1:]))}: {one_line(first['msg'])}"
+        first = error.errors()[0]  # of a V2 request; the others say that it is no binary one either
+        line = f"{'.'.join(map(str, first['loc'][2:]))}: {first['msg']}, received {protocols.shown(first['input'])}"
     elif status in (404, 405) and line in ("Not Found", "Method Not Allowed"):
         line = f"expected {ENDPOINTS}; received {request.method} {protocols.shown(request.url.path)}"
     return JSONResponse({"error": line}, status)
@@ -211,6 +217,7 @@ class Server(model_server.ModelServer):
     def __init__(self, versions, flags):
         repository = Repository(versions)
         super().__init__(http_port=flags.port, enable_grpc=False, registered_models=repository)
+        logging.getLogger("uvicorn.access").handlers.clear()  # a line for every request
         repository.server, self.flags = self, flags
         self.threads = concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1))
 
@@ -218,7 +225,7 @@ class Server(model_server.ModelServer):
         config = self._rest_server.config
         config.host, config.app = self.flags.host, self._guarded()  # KServe's own host is 0.0.0.0
         config.http, config.ws = "h11", "none"  # the other parser takes headers of any length
-        config.limit_concurrency, config.access_log = CONNECTIONS, False
+        config.limit_concurrency = CONNECTIONS
         await super()._serve()
 
     def _guarded(self):
@@ -245,6 +252,8 @@ def _count_refused(versions):
 def main(arguments=None):
     """Serve until SIGTERM or Ctrl-C."""
     flags = define_flags().parse_args(arguments)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # sessions, which TF Serving too loads with,
+    warnings.filterwarnings("ignore", message="ORJSONResponse")  # and what KServe uses, are deprecated
     say = functools.partial(print, flush=True)
     versions = [Versions(folder, say) for folder in flags.folders]
     names = [each.name for each in versions]
