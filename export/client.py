@@ -58,7 +58,8 @@ def grpc_predict(address, model, inputs, signature="serving_default", version=No
     narrow = {np.dtype("int64"): np.int32, np.dtype("float64"): np.float32}
     for name, value in inputs.items():
         array = np.asarray(value)
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(array.astype(narrow.get(array.dtype, array.dtype))))
+        array = array.astype(narrow.get(array.dtype, array.dtype))
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
     with grpc.insecure_channel(address) as channel:
         answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, seconds)
     return {name: tf.make_ndarray(value) for name, value in answer.outputs.items()}

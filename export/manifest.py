@@ -46,6 +46,6 @@ def _digest(path):
 
 
 def _read(path):
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
     pairs = [line.partition("  ") for line in lines]
     return {name.removeprefix("./"): digest for digest, _, name in pairs}

@@ -18,6 +18,7 @@ from export import tf_serving
 
 DEFAULT = "serving_default"
 LARGEST = 32_768  # rows × the greatest length
+GREATEST = float(np.finfo(np.float32).max)
 # Type of a tensor → its name in V2.
 DATATYPES = {"string": "BYTES", "int32": "INT32", "int64": "INT64", "float32": "FP32", "bool": "BOOL"}
 
@@ -75,7 +76,8 @@ def v2_answer(outputs, wanted=None):
     """[{"name", "shape", "datatype", "data"}] of the outputs, or of those that are wanted."""
     for name in wanted or ():
         if name not in outputs:
-            raise BadRequest(f"expected outputs among {', '.join(sorted(outputs))}, received {shown(name)}")
+            raise BadRequest(f"expected outputs among {', '.join(sorted(outputs))}; received "
+                             f"{shown(name)}")
     return [{"name": name, "shape": list(outputs[name].shape),
              "datatype": DATATYPES[tf.as_dtype(outputs[name].dtype).name],
              "data": _listed(outputs[name].ravel())} for name in wanted or outputs]
@@ -93,7 +95,7 @@ def datatype(info):
 
 
 def arrays(name, signature, given):
-    """{input: array} of {input: (value, shape or None)}: every input that has no default, and no other."""
+    """{input: array} of {input: (value, shape or None)}: all inputs, or all but some with a default."""
     needed = set(signature.inputs) - set(signature.defaults)
     if not needed <= set(given) <= set(signature.inputs):
         optional = f" and perhaps {', '.join(sorted(signature.defaults))}" if signature.defaults else ""
@@ -187,8 +189,8 @@ def _nested(name, value, rank):
     for _ in range(rank):
         lengths = {len(_of_kind(list, item, name)) for item in level}
         if len(lengths) > 1:
-            raise BadRequest(f"{name}: expected lists of one length, received lengths from {min(lengths)} "
-                             f"to {max(lengths)}: pad with 0, or send them one by one")
+            raise BadRequest(f"{name}: expected lists of one length, received {min(lengths)} to "
+                             f"{max(lengths)}: pad with 0, or send them one by one")
         shape.append(lengths.pop() if lengths else 0)
         level = [item for items in level for item in items]
     return level, shape
@@ -223,7 +225,7 @@ def _whole(item):
 
 
 def _number(item):
-    if type(item) not in (int, float) or not np.isfinite(np.float32(item)):
+    if type(item) not in (int, float) or not abs(item) <= GREATEST:
         raise BadRequest(f"expected finite numbers, received {shown(item)}")
     return item
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 from export import (
     ExportError, cannot_write, manifest, one_line, plain_variables, runner, stock_ops, tf_serving,
     unfinished, verify)
+from export.versions import numbers
 from zoo.engines.native import BuildError
 
 
@@ -89,14 +90,8 @@ def _tensors(infos, defaults=()):
     return "; ".join(described(name, info) for name, info in sorted(infos.items()))
 
 
-def versions(folder):
-    """The version numbers under `folder`, in order."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(int(name) for name in names if name.isdecimal())
-
-
 def _newest(folder):
-    found = versions(folder)
+    found = numbers(folder)
     if not found:
         raise FileNotFoundError(f"expected a SavedModel version (1, 2, …) in {folder}, found none: "
                                 "train and export first")
@@ -211,7 +206,7 @@ def _finish(model, folder, name):
 def _publish(model, folder):
     """Rename `model` to the next version; another export may have taken the number meanwhile."""
     while True:
-        version = folder / str(max(versions(folder), default=0) + 1)
+        version = folder / str(max(numbers(folder), default=0) + 1)
         try:
             os.rename(model, version)
             return version

@@ -145,7 +145,8 @@ class Gate:
         try:
             size, body = await asyncio.wait_for(self._read(receive), self.seconds)
         except asyncio.TimeoutError:
-            return 408, f"expected the whole request within {self.seconds:g} s, received a part: send faster"
+            return 408, (f"expected the whole request within {self.seconds:g} s, received a part: send "
+                         "faster")
         if size > self.most_bytes:
             return 413, (f"expected at most {self.most_bytes:,} bytes, received {size:,}: send less at a "
                          "time")
@@ -205,7 +206,8 @@ async def refused(request, error):
         line = f"the model cannot answer these inputs: {one_line(error.message)}"
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]  # of a V2 request; the others say that it is no binary one either
-        line = f"{'.'.join(map(str, first['loc'][2:]))}: {first['msg']}, received {protocols.shown(first['input'])}"
+        where, what = ".".join(map(str, first["loc"][2:])), protocols.shown(first["input"])
+        line = f"{where}: {first['msg']}, received {what}"
     elif status in (404, 405) and line in ("Not Found", "Method Not Allowed"):
         line = f"expected {ENDPOINTS}; received {request.method} {protocols.shown(request.url.path)}"
     return JSONResponse({"error": line}, status)
@@ -238,8 +240,8 @@ class Server(model_server.ModelServer):
 
 def measure(versions):
     """Two more numbers at /metrics: the newest version of every model, and how many are refused."""
-    newest = prometheus_client.Gauge("model_newest_version", "newest live version", ["model_name"])
-    wrong = prometheus_client.Gauge("model_versions_refused", "versions that cannot be served", ["model_name"])
+    newest, wrong = (prometheus_client.Gauge(f"model_{name}", help, ["model_name"]) for name, help in (
+        ("newest_version", "newest live version"), ("versions_refused", "versions not served")))
     for each in versions:
         newest.labels(each.name).set_function(each.newest)
         wrong.labels(each.name).set_function(functools.partial(_count_refused, each))

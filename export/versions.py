@@ -75,7 +75,7 @@ class Versions:
         return max(self.live)
 
     def refresh(self):
-        """Load what is new or has changed, and has been left alone since the last call; drop what is gone.
+        """Load what is new or has changed, and has rested since the last call; drop what is gone.
 
         If nothing at all is left, the folder itself is lost: everything stays.
         """
@@ -114,7 +114,7 @@ class Versions:
                 del numbered[number]
 
     def watch(self, seconds=2):
-        """Refresh every so many seconds from now on, in a thread of its own; the Event it returns ends it."""
+        """Refresh every so many seconds, in a thread of its own, until the Event it returns is set."""
         ended = threading.Event()
 
         def keep_up():
@@ -133,7 +133,7 @@ def located(folder):
     inside = folder / "saved_model"
     found = inside if numbers(inside) else folder
     if not numbers(found):
-        raise FileNotFoundError(f"expected a run, or a folder of SavedModel versions (1, 2, …), received "
+        raise FileNotFoundError("expected a run, or a folder of SavedModel versions (1, 2, …); received "
                                 f"{folder}: train and export first")
     return found, (found.parent if found.name == "saved_model" else found).name
 
