@@ -89,8 +89,8 @@ def hostile_requests(name):
     tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
     bodies = [b"", b"\xff\xfe\x00", b"{", b"null", b"[]", b"{}", deep, '{"instances": %s}' % deep,
               '{"instances": ["\\ud800"]}', '{"instances": [NaN]}']
-    odd = [{"instances": 5}, {"instances": []}, {"instances": [5]}, {"instances": [["a"]]}, {"inputs": {}},
-           {"instances": [{"no": "a"}]}, {"instances": ["a"], "signature_name": "no"},
+    odd = [{"instances": 5}, {"instances": []}, {"instances": [5]}, {"instances": [["a"]]},
+           {"inputs": {}}, {"instances": [{"no": "a"}]}, {"instances": ["a"], "signature_name": "no"},
            {"instances": ["a" * 1_000_000]}, {"instances": ["a " * 200_000]},
            {"instances": ["a"] * 50_000}, {"instances": [{"b64": "?"}]}, {"text": ["a"]}]
     tensors = [{**tensor, **change} for change in (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import client, saved_model, versions
+from export import client, saved_model, tf_serving, versions
 from heads import tagger
 
 grpc = pytest.importorskip("grpc")
@@ -44,12 +44,12 @@ def served(tmp_path_factory):
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield head, f"127.0.0.1:{port}"
+    yield head, f"127.0.0.1:{port}", run / "saved_model"
     server.stop(None)
 
 
 def test_grpc_client_gets_what_the_head_gives(served):
-    head, address = served
+    head, address, _ = served
     got = client.grpc_predict(address, "tags", {"text": TEXTS})
     right = head.signatures()["serving_default"](tf.constant(TEXTS))
     assert set(got) == set(right)
@@ -60,12 +60,17 @@ def test_grpc_client_gets_what_the_head_gives(served):
             np.testing.assert_allclose(got[name], value, atol=1e-5)
 
 
-def test_whole_numbers_go_as_int32_and_others_as_float32(served):
-    head, address = served
-    states = client.grpc_predict(address, "tags", {"ids": [2, 3]}, "init")
-    states = {name: value.tolist() for name, value in states.items() if name.startswith("state")}
-    stepped = client.grpc_predict(address, "tags", {"ids": [2, 3], **states}, "step", version=1)
-    assert {value.dtype.name for value in stepped.values()} <= {"float32", "int32"}
+def test_lists_are_enough_for_every_signature(served):
+    """Whole numbers go as int32, others as float32, states and all."""
+    _, address, folder = served
+    answer, requests = saved_model.load(folder), tf_serving.warmup(folder / "1")
+    assert {"serving_default", "ids", "init", "step"} <= {name for name, _ in requests}
+    for name, inputs in requests:
+        lists = {key: value.tolist() for key, value in inputs.items()}
+        got = client.grpc_predict(address, "tags", lists, name, version=1)
+        for key, value in answer[name](**{key: tf.constant(x) for key, x in inputs.items()}).items():
+            if value.dtype != tf.string:
+                np.testing.assert_allclose(got[key], value, atol=1e-5)
 
 
 def test_what_the_server_refuses_is_raised(served):

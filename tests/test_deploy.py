@@ -15,7 +15,7 @@ DEPLOY = pathlib.Path(tf_serving.__file__).with_name("deploy")
 
 def read(name, **variables):
     text = re.sub(r"\$\{(\w+):[-?][^}]*\}", r"${\1}", (DEPLOY / name).read_text())
-    return yaml.safe_load(string.Template(text).substitute(variables))
+    return yaml.safe_load(string.Template(text).safe_substitute(variables))
 
 
 def flags(arguments):

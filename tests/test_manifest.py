@@ -47,7 +47,7 @@ def flip(path):
     (lambda path: path.unlink(), "assets/labels.txt", "labels.txt is missing"),
     (lambda path: path.write_text(""), "assets/new.txt", "assets/new.txt is not in it"),
     (lambda path: path.unlink(), "SHA256SUMS", "expected SHA256SUMS among the files, received none"),
-    (truncate, "SHA256SUMS", "saved_ is missing"), (flip, "SHA256SUMS", "saved_model.pb. is missing"),
+    (truncate, "SHA256SUMS", "saved_ is missing"), (flip, "SHA256SUMS", "saved_model.pb is not in it"),
     (lambda path: path.write_bytes(b"\xff"), "SHA256SUMS", "is missing")])
 def test_any_damage_is_one_clear_line(folder, damage, file, said):
     damage(folder / file)
