@@ -221,7 +221,7 @@ class Server(model_server.ModelServer):
         super().__init__(http_port=flags.port, enable_grpc=False, registered_models=repository)
         logging.getLogger("uvicorn.access").handlers.clear()  # a line for every request
         repository.server, self.flags = self, flags
-        self.threads = concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1))
+        self.threads = concurrent.futures.ThreadPoolExecutor(max(8, 2 * (os.cpu_count() or 1)))
 
     async def _serve(self):
         config = self._rest_server.config
