@@ -12,6 +12,7 @@ tenth. Linux only: memory is read from /proc.
 import collections
 import http.client
 import json
+import logging
 import random
 import re
 import statistics
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 
+import zoo  # noqa: F401, before TensorFlow: it keeps the import quiet
 import numpy as np
 from absl import app, flags
 
@@ -95,7 +97,7 @@ def hostile_requests(name):
            {"instances": ["a"] * 50_000}, {"instances": [{"b64": "?"}]}, {"text": ["a"]}]
     tensors = [{**tensor, **change} for change in (
         {"shape": [2]}, {"shape": [-1]}, {"shape": "x"}, {"datatype": "FP32"}, {"data": [None]},
-        {"data": "a"}, {"name": "no"}, {"data": ["a" * 1_000_000]})]
+        {"data": "a"}, {"name": "no"}, {"data": ["a" * 2_000_000]})]
     absent = ["/v1/models/no:predict", f"/v1/models/{name}/versions/99:predict", "/v1/no",
               f"/v2/models/{name}/versions/99/infer", f"/v2/repository/models/{name}/unload"]
     return [*((path, body, (400,)) for path in (v1, v2) for body in bodies),
@@ -206,6 +208,9 @@ def report(tally, memory):
 
 
 def main(arguments):
+    if len(arguments) != 2:
+        sys.exit("error: expected a run: python -m benchmarks.serving runs/sentiment")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     folder, tally = arguments[1], Tally()
     process = started(folder, FLAGS.port)
     try:

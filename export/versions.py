@@ -45,7 +45,7 @@ class Version:
         definition = self.signatures[signature]
         defaults = {name: tf.make_ndarray(value) for name, value in definition.defaults.items()}
         feed = {definition.inputs[name].name: value for name, value in {**defaults, **inputs}.items()}
-        fetches = {name: info.name for name, info in definition.outputs.items()}
+        fetches = {name: info.name for name, info in sorted(definition.outputs.items())}
         options = tf.compat.v1.RunOptions(timeout_in_ms=max(1, round(1e3 * seconds)))
         return {name: np.asarray(value)
                 for name, value in self._session.run(fetches, feed, options).items()}

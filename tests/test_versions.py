@@ -105,6 +105,7 @@ def test_all_versions_answer_as_their_heads_do(originals):
     assert sorted(found.live) == [1, 2] and found.newest() == 2
     for number, head in enumerate(originals[0], 1):
         got = found.live[number].answer("serving_default", TEXT)
+        assert list(got) == ["label", "probabilities"]
         np.testing.assert_allclose(got["probabilities"], right(head), atol=1e-6)
         assert [label.decode() for label in got["label"]] == \
             [head.labels[best] for best in right(head).argmax(1)]
