@@ -161,7 +161,7 @@ def started(folder, port):
     """The server's process, once it answers."""
     process = subprocess.Popen([sys.executable, "-m", "export.serve", folder, f"--port={port}"],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(600):
+    for _ in range(3000):
         try:
             ask(http.client.HTTPConnection("127.0.0.1", port), "/v1/no", b"")
             return process
@@ -169,7 +169,7 @@ def started(folder, port):
             if process.poll() is not None:
                 raise SystemExit(f"error: the server does not start: python -m export.serve {folder}")
             time.sleep(0.2)
-    raise SystemExit("error: the server did not answer within two minutes")
+    raise SystemExit("error: the server did not answer within ten minutes")
 
 
 def soak(folder, process, tally):

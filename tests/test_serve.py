@@ -38,7 +38,7 @@ class Server:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
         self.wait_for("running on")
 
-    def wait_for(self, line, seconds=120):
+    def wait_for(self, line, seconds=400):
         end = time.monotonic() + seconds
         while line not in self.log.read_text():
             assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()[-2000:]
