@@ -95,7 +95,7 @@ def main(arguments):
         place = urllib.parse.urlsplit(url)
         outputs = grpc_predict(place.netloc, place.path.strip("/"), {"text": texts})
     else:
-        outputs = rest(url, {"text": texts})
+        outputs = rest(url, texts)
     for row in readable(outputs):
         print(json.dumps(row, ensure_ascii=False))
 

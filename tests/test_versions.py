@@ -170,7 +170,7 @@ def test_every_file_truncated_or_altered_keeps_the_old_one_serving(served, origi
 def test_files_that_do_not_load_are_refused_even_with_sums_of_their_own(served, file):
     found, folder, new, said = served
     path = new / file
-    path.write_bytes(path.read_bytes()[:len(path.read_bytes()) // 2])
+    path.write_bytes(path.read_bytes()[:-3])
     if file.endswith("vocabulary.txt"):
         path.unlink()
     manifest.write(new)
