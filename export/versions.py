@@ -79,7 +79,7 @@ class Versions:
 
         If nothing at all is left, the folder itself is lost: everything stays.
         """
-        present = numbers(self.folder)
+        present, before = numbers(self.folder), self.live
         for number in present:
             files = _files(self.folder / str(number))
             if files != self._noticed.get(number):
@@ -91,7 +91,8 @@ class Versions:
             self.live = {n: version for n, version in self.live.items() if n != number}
             self._say(f"{self.name} {number}: gone")
         self._forget(present)
-        gc.collect()  # a replaced version's session ends with its last answer
+        if self.live is not before:
+            gc.collect()  # a replaced version's session ends with its last answer
 
     def _take(self, number, files):
         path = self.folder / str(number)
