@@ -116,7 +116,8 @@ def check_size(inputs, largest=LARGEST):
     say, for a great one of which TensorFlow would end the process.
 
     >>> check_size({"text": np.array([b"abc", b"d"], object), "width": np.array(5)}, 10)
-    >>> check_size({"text": np.array([b"abc", b"d"], object), "width": np.array(6)}, 10)
+    >>> check_size({"text": np.array([b"abc", b"d"], object), "width": np.array(6)},
+    ...            10)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     export.protocols.BadRequest: expected at most 10 as rows × length, received 2 × 6 ...
     """
