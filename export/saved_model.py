@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from export import (
-    ExportError, cannot_write, one_line, plain_variables, runner, stock_ops, tf_serving, unfinished,
-    verify)
+    ExportError, cannot_write, manifest, one_line, plain_variables, runner, stock_ops, tf_serving,
+    unfinished, verify)
+from export.versions import numbers
 from zoo.engines.native import BuildError
 
 
@@ -47,7 +48,7 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
         every = {signature: inputs for signature, (inputs, _) in answers.items()}
         tf_serving.complete(work / "model", [*first.items(), *every.items()], name)
         report = _verify(work / "model", answers, server)
-        _configure(folder, name)
+        _finish(work / "model", folder, name)
         version = _publish(work / "model", pathlib.Path(folder))
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     return {"version": int(version.name), "bytes": size, "server": server, **report,
@@ -89,14 +90,8 @@ def _tensors(infos, defaults=()):
     return "; ".join(described(name, info) for name, info in sorted(infos.items()))
 
 
-def versions(folder):
-    """The version numbers under `folder`, in order."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(int(name) for name in names if name.isdecimal())
-
-
 def _newest(folder):
-    found = versions(folder)
+    found = numbers(folder)
     if not found:
         raise FileNotFoundError(f"expected a SavedModel version (1, 2, …) in {folder}, found none: "
                                 "train and export first")
@@ -199,8 +194,10 @@ def _verify_in_python(path, answers, server):
     return report
 
 
-def _configure(folder, name):
+def _finish(model, folder, name):
+    """Write the sums of the version's files, and what servers read beside them."""
     try:
+        manifest.write(model)
         tf_serving.write_configuration(folder, name)
     except OSError as error:
         raise cannot_write(folder, error) from None
@@ -209,7 +206,7 @@ def _configure(folder, name):
 def _publish(model, folder):
     """Rename `model` to the next version; another export may have taken the number meanwhile."""
     while True:
-        version = folder / str(max(versions(folder), default=0) + 1)
+        version = folder / str(max(numbers(folder), default=0) + 1)
         try:
             os.rename(model, version)
             return version

@@ -101,12 +101,13 @@ def example(signature, inputs, width=200):
     >>> example("serving_default", {"text": np.array([b"not bad"], object)})
     '{"signature_name": "serving_default", "inputs": {"text": ["not bad"]}}'
     """
-    listed = {key: _readable(value.tolist()) for key, value in sorted(inputs.items())}
+    listed = {key: readable(value.tolist()) for key, value in sorted(inputs.items())}
     text = json.dumps({"signature_name": signature, "inputs": listed}, ensure_ascii=False)
     return text if len(text) <= width else text[:width - 1] + "…"
 
 
-def _readable(value):
+def readable(value):
+    """Nested lists with texts instead of bytes."""
     if isinstance(value, list):
-        return [_readable(item) for item in value]
+        return [readable(item) for item in value]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

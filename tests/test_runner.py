@@ -106,7 +106,7 @@ def test_what_the_runner_refuses_never_gets_a_version(tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "_verify_in_python", lambda *_: {"ops_checked": 1})
     with pytest.raises(ExportError, match=r"the SavedModel was refused: ids in C\+\+"):
         saved_model.write(Head(tmp_path), tmp_path / "saved_model", EXAMPLES)
-    assert saved_model.versions(tmp_path / "saved_model") == []
+    assert saved_model.numbers(tmp_path / "saved_model") == []
 
 
 def test_without_a_compiler_the_report_says_what_was_not_checked(tmp_path, monkeypatch):

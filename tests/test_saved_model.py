@@ -77,7 +77,7 @@ def test_load_is_silent(exported, capfd):
 def test_load_takes_the_newest_version_by_number(exported, tmp_path):
     for version in ("2", "10", ".unfinished-1-x", "9a"):
         (tmp_path / version).mkdir()
-    assert saved_model.versions(tmp_path) == [2, 10]
+    assert saved_model.numbers(tmp_path) == [2, 10]
     with pytest.raises(FileNotFoundError, match="train and export first"):
         saved_model.load(tmp_path / "absent")
 
@@ -331,7 +331,7 @@ def killed_at(sign, folder):
         time.sleep(.001)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return sign, saved_model.versions(folder), len(os.listdir(folder))
+    return sign, saved_model.numbers(folder), len(os.listdir(folder))
 
 def without_space(folder):
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))

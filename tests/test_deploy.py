@@ -1,0 +1,90 @@
+"""What is shipped for clusters and containers names what the export writes, in fields that exist."""
+import pathlib
+import re
+import string
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from export import tf_serving, verify
+
+yaml = pytest.importorskip("yaml")
+DEPLOY = pathlib.Path(tf_serving.__file__).with_name("deploy")
+
+
+def read(name, **variables):
+    text = re.sub(r"\$\{(\w+):[-?][^}]*\}", r"${\1}", (DEPLOY / name).read_text())
+    return yaml.safe_load(string.Template(text).safe_substitute(variables))
+
+
+def flags(arguments):
+    return dict(argument.removeprefix("--").split("=") for argument in arguments)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The configuration that an export of the run "reviews" writes."""
+    tf_serving.write_configuration(tmp_path, "reviews")
+    return {path.name for path in tmp_path.iterdir()}
+
+
+def check_fields(kind, given, where=""):
+    """Every field of `given` is one of KServe's or Kubernetes' own models, down to the last."""
+    import kserve
+    import kubernetes.client
+    names = {json: name for name, json in kind.attribute_map.items()}
+    for field, value in given.items():
+        assert field in names, f"{where}.{field}"
+        inner = re.sub(r"^list\[(.*)\]$", r"\1", kind.openapi_types[names[field]])
+        inner = getattr(kserve, inner, None) or getattr(kubernetes.client, inner, None)
+        for each in value if isinstance(value, list) else [value]:
+            if hasattr(inner, "openapi_types") and isinstance(each, dict):
+                check_fields(inner, each, f"{where}.{field}")
+
+
+def test_inference_service_has_fields_that_kserve_knows():
+    kserve = pytest.importorskip("kserve")
+    service = read("inference_service.yaml")
+    assert (service["apiVersion"], service["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
+    check_fields(kserve.V1beta1InferenceService, service)
+    with pytest.raises(AssertionError, match=".spec.predictor.model.storageUrl"):
+        service["spec"]["predictor"]["model"]["storageUrl"] = "x"
+        check_fields(kserve.V1beta1InferenceService, service)
+
+
+def test_inference_service_names_files_that_the_export_writes(files):
+    model = read("inference_service.yaml")["spec"]["predictor"]["model"]
+    given = flags(model["args"])
+    assert given["enable_batching"] == "true" and model["storageUri"].endswith("/saved_model")
+    for flag in ("batching_parameters_file", "monitoring_config_file"):
+        folder, _, file = given[flag].rpartition("/")
+        assert folder == "/mnt/models" and file in files
+    # KServe's runtime gives these itself, and appends what it is given
+    assert not {"model_name", "port", "rest_api_port", "model_base_path"} & set(given)
+
+
+def test_compose_mounts_versions_where_their_configuration_looks_for_them(files, tmp_path):
+    service = read("compose.yaml", MODEL="reviews", RUN="/runs/reviews")["services"]["serving"]
+    source, target, mode = service["volumes"][0].split(":")
+    assert (source, mode) == ("/runs/reviews/saved_model", "ro")
+    config = text_format.Parse((tmp_path / "models.config").read_text(),
+                               model_server_config_pb2.ModelServerConfig())
+    model, = config.model_config_list.config
+    assert model.base_path == target and model.name == "reviews"
+    given = flags(service["command"])
+    for flag in ("model_config_file", "monitoring_config_file", "batching_parameters_file"):
+        folder, _, file = given[flag].rpartition("/")
+        assert folder == target and file in files
+    assert given["enable_batching"] == "true"
+
+
+def test_compose_is_reached_from_this_machine_alone():
+    ports = read("compose.yaml", MODEL="m", RUN="r")["services"]["serving"]["ports"]
+    assert sorted(ports) == ["127.0.0.1:8500:8500", "127.0.0.1:8501:8501"]
+
+
+def test_both_take_the_oldest_server_that_exports_are_verified_for():
+    image = read("compose.yaml", MODEL="m", RUN="r")["services"]["serving"]["image"]
+    version = read("inference_service.yaml")["spec"]["predictor"]["model"]["runtimeVersion"]
+    assert image == f"tensorflow/serving:{version}" and version == f"{verify.SERVER}.0"
