@@ -79,7 +79,7 @@ class Generation(Task):
         flags.DEFINE_bool("dynamic", False, "With --mode=evaluate: go on learning from the text that is "
                           "scored, after each window.")
         flags.DEFINE_integer("dynamic_window", 20, "Symbols of such a window.", 1)
-        flags.DEFINE_float("dynamic_rate", 0.1, "Its learning rate.", 0)
+        flags.DEFINE_float("dynamic_rate", 0.2, "Its learning rate.", 0)
         flags.DEFINE_float("dynamic_decay", 0.002, "Share of the way back to the trained weights, each "
                            "window.", 0, 1)
         flags.DEFINE_bool("cache", False, "With --mode=evaluate: expect what came lately after states "
