@@ -303,7 +303,7 @@ def test_version_that_another_export_took_is_not_overwritten(tmp_path, monkeypat
         (tmp_path / name).mkdir()
         (tmp_path / name / "of").write_text(name)
     outdated = iter([[], [1]])
-    monkeypatch.setattr(saved_model, "versions", lambda folder: next(outdated))
+    monkeypatch.setattr(saved_model, "numbers", lambda folder: next(outdated))
     assert saved_model._publish(tmp_path / "model", tmp_path) == tmp_path / "2"
     assert {name: (tmp_path / name / "of").read_text() for name in os.listdir(tmp_path)} == \
         {"1": "1", "2": "model"}
