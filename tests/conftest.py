@@ -7,6 +7,8 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 pytest.register_assert_rewrite("layer_checks")
+WHOLE_RUNS = ("translation", "tagging", "sentiment", "generation", "text_translator", "text_generator",
+              "saved_model", "tflite", "export_run", "serve")
 
 
 def _import_quietly():
@@ -22,6 +24,12 @@ def _import_quietly():
 
 
 _import_quietly()
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no core waits for another's at the end."""
+    whole = [f"test_{name}.py" for name in WHOLE_RUNS]
+    items.sort(key=lambda item: item.path.name not in whole)
 
 
 @pytest.fixture(scope="session")
