@@ -66,6 +66,15 @@ def test_a_wide_beam_finds_all_texts_in_order(alpha, minimum):
         assert agree(answer, row, wanted) == len(wanted) == len(set(texts(minimum=minimum)))
 
 
+@pytest.mark.parametrize("alpha", [0, .75])
+def test_every_row_can_have_its_own_greatest_length(alpha):
+    model = Markov(V, T)
+    answer = search(model, WIDE, length=tf.constant([3, T]), alpha=alpha)
+    for row, (first, length) in enumerate([(3, 3), (1, T)]):
+        wanted = ranked(model, first, alpha, length=length)
+        assert agree(answer, row, wanted) == len(wanted)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_best_of_a_wide_beam_are_the_best_there_are_however_few_are_asked_for(seed):
     """The search may stop early, but never too early."""

@@ -38,7 +38,7 @@ def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_b
     Args:    step       see the top of the file
              first_ids  [B]: what is read first;  states  before it is read, each [B, …]
              width      K, at least 1; more than V is allowed. All numbers may be scalar tensors
-             max_length, minimum_length   of a text, its end included
+             max_length, minimum_length   of a text, its end included; max_length may be [B], one a row
              end, forbidden   ids, lists or int32 tensors [N]: those that end a text, those never chosen;
                         an id of -1 is none
              alpha      α ≥ 0
@@ -124,7 +124,10 @@ class Search:
     def __init__(self, step, width, max_length, end, alpha, minimum_length, forbidden, banned, required,
                  source_mask, coverage_penalty):
         self.step, self.width, self.end, self.forbidden = step, width, end, forbidden
-        self.max_length, self.minimum_length, self.alpha = max_length, minimum_length, alpha
+        self.minimum_length, self.alpha = minimum_length, alpha
+        self.max_length, self.steps, self.limit = max_length, max_length, max_length
+        if tf.convert_to_tensor(max_length).shape.rank:     # one a row: of the loop the longest, [B, 1]
+            self.steps, self.limit = tf.reduce_max(max_length), tf.expand_dims(max_length, 1)
         self.banned, self.required = (None if p is None else Phrases(p) for p in (banned, required))
         self.mask = None if source_mask is None else spread(tf.cast(source_mask, tf.bool), width)
         self.coverage_penalty = coverage_penalty
@@ -134,9 +137,9 @@ class Search:
         kept = [(shape, tf.int32), (shape, tf.int32)]  # parents, ids
         if self.mask is not None:
             kept.append((tf.shape(self.mask), tf.float32))
-        sequences = [reserve(self.max_length, *item) for item in kept]
+        sequences = [reserve(self.steps, *item) for item in kept]
         carried = self._start(first_ids, states, shape), self._nothing(shape[0], n_best)
-        (_, found), sequences = loop(self._turn, self.max_length, carried, sequences, False, self._over)
+        (_, found), sequences = loop(self._turn, self.steps, carried, sequences, False, self._over)
         return answer(found, self.width, *(stack(s, *item) for s, item in zip(sequences, kept)))
 
     def _start(self, first_ids, states, shape):
@@ -172,7 +175,7 @@ class Search:
         live = live._replace(states=states, coverage=coverage)
         symbols = tf.shape(logits)[1]
         chosen = self._chosen(self._continued(logits, live, t), live, symbols, t)
-        ended = tf.gather(among(self.end, symbols), chosen.ids) | tf.equal(t + 1, self.max_length)
+        ended = tf.gather(among(self.end, symbols), chosen.ids) | tf.equal(t + 1, self.limit)
         found = self._found(found, self._scores(chosen, ended, live, t + 1), chosen.log_p, t + 1)
         kept = chosen.parents, chosen.ids, *weights
         sequences = [put(sequence, t, item) for sequence, item in zip(sequences, kept)]
@@ -221,7 +224,7 @@ class Search:
         candidates = candidates.best(candidates.log_p, count)
         lacking = self._lacking(*self._after(candidates, live))
         ends = tf.gather(among(self.end, symbols), candidates.ids)
-        in_time = lacking <= tf.where(ends, 0, self.max_length - 1 - t)
+        in_time = lacking <= tf.where(ends, 0, self.limit - 1 - t)
         candidates = candidates._replace(log_p=tf.where(in_time, candidates.log_p, NEVER))
         better = earlier_equals(tf.where(in_time, lacking, -1))
         turn = better * (tf.reduce_max(lacking) + 1) + lacking

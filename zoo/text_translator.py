@@ -25,8 +25,7 @@ class TextTranslator(Head):
     without, a translation has none.
 
     Args:    network  a `zoo.translator.Translator`;   text  a `zoo.text_pair.TextPair`
-             longest  a translation of S symbols has at most longest·S + MORE; S is that of the longest
-                      source in a batch
+             longest  a translation of S symbols has at most longest·S + MORE
     """
 
     name, text_class, settings = "translator", TextPair, ("longest",)
@@ -57,7 +56,7 @@ class TextTranslator(Head):
         source, states = self.network.encode(ids)
         source = {name: spread(tensor, width) for name, tensor in source.items()}
         start, mask = self._start(ids), {"source_mask": ids > 0} if self.network.attends else {}
-        most = self.longest * tf.shape(ids)[1] + MORE
+        most = self.longest * tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1) + MORE
         return beam_search(
             lambda said, states: self.network.step(said, states, source), start, states, width, most,
             [self.text.target.end], alpha, forbidden=self.never, **mask, **settings)
