@@ -177,7 +177,8 @@ def generator(T=100):
         ((None,), "int32"), ((units,), "float32"), ((units,), "float32")))
     y, *after = lstm(embedding(read), initial_state=states)
     twin = keras.Model([read, *states], [keras.ops.log_softmax(linear(y)), *after])
-    copied([(embedding, network.embedding), (lstm, network.decoder.layers[0]), (linear, network.linear)])
+    copied([(embedding, network.embedding), (lstm, network.decoder.layers[0])])
+    linear.set_weights([np.transpose(network.softmax.kernel), np.array(network.softmax.bias)])
     head = TextGenerator(network, Subwords(named("c", CHARACTERS, GENERATED), "character"))
     zeros = {f"state_{n}": np.zeros([1, units], np.float32) for n in range(2)}
     given, one = ids(T, CHARACTERS), ids(1, CHARACTERS)
