@@ -19,22 +19,22 @@ def classified(targets, logits):
 
 
 def cases():
-    """{name: (a network, its inputs, its targets, its loss, what it says at last)}"""
+    """{name: (a network, its inputs, its targets, its loss)}"""
     both = {"source": IDS, "target": IDS[:, :5]}
     return {
-        "classifier": lambda: (Classifier(9, 3, **SIZES), IDS, IDS[:, 0] % 3, classified, lambda z: z),
+        "classifier": lambda: (Classifier(9, 3, **SIZES), IDS, IDS[:, 0] % 3, classified),
         "ratios": lambda: (Classifier(9, 3, naive_bayes=True, members=2, **SIZES), IDS, IDS[:, 0] % 3,
-                           classified, lambda z: z),
+                           classified),
         "tagger": lambda: (net := Tagger(9, ["O", "B-X", "I-X"], "BIO", crf=True, **SIZES), IDS, IDS % 3,
-                           net.loss_of, lambda z: z),
+                           net.loss_of),
         "generator": lambda: (net := Generator(9, tied=True, weight_drop=0.2, **SIZES), {"ids": IDS}, IDS,
-                              lambda y, h: net.loss_of(y, h[0]), lambda h: net.logits(h[0])),
+                              lambda y, h: net.loss_of(y, h[0])),
         "adaptive": lambda: (net := Generator(9, cutoffs=[4], **SIZES), {"ids": IDS}, IDS,
-                             lambda y, h: net.loss_of(y, h[0]), lambda h: net.logits(h[0])),
+                             lambda y, h: net.loss_of(y, h[0])),
         "translator": lambda: (net := Translator(9, 9, label_smoothing=0.1, **SIZES), both, IDS[:, :5],
-                               net.loss_of, net.logits),
+                               net.loss_of),
         "fed": lambda: (net := Translator(9, 9, attention="additive", feeds="context", **SIZES), both,
-                        IDS[:, :5], net.loss_of, net.logits)}
+                        IDS[:, :5], net.loss_of)}
 
 
 @pytest.mark.parametrize("name", list(cases()))
@@ -42,7 +42,7 @@ def test_the_loss_and_its_gradient_are_near_those_of_float32(name):
     make, losses, gradients = cases()[name], [], []
     for wanted in (False, True):
         with mixed(wanted):
-            network, inputs, targets, loss_of, _ = make()
+            network, inputs, targets, loss_of = make()
         assert network.weights[0].dtype == "float32"
         random = np.random.default_rng(1)
         network.set_weights([random.normal(0, 0.3, weight.shape) if "seed" not in weight.path else weight
