@@ -83,18 +83,36 @@ class AdaptiveSoftmax(Softmax):
 
     @autocast
     def loss(self, h, targets, embeddings=None):
-        """−log p, summed over all targets [B, T] but padding; a tail is computed for its rows alone."""
-        there = targets > 0
-        h, embeddings = self._given(tf.boolean_mask(h, there), embeddings)
-        targets = tf.boolean_mask(targets, there)
+        """−log p, summed over all targets [B, T] but padding; in an op that TFLite lacks."""
+        return sum(_cross_entropy(logits, symbols)
+                   for _, logits, symbols in self._choices(h, targets, embeddings))
+
+    @autocast
+    def log_probability(self, h, targets, embeddings=None):
+        """log p of the targets [B, T], 0 where they are padding, 0: h [B, T, D] → [B, T]."""
+        found = tf.zeros([tf.size(targets)])
+        for rows, logits, symbols in self._choices(h, targets, embeddings):
+            chosen = tf.gather(tf.nn.log_softmax(logits), symbols, batch_dims=1)
+            found = tf.tensor_scatter_nd_add(found, rows, chosen)
+        return tf.reshape(found, tf.shape(targets))
+
+    def _choices(self, h, targets, embeddings):
+        """What the targets' probabilities are products of, each for those rows alone that it concerns.
+
+        Returns: [(rows [N, 1] of the flat targets, logits, the numbers of the right ones [N])]: of the
+                 head, then of each tail
+        """
+        h, targets = tf.reshape(h, [-1, h.shape[-1]]), tf.cast(tf.reshape(targets, [-1]), tf.int32)
+        h, embeddings = self._given(h, embeddings)
         cluster = sum(tf.cast(targets >= cutoff, tf.int32) for cutoff in self.cutoffs)
-        symbol = tf.where(cluster > 0, self.cutoffs[0] + cluster - 1, targets)
-        loss = _cross_entropy(self._head(h, embeddings), symbol)
+        symbols = tf.where(cluster > 0, self.cutoffs[0] + cluster - 1, targets)
+        rows = tf.where(targets > 0)
+        choices = [(rows, self._head(tf.gather_nd(h, rows), embeddings), tf.gather_nd(symbols, rows))]
         for n, (low, _) in enumerate(self.tails):
             rows = tf.where(tf.equal(cluster, n + 1))
-            logits = self._tail(n, tf.gather_nd(h, rows), embeddings)
-            loss += _cross_entropy(logits, tf.gather_nd(targets, rows) - low)
-        return loss
+            choices.append((rows, self._tail(n, tf.gather_nd(h, rows), embeddings),
+                            tf.gather_nd(targets, rows) - low))
+        return choices
 
     def _given(self, h, embeddings):
         if self.tied != (embeddings is not None):
