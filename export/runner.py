@@ -25,7 +25,7 @@ def check(path, answers):
     """Compare the answers of the SavedModel at `path` with the expected ones, and time it.
 
     Args:    answers  {signature: (inputs, expected outputs)}, arrays by name
-    Returns: {"milliseconds", "milliseconds_p95"} of one request of one example
+    Returns: `verify.times` of one request of one example
     Raises:  BuildError: the program cannot be had here
              ValueError: it cannot load or run the model, or an answer differs
     """
@@ -34,9 +34,7 @@ def check(path, answers):
                           *((name, row, -(-REQUESTS // len(rows))) for row in rows)])
     for signature, outputs, _ in answered[:len(answers)]:
         verify.check_answer(f"{signature} in C++", outputs, answers[signature][1])
-    milliseconds = np.concatenate([microseconds for *_, microseconds in answered]) / 1e3
-    median, p95 = np.percentile(milliseconds, [50, 95])
-    return {"milliseconds": round(float(median), 4), "milliseconds_p95": round(float(p95), 4)}
+    return verify.times(np.concatenate([microseconds for *_, microseconds in answered]) / 1e3)
 
 
 def ask(path, questions):

@@ -32,9 +32,9 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
                        a server warms up with them
              server    version of the TF Serving that is to load it
              name      what the server's model is called; by default as the folder around `folder`
-    Returns: {"version", "bytes", "ops_checked", "seconds", "server", "milliseconds", "cpp",
-             "skipped"}: the median time of one request of one example in Python, the same with
-             "milliseconds_p95" in C++, and the checks that were not made, a line each
+    Returns: {"version", "bytes", "ops_checked", "seconds", "server", "milliseconds",
+             "milliseconds_p95", "cpp", "skipped"}: the times of one request of one example in Python,
+             the same in C++, and the checks that were not made, a line each
     Raises:  ExportError, with no new version: an op that TF Serving does not have, an answer that
              differs from the head's by more than 1e-5, a folder that cannot be written
     """

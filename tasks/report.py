@@ -17,13 +17,12 @@ def rows(facts):
     exports = facts["exports"]
     table = {name: short(measures) for name, measures in facts["baselines"].items()}
     table[facts["model"]] = short(facts["test"])
-    served = exports["saved_model"]
-    table["SavedModel"] = {**short(served["test"]), "kB": served["bytes"] // 1000,
-                           "ms": served["milliseconds"]}
-    for variant, entry in exports["tflite"].items():
+    files = {"SavedModel": exports["saved_model"],
+             **{f"TFLite {variant}": entry for variant, entry in exports["tflite"].items()}}
+    for name, entry in files.items():
         if "test" in entry:
-            table[f"TFLite {variant}"] = {**short(entry["test"]), "kB": entry["bytes"] // 1000,
-                                          "ms": entry["milliseconds"]}
+            table[name] = {**short(entry["test"]), "kB": entry["bytes"] // 1000,
+                           "ms": entry["milliseconds"], "p95": entry.get("milliseconds_p95")}
     return table
 
 
