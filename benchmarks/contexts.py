@@ -16,7 +16,7 @@ import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import numpy as np
 from absl import app, flags
 
-from tasks import command, loop, translation, translation_metrics
+from tasks import command, loop, publish, translation, translation_metrics
 from tasks.batches import Batches
 from zoo.context import FORMS
 from zoo.decoder import USES
@@ -80,7 +80,7 @@ def row(name, task, corpus):
     steps, epochs = in_time(task, head, task.data(head, corpus.train))
     validation = task.data(head, corpus.validation)
     validation.width = 1
-    answers = validation.answers(task.run_of(head))
+    answers = validation.answers(publish.of_head(head))
     scores = [validation.measures(answers)["bleu"],
               *by_length(validation, answers.texts, corpus.target_language)]
     return (f"| {name} | {head.network.count_params():,} | {epochs:.1f} | "

@@ -4,6 +4,8 @@
     float16   weights stored in 16 bits, arithmetic in 32
     int8      dynamic range: weights in 8 bits, activations quantised as they come
     static    float32 for one text of one length, see `fixed_shapes`: for browsers and compiled models
+    int16x8   the signature `step` alone, for one text: products of weights in 8 bits and activations in
+              16, whose ranges come from a calibration. A loop cannot be had in integers
 
 The converter can crash the process it runs in, so it runs in one of its own, which is this file
 with the argument `convert`.
@@ -23,11 +25,12 @@ from export import (
     ExportError, cannot_write, fixed_shapes, one_line, plain_variables, stock_ops, unfinished)
 
 VARIANTS = ("float32", "float16", "int8")
-STATIC = "static"
+STATIC, INTEGER = "static", "int16x8"
+CALIBRATION = "calibration.npz"
 
 
 def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0.005,
-          baseline=None, force=False, length=64):
+          baseline=None, force=False, length=64, calibration=None):
     """Write `folder/name_variant.tflite` for each variant, and the head's assets beside them.
 
     Args:    evaluate  score(run) → float, higher is better, on validation data;
@@ -37,20 +40,27 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
              baseline  the score to compare with; by default that of the first variant
              force     keep a variant that is over the budget
              length    tokens of a text in the variant "static"
+             calibration  inputs of `step` as they come, one text's: [{name: array}]; "int16x8" needs them
     Returns: {variant: {"file", "bytes", "score"}}, where there is no file {variant: {"error"}} or
              {variant: {"refused", "score"}}: one line that says why
     Raises:  ExportError: an unknown variant, no variant converted, a folder that takes no files.
              Files of an earlier export are replaced, or removed, only after all this
     """
-    unknown = sorted(set(variants) - {*VARIANTS, STATIC})
+    unknown = sorted(set(variants) - {*VARIANTS, STATIC, INTEGER})
     if unknown or not variants:
-        raise ExportError(f"expected TFLite variants among {', '.join([*VARIANTS, STATIC])}, "
+        raise ExportError(f"expected TFLite variants among {', '.join([*VARIANTS, STATIC, INTEGER])}, "
                           f"received {', '.join(unknown) or 'none'}")
+    if INTEGER in variants and not calibration:
+        raise ExportError(f"expected inputs of step to calibrate {INTEGER} with, received none")
     with unfinished(folder) as work:
         try:
             _save(head, work / "model")
             if STATIC in variants:
                 _save(head, work / STATIC, lambda free: fixed_shapes.fixed(free, length))
+            if INTEGER in variants:
+                _save(head, work / INTEGER, lambda free: fixed_shapes.fixed({"step": free["step"]}, 1))
+                np.savez(work / CALIBRATION, **{name: np.stack([given[name] for given in calibration])
+                                                for name in calibration[0]})
             entries = _convert_all(work, variants)
             _judge(work, entries, evaluate, budget, baseline, force)
             _publish(work, pathlib.Path(folder), name, entries, head.assets())
@@ -112,16 +122,16 @@ class Lite:
 def measure(path, batches, signature="ids", requests=200):
     """The time of one example on one thread: of the rows of `batches`, each {input name: array}.
 
-    Returns: {"milliseconds": median, "milliseconds_p95"} of the first `requests` rows, one by one
+    Returns: `verify.times` of the first `requests` rows, one by one
     """
+    from export import verify  # it needs TensorFlow, which files do not
     run, milliseconds = Lite(path), []
     for row in itertools.islice(itertools.chain.from_iterable(map(_rows, batches)), requests):
         run(signature, **row)  # a first call for this length is not what a device repeats
         start = time.perf_counter()
         run(signature, **row)
         milliseconds.append(1e3 * (time.perf_counter() - start))
-    median, p95 = np.percentile(milliseconds, [50, 95])
-    return {"milliseconds": round(float(median), 4), "milliseconds_p95": round(float(p95), 4)}
+    return verify.times(milliseconds)
 
 
 def _rows(batch):
@@ -192,7 +202,7 @@ def convert(work, variants):
     for variant in variants:
         entry = {"variant": variant}
         try:
-            source = work / (STATIC if variant == STATIC else "model")
+            source = work / (variant if variant in (STATIC, INTEGER) else "model")
             (work / f"{variant}.tflite").write_bytes(_flatbuffer(source, variant))
         except OSError as error:
             entry["unwritable"] = error.strerror or str(error)
@@ -211,7 +221,20 @@ def _flatbuffer(saved_model, variant):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if variant == INTEGER:
+        # What has no integer kernel, such as the lookup of an embedding, stays in float32.
+        integers = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [integers, tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.representative_dataset = lambda: _calibration(saved_model.with_name(CALIBRATION))
     return converter.convert()
+
+
+def _calibration(path):
+    """The inputs that `write` was given, as the converter asks for them."""
+    with np.load(path) as stored:
+        inputs = dict(stored)
+    for values in zip(*inputs.values()):
+        yield "step", dict(zip(inputs, values))
 
 
 def reason(error):

@@ -46,6 +46,9 @@ class Data:
         """The signature that a device's time is measured with, and at most `count` inputs for it."""
         return "ids", [self.padded(np.array([n])) for n in range(min(count, len(self)))]
 
+    def calibration(self, run):
+        """Inputs to calibrate a file of integers with, [{name: array}]; None: there is no such file."""
+
     def collected(self, answers):
         """The answers, one a text, as `measures` takes them."""
         return np.array(answers)

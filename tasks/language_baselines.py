@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from tasks.language_data import FEW
 from tasks.ngrams import KneserNey
 
 ORDERS = {"few": (5, 6, 7), "many": (3,)}     # of n-grams, for small alphabets and large vocabularies
-FEW = 1000                                    # symbols
 
 
 def kneser_ney(train, validation, test, vocabulary_size):

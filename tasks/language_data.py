@@ -12,6 +12,8 @@ from tasks.objectives import Objective
 OBJECTIVE = Objective(None, None, "nats a symbol", None, "nats_per_token", "min", "log_likelihood",
                       "log_probability", None, None)
 WINDOW = 512            # symbols of a running text that are scored in one call
+STEPS = 1000            # that a file of integers is calibrated with
+FEW = 1000              # symbols of a vocabulary, characters; a step of more of them takes long
 BLOCK = 1 << 20         # characters of a text without line ends that are cut anywhere
 
 
@@ -26,6 +28,7 @@ class Language(Data):
 
     def __init__(self, head):
         self.start, self.end, self.states = head.text.start, head.text.end, head.network.state_size
+        self.vocabulary_size = len(head.text)
 
     def measures(self, log_probability):
         """From log p of every symbol, in nats; `log_likelihood` is their mean."""
@@ -35,8 +38,11 @@ class Language(Data):
 
     def requests(self, count):
         """Steps of one symbol: as a device writes."""
-        states = {f"state_{n}": np.zeros([1, size], np.float32) for n, size in enumerate(self.states)}
-        return "step", count * [{"ids": np.array([self.start], np.int32), **states}]
+        return "step", count * [{"ids": np.array([self.start], np.int32), **self.zeros()}]
+
+    def zeros(self):
+        """Where a running text starts: {state: [1, size]}."""
+        return {f"state_{n}": np.zeros([1, size], np.float32) for n, size in enumerate(self.states)}
 
     def served(self, signatures):
         """What a loaded SavedModel answers."""
@@ -57,7 +63,10 @@ class RunningText(Language):
         self.lengths = np.full(-(-len(self.ids) // WINDOW), min(WINDOW, len(self.ids)))
 
     def answers(self, run, tokens=None):
-        """log p of every symbol after all before it, each once: [N]."""
+        """log p of every symbol after all before it, each once: [N]. A file may have `step` alone."""
+        if getattr(run, "signatures", {}).keys() == {"step"}:
+            run = self.by_steps(run)
+
         def read(ids, previous, states):
             answer = dict(run("ids", ids=ids, previous=previous, **states))
             return None, answer.pop("log_probability"), answer
@@ -73,6 +82,29 @@ class RunningText(Language):
             found.append(np.array(log_probability)[0])
             last = ids[:, -1]
         return np.concatenate(found)
+
+    def by_steps(self, lite):
+        """run(signature, **inputs) of a file that has `step` alone, for one text."""
+        def run(signature, ids, previous=None, **states):
+            if signature == "init":
+                return self.zeros()
+            found = []
+            for last, symbol in zip([*previous, *ids[0]], ids[0]):
+                states = dict(lite("step", ids=[last], **states))
+                found.append(states.pop("log_probability")[0, symbol])
+            return {"log_probability": np.array([found]), **states}
+        return run
+
+    def calibration(self, run):
+        """Steps through the beginning of the text, each with the states that it meets there."""
+        if self.vocabulary_size > FEW:
+            return None
+        states, found = self.zeros(), []
+        for last in [self.start, *self.ids[:STEPS - 1]]:
+            found.append({"ids": np.array([last], np.int32), **states})
+            states = dict(run("step", **found[-1]))
+            states = {name: np.asarray(states[name]) for name in found[-1] if name != "ids"}
+        return found
 
 
 class LabelledTexts(Language):

@@ -29,11 +29,13 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     def score(lite):
         return validation.measures(of_lite(lite)(validation))[validation.objective.quality]
 
+    calibration = validation.calibration(of_head(head))
+    variants = (*tflite.VARIANTS, tflite.STATIC, *[tflite.INTEGER] * (calibration is not None))
     exports = {
         "saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16], server),
         "tflite": tflite.write(
-            head, run.folder / "tflite", variants=(*tflite.VARIANTS, tflite.STATIC), evaluate=score,
-            budget=validation.objective.budget, force=force,
+            head, run.folder / "tflite", variants=variants, evaluate=score,
+            budget=validation.objective.budget, force=force, calibration=calibration,
             length=int(np.percentile(validation.lengths, 99)))}
     for check in exports["saved_model"]["skipped"]:
         print(f"not checked: {check}")
@@ -71,6 +73,12 @@ def served(run, texts):
     serve = saved_model.load(run.folder / "saved_model")["serving_default"]
     readable, facts = zoo.head_class(run.folder).readable, run.read_json("model.json")
     return in_slices(lambda strings: serve(text=strings), texts, lambda row: readable(row, facts))
+
+
+def of_head(head):
+    """run(signature, **inputs): what the head's TFLite files would answer, were they written now."""
+    signatures = head.lite_signatures()
+    return lambda signature, **inputs: signatures[signature](**inputs)
 
 
 def of_lite(lite):

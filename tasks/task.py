@@ -75,7 +75,7 @@ class Task:
     def fit(self, head, data, run):
         """Train the head's network; its weights are then those of the best epoch."""
         training, validation = data["train"], data["validation"]
-        objective, run_now = training.objective, self.run_of(head)
+        objective, run_now = training.objective, publish.of_head(head)
         self.prepare(head, training)
 
         def validate(network):
@@ -103,14 +103,8 @@ class Task:
 
     def answers(self, head, data):
         """What the head answers to the parts that are measured."""
-        now = self.run_of(head)
+        now = publish.of_head(head)
         return {part: data[part].answers(now) for part in ("validation", "test")}
-
-    @staticmethod
-    def run_of(head):
-        """run(signature, **inputs): what the head's TFLite files would answer, were they written now."""
-        signatures = head.lite_signatures()
-        return lambda signature, **inputs: signatures[signature](**inputs)
 
     def finish(self, run, head, corpus, data, result):
         """Export, measure every file on the test part, and write all results."""
@@ -194,7 +188,7 @@ class Task:
 
     def scored(self, head, test):
         """The answers that --mode=evaluate measures."""
-        return test.answers(self.run_of(head))
+        return test.answers(publish.of_head(head))
 
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""

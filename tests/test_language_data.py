@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tasks.language_data import LabelledTexts, RunningText, encoded, lines, openings
+from tasks.language_data import FEW, LabelledTexts, RunningText, encoded, lines, openings
+from tasks.publish import of_head
 from tasks.split import Example
 from tasks.streams import Stream
 from zoo.generator import Generator
@@ -23,11 +24,6 @@ def head_of(labels=(), tokenizer="character", **options):
     for weight in network.trainable_weights:
         weight.assign(random.normal(size=weight.shape, scale=0.7))
     return TextGenerator(network, text)
-
-
-def run_of(head):
-    signatures = head.lite_signatures()
-    return lambda signature, **inputs: signatures[signature](**inputs)
 
 
 def stream(text=VERSE):
@@ -78,8 +74,39 @@ def test_every_symbol_of_a_running_text_is_scored_once_after_all_before_it(monke
     expected = by_steps(head, data.ids, head.network.start({"ids": np.zeros([1, 1], np.int32)}))
     for window in (7, 70, 512):
         monkeypatch.setattr("tasks.language_data.WINDOW", window)
-        np.testing.assert_allclose(data.answers(run_of(head)), expected, atol=1e-4)
+        np.testing.assert_allclose(data.answers(of_head(head)), expected, atol=1e-4)
     assert len(data) == 1 and len(data.targets) == data.characters == 70
+
+
+class StepAlone:
+    """A file that has one signature, fed by a head."""
+
+    signatures = {"step": {}}
+
+    def __init__(self, head):
+        self.run = of_head(head)
+
+    def __call__(self, signature, **inputs):
+        assert signature == "step"
+        return {name: value.numpy() for name, value in self.run(signature, **inputs).items()}
+
+
+def test_a_file_that_has_only_steps_gives_the_same_answers():
+    head = head_of()
+    data = RunningText(head, stream(VERSE[:70]))
+    np.testing.assert_allclose(data.answers(StepAlone(head)), data.answers(of_head(head)), atol=1e-4)
+
+
+def test_what_calibrates_are_steps_from_the_beginning_with_their_states():
+    head = head_of()
+    data = RunningText(head, stream(VERSE[:70]))
+    first, second, third = data.calibration(of_head(head))[:3]
+    assert first["ids"] == [head.text.start] and not first["state_0"].any()
+    assert [second["ids"], third["ids"]] == [*data.ids[:2, None]]
+    after = of_head(head)("step", **second)
+    np.testing.assert_array_equal(third["state_0"], after["state_0"])
+    data.vocabulary_size = FEW + 1
+    assert data.calibration(of_head(head)) is None
 
 
 def test_texts_with_labels_are_scored_with_their_ends_in_their_own_order():
@@ -93,7 +120,7 @@ def test_texts_with_labels_are_scored_with_their_ends_in_their_own_order():
         ids = [*head.text([text]).to_list()[0], head.text.end]
         expected.append(by_steps(head, ids, head.network.start(given)))
     for tokens in (1, 16384):
-        answers = data.answers(run_of(head), tokens)
+        answers = data.answers(of_head(head), tokens)
         np.testing.assert_allclose(answers, np.concatenate(expected), atol=1e-4)
     assert data.lengths.tolist() == [2, 10, 1, 2] and data.characters == 15
     assert data.texts == ["epic", "ode", "ode", "epic"]
@@ -124,5 +151,5 @@ def test_a_device_is_asked_for_one_symbol_at_a_time():
     head = head_of()
     signature, requests = RunningText(head, stream("of\n")).requests(3)
     assert signature == "step" and len(requests) == 3
-    answer = run_of(head)(signature, **requests[0])
+    answer = of_head(head)(signature, **requests[0])
     assert answer["log_probability"].shape == (1, len(head.text))

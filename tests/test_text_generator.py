@@ -11,8 +11,12 @@ import tensorflow as tf
 
 from export import saved_model, tflite
 from heads import generator as head_of, translator
+from tasks.language_data import RunningText
+from tasks.publish import of_head
+from tasks.streams import Stream
 from zoo.text_generator import SETTINGS
 
+VERSE = "the muse sings of the wrath, the ships and the wine-dark sea; 我 o muse"
 GREEDY = {**SETTINGS, "temperature": 0.0}
 
 
@@ -117,6 +121,40 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
         ids = lite("generate_ids", **{**questions["generate_ids"], **chosen})["ids"]
         assert head.text.strings(ids, inside=not head.labels).numpy().tolist() == expected
     assert set(lite.signatures) == {"ids", "init", "step", "generate_ids"}
+
+
+def test_a_file_scores_by_clusters_whichever_words_there_are(adaptive, tmp_path):
+    """None of a cluster, one, several, and padding."""
+    written = tflite.write(adaptive, tmp_path, variants=["float32"])
+    lite = tflite.Lite(tmp_path / written["float32"]["file"])
+    given = adaptive.questions(tf.constant(["sing", "o"]))["ids"]
+    for ids in ([[4, 5, 4], [5, 4, 5]], [[4, 7, 11], [13, 4, 4]], [[13, 12, 8], [6, 12, 0]], [[0], [9]]):
+        inputs = {**given, "ids": tf.constant(ids)}
+        expected, _ = adaptive.score(inputs["ids"], given["previous"], [
+            given[f"state_{n}"] for n in range(4)])
+        np.testing.assert_allclose(lite("ids", **inputs)["log_probability"],
+                                   expected["log_probability"], atol=1e-4)
+
+
+def test_a_step_in_integers_says_almost_the_same(plain, tmp_path):
+    data = RunningText(plain, Stream([VERSE], 0, len(VERSE)))
+    written = tflite.write(plain, tmp_path, variants=["float32", "int16x8"],
+                           calibration=data.calibration(of_head(plain)))
+    lite = tflite.Lite(tmp_path / written["int16x8"]["file"])
+    assert set(lite.signatures) == {"step"}
+    np.testing.assert_allclose(data.answers(lite), data.answers(of_head(plain)), atol=0.05)
+    ops = tflite.op_names(tmp_path / written["int16x8"]["file"])
+    assert "QUANTIZE" in ops and not any(op.startswith("custom") for op in ops)
+    assert set(product_types(tmp_path / written["int16x8"]["file"])) == {"int16"}
+
+
+def product_types(path):
+    """What the matrix products of a file are given."""
+    from ai_edge_litert.interpreter import Interpreter
+    interpreter = Interpreter(str(path))
+    types = {tensor["index"]: tensor["dtype"].__name__ for tensor in interpreter.get_tensor_details()}
+    return [types[op["inputs"][0]] for op in interpreter._get_ops_details()
+            if op["op_name"] == "FULLY_CONNECTED"]
 
 
 def test_a_beam_finds_the_likeliest_of_all_texts(labelled):

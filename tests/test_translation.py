@@ -11,7 +11,7 @@ from absl import flags
 import zoo
 from conftest import flags_of
 from export import saved_model, tflite
-from tasks import command, parallel_corpora, translation_metrics
+from tasks import command, parallel_corpora, publish, translation_metrics
 from tasks.batches import Batches
 from tasks.split import Pair
 from tasks.translation import TASK, by_language, longest, pictured
@@ -99,7 +99,7 @@ def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, met
         best = lite("beam", ids=head.ids([text]), **beam)
         assert head.text.target.joined(head.pieces(best, [text]))[0, 0].numpy().decode() == translation
     data = Translations(head, test_part, "en", width=2)
-    answers = data.answers(TASK.run_of(head))
+    answers = data.answers(publish.of_head(head))
     assert answers.texts[:20] == said
     expected = translation_metrics.translation(answers.texts, list(references.values()), "en")
     for name, value in expected.items():
@@ -197,7 +197,7 @@ def test_answers_come_in_the_order_of_the_sources():
     head.network.softmax.bias.assign_add(3 * tf.one_hot(head.text.target.end, len(head.text.target)))
     data = Translations(head, PAIRS, "en", width=3, alpha=0.5)
     for tokens in (1, 4096):
-        answers = data.answers(TASK.run_of(head), tokens)
+        answers = data.answers(publish.of_head(head), tokens)
         assert answers.texts == [head.n_best([text], 3, 0.5)["translations"][0, 0].numpy().decode()
                                  for text in data.texts]
         given = [data.pairs.padded([n]) for n in range(4)]

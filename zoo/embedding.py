@@ -33,7 +33,8 @@ class WordEmbedding(keras.layers.Embedding):
 
     def call(self, ids, training=False):
         if not training:
-            return super().call(ids)
+            # Keras's own lookup minds negative ids, by ops that no integer kernel has.
+            return tf.cast(tf.gather(tf.convert_to_tensor(self.embeddings), ids), self.compute_dtype)
         table = tf.cast(tf.convert_to_tensor(self.embeddings), self.compute_dtype)
         if self.rates["word_dropout"]:
             table = self.rows(table, training=True)
