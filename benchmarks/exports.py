@@ -24,7 +24,7 @@ import pathlib
 import tempfile
 
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import tensorflow as tf
@@ -190,6 +190,7 @@ def line(row):
 
 
 def main(_):
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
     rows = []
     with tempfile.TemporaryDirectory() as exported.folder:
         for case in (*layer_cases(), *head_cases()):
