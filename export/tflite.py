@@ -33,8 +33,8 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
           baseline=None, force=False, length=64, calibration=None):
     """Write `folder/name_variant.tflite` for each variant, and the head's assets beside them.
 
-    Args:    evaluate  score(run) → float, higher is better, on validation data;
-                       run(name=array, …) → {output name: array}, by the signature "ids"
+    Args:    evaluate  score(run) → float, higher is better, on validation data; run is the `Lite` of
+                       a file
              budget    how far below `baseline` a variant's score may be, in the score's own unit:
                        the default is meant for shares, such as accuracy, F1 or R²
              baseline  the score to compare with; by default that of the first variant
@@ -198,7 +198,7 @@ def _converter(work, variants):
 
 
 def convert(work, variants):
-    """Convert `work/model` to `work/variant.tflite`; one line of JSON on stdout for each."""
+    """Convert the SavedModels in `work` to `work/variant.tflite`; a line of JSON on stdout for each."""
     for variant in variants:
         entry = {"variant": variant}
         try:

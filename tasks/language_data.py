@@ -12,8 +12,8 @@ from tasks.objectives import Objective
 OBJECTIVE = Objective(None, None, "nats a symbol", None, "nats_per_token", "min", "log_likelihood",
                       "log_probability", None, None)
 WINDOW = 512            # symbols of a running text that are scored in one call
-STEPS = 1000            # that a file of integers is calibrated with
-FEW = 1000              # symbols of a vocabulary, characters; a step of more of them takes long
+STEPS = 1000            # symbols that a file of integers is calibrated with
+FEW = 1000              # symbols of a small vocabulary; a step of more takes long
 BLOCK = 1 << 20         # characters of a text without line ends that are cut anywhere
 
 

@@ -87,7 +87,8 @@ def of_lite(lite):
 
 
 def lite_on(data, answers, path, requests=200):
-    """What a TFLite file answers, see `on_parts`, and its time for one text of the test part."""
+    """What a TFLite file answers, see `on_parts`, and its time for one request: of the test part a
+    text, of a language model a symbol."""
     signature, inputs = data["test"].requests(requests)
     return {**on_parts(data, answers, of_lite(tflite.Lite(path))),
             **tflite.measure(path, inputs, signature)}

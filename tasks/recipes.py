@@ -40,7 +40,7 @@ RUNNING = {
     "varied": True, "learning_rate": 3e-3, "weight_decay": 0.0, "average": 0.999, "patience": 0,
 }
 
-# Where gradient descent trains: Merity et al. 2018, who clip to a norm of 0.25.
+# For --optimizer=asgd: Merity et al. 2018, who also clip to a norm of 0.25 (--clip_norm=0.25).
 ASGD = {"learning_rate": 30.0}
 
 GENERATION = {

@@ -227,14 +227,15 @@ class Run:
 
 
 def _changes(before, now, prefix=""):
-    """["--hidden was 64 (now 128)", …] for every key that differs.
+    """["--units was 64 (now 128)", …] for every key that differs.
 
-    A flag that is newer than the run, and off, changes nothing.
+    A flag that only one of them knows, and that is off, changes nothing.
 
-    >>> _changes({"units": 64}, {"units": 128, "mixed_precision": False}, "--")
+    >>> _changes({"units": 64, "older": False}, {"units": 128, "newer": False}, "--")
     ['--units was 64 (now 128)']
     """
-    now = {key: value for key, value in now.items() if value or key in before}
+    before, now = ({key: value for key, value in one.items() if value or key in other}
+                   for one, other in ((before, now), (now, before)))
     return ["the corpus changed (its texts, labels or parts)" if key == FINGERPRINT else
             f"{prefix}{key} was {json.dumps(before.get(key))} (now {json.dumps(now.get(key))})"
             for key in sorted({*before, *now}) if before.get(key) != now.get(key)]

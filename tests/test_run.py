@@ -23,11 +23,11 @@ def test_a_new_folder_is_made_with_its_parents_and_opens_again(tmp_path):
 
 
 def test_other_settings_are_refused_by_name_with_both_values(tmp_path):
-    Run.open(tmp_path, "toy", {"seed": 1, "cell": "gru", "old": 0})
+    Run.open(tmp_path, "toy", {"seed": 1, "cell": "gru", "old": 3})
     with pytest.raises(ValueError) as refusal:
         Run.open(tmp_path, "toy", {"seed": 2, "cell": "gru", "new": True})
     message = str(refusal.value)
-    for part in ("--seed was 1 (now 2)", "--old was 0 (now null)", "--new was null (now true)",
+    for part in ("--seed was 1 (now 2)", "--old was 3 (now null)", "--new was null (now true)",
                  "--overwrite", "--output_dir", str(tmp_path)):
         assert part in message
     assert "cell" not in message
