@@ -21,17 +21,19 @@ FLAGS = ("-O0", "-w")
 REQUESTS = 200
 
 
-def check(path, answers):
+def check(path, answers, requests=REQUESTS):
     """Compare the answers of the SavedModel at `path` with the expected ones, and time it.
 
-    Args:    answers  {signature: (inputs, expected outputs)}, arrays by name
+    Args:    answers   {signature: (inputs, expected outputs)}, arrays by name
+             requests  of one example each, how many are timed
     Returns: `verify.times` of one request of one example
     Raises:  BuildError: the program cannot be had here
              ValueError: it cannot load or run the model, or an answer differs
     """
     name, rows = verify.one_by_one(answers)
+    rows = rows[:requests]
     answered = ask(path, [*((name, inputs, 0) for name, (inputs, _) in answers.items()),
-                          *((name, row, -(-REQUESTS // len(rows))) for row in rows)])
+                          *((name, row, -(-requests // len(rows))) for row in rows)])
     for signature, outputs, _ in answered[:len(answers)]:
         verify.check_answer(f"{signature} in C++", outputs, answers[signature][1])
     return verify.times(np.concatenate([microseconds for *_, microseconds in answered]) / 1e3)

@@ -46,6 +46,23 @@ def test_ops_of_tensorflow_text_are_loaded(tmp_path):
 
 
 @built
+def test_answers_that_take_long_are_asked_for_less_often(tmp_path, monkeypatch):
+    asked, counts, ask = runner.REQUESTS, [], runner.ask
+
+    def counted(path, questions):
+        counts.append(sum(runs for *_, runs in questions))
+        return ask(path, questions)
+
+    path, answers = saved(Head(tmp_path), tmp_path)
+    monkeypatch.setattr(runner, "ask", counted)
+    runner.check(path, answers), runner.check(path, answers, requests=1)
+    assert counts[0] >= asked and counts[1] == 1
+    monkeypatch.setattr(verify, "SECONDS", 0.0)
+    nothing = {name: lambda **inputs: None for name in answers}
+    assert len(verify._latencies(nothing, answers)) == 1
+
+
+@built
 def test_questions_are_answered_in_order_and_timed_as_often_as_asked(tmp_path):
     head = Head(tmp_path)
     path, _ = saved(head, tmp_path)
@@ -100,10 +117,10 @@ def test_unknown_signature_is_named(tmp_path):
 
 @built
 def test_what_the_runner_refuses_never_gets_a_version(tmp_path, monkeypatch):
-    def disagree(path, answers):
+    def disagree(path, answers, requests):
         raise ValueError("ids in C++: probabilities differs from the head's by 1.0e-02")
     monkeypatch.setattr(runner, "check", disagree)
-    monkeypatch.setattr(saved_model, "_verify_in_python", lambda *_: {"ops_checked": 1})
+    monkeypatch.setattr(saved_model, "_verify_in_python", lambda *_: {"milliseconds": 1.0})
     with pytest.raises(ExportError, match=r"the SavedModel was refused: ids in C\+\+"):
         saved_model.write(Head(tmp_path), tmp_path / "saved_model", EXAMPLES)
     assert saved_model.numbers(tmp_path / "saved_model") == []
@@ -113,7 +130,7 @@ def test_without_a_compiler_the_report_says_what_was_not_checked(tmp_path, monke
     def none():
         raise BuildError("no C++ compiler: install g++")
     monkeypatch.setattr(runner, "find_compiler", none)
-    monkeypatch.setattr(saved_model, "_verify_in_python", lambda *_: {"ops_checked": 1})
+    monkeypatch.setattr(saved_model, "_verify_in_python", lambda *_: {"milliseconds": 1.0})
     report = saved_model.write(Head(tmp_path), tmp_path / "saved_model", EXAMPLES)
     assert report["skipped"] == ["TensorFlow's C++ loader: no C++ compiler: install g++"]
     assert report["version"] == 1 and "cpp" not in report
