@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from tasks.average import Average, TriggeredAverage, assign
 from tasks.optimizer import Adam, learning_rates
 from tasks.progress import Bar, Line, tensorboard
 from tasks.update import update
@@ -31,7 +32,7 @@ class Settings:
     Raises:  ValueError: a value out of its range
     """
     epochs: int = 10
-    optimizer: str = "adam"         # or "asgd": gradient descent, see `TriggeredAverage`
+    optimizer: str = "adam"         # or "asgd": gradient descent, see `tasks.average`
     learning_rate: float = 1e-3     # the highest, reached after the warm-up; of "asgd" the only one
     warmup: float = 0.1             # share of all steps over which the rate climbs to it
     weight_decay: float = 0.0       # decoupled, on matrices only
@@ -109,71 +110,6 @@ def make_step(network, loss_function, optimizer, clip_norm, average=None):
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return loss, update(optimizer, weights, gradients, clip_norm, average or Average([], 0))
     return step
-
-
-class Average:
-    """An exponential moving average of weights, with a warm-up that forgets the initial ones.
-
-    a' = a + (1 − d)(w − a),   d = min(decay, (1 + t) / (10 + t)),   t = 1, 2, … updates
-
-    Args:    weights  Keras variables;   decay  0 keeps no average
-    Source:  Polyak & Juditsky 1992; the warm-up is TensorFlow's `ExponentialMovingAverage`
-    """
-
-    def __init__(self, weights, decay):
-        self.decay, self.weights = float(decay), weights if decay else []
-        self.variables = [tf.Variable(weight.value, trainable=False) for weight in self.weights]
-
-    def share(self, updates):
-        """1 − d after `updates` updates, a tensor."""
-        time = tf.cast(updates, tf.float32)
-        return 1. - tf.minimum(self.decay, (1. + time) / (10. + time))
-
-    def update(self, updates):
-        """Take in the weights as they are after `updates` updates, an integer tensor."""
-        share = self.share(updates)
-        for average, weight in zip(self.variables, self.weights):
-            average.assign_sub(tf.cast(share, average.dtype) * (average - weight.value))
-
-    def heed(self, scores, updates):
-        """Be told the scores of all epochs so far, higher is better: they change nothing here."""
-
-    @contextlib.contextmanager
-    def in_place(self):
-        """The network has the averaged weights inside, and its own bits again afterwards."""
-        raw = [np.array(weight.value) for weight in self.weights]
-        _assign(self.weights, [np.array(average) for average in self.variables])
-        try:
-            yield
-        finally:
-            _assign(self.weights, raw)
-
-
-class TriggeredAverage(Average):
-    """The mean of the weights since validation stopped getting better: averaged gradient descent.
-
-    a_k = (w_T + … + w_k) / (k − T + 1);   a_k = w_k until the first T updates are over
-
-    T is the end of the first epoch whose score is no better than the best of those that lie more than
-    `patience` epochs back: a single bad epoch starts nothing.
-
-    Source:  Polyak & Juditsky 1992; the trigger, Merity et al. 2018
-    """
-
-    def __init__(self, weights, patience=5):
-        super().__init__(weights, decay=1)
-        self.patience, self.start = patience, tf.Variable(tf.int64.max, False, dtype=tf.int64)
-        self.variables.append(self.start)   # behind the averages, for the checkpoint
-
-    def share(self, updates):
-        """1 / (k − T + 1) after k updates, 1 before T."""
-        return 1. / (1. + tf.cast(tf.maximum(tf.cast(updates, tf.int64) - self.start, 0), tf.float32))
-
-    def heed(self, scores, updates):
-        """Start, if the scores say so, with the weights as they are after so many updates."""
-        earlier, last = scores[:-1 - self.patience], scores[-1]
-        if earlier and last <= max(earlier):
-            self.start.assign(tf.minimum(self.start, tf.cast(updates, tf.int64)))
 
 
 @dataclasses.dataclass
@@ -473,11 +409,4 @@ def _restore(groups, arrays):
         raise ValueError(f"expected a checkpoint with {len(expected)} variables of this network's "
                          f"shapes, found {len(found)} others; pass --overwrite to start afresh")
     for group, variables in groups.items():
-        _assign(variables, [arrays[f"{group}/{index}"] for index in range(len(variables))])
-
-
-def _assign(variables, arrays):
-    for variable, array in zip(variables, arrays):
-        # NumPy stores bfloat16 as two bytes without a name.
-        kind = np.asarray(variable).dtype
-        variable.assign(array.view(kind) if array.dtype.kind == "V" else array)
+        assign(variables, [arrays[f"{group}/{index}"] for index in range(len(variables))])

@@ -18,6 +18,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from tasks import loop  # noqa: E402
+from tasks.average import Average, TriggeredAverage  # noqa: E402
 from tasks.batches import Batch, Batches, bucketed  # noqa: E402
 from tasks.optimizer import Adam, learning_rates  # noqa: E402
 from tasks.run import Run  # noqa: E402
@@ -345,7 +346,7 @@ def test_the_learning_rate_climbs_in_a_line_and_falls_as_a_cosine():
 
 def test_the_average_follows_its_formula_and_gives_the_weights_back_bit_for_bit():
     rng, weight = np.random.default_rng(2), keras.Variable(np.ones((3, 2), "float32"))
-    average, expected = loop.Average([weight], 0.3), np.ones((3, 2))
+    average, expected = Average([weight], 0.3), np.ones((3, 2))
     for update in range(1, 8):
         weight.assign(rng.normal(size=(3, 2)))
         average.update(tf.constant(update))
@@ -361,7 +362,7 @@ def test_the_average_follows_its_formula_and_gives_the_weights_back_bit_for_bit(
     ([1, 2, 3, 4, 5, 6], None), ([3, 2, 1], None), ([1, 2, 5, 3, 6, 7], None), ([3, 2, 1, 0], 4),
     ([3, 1, 1, 3, 1], 4), ([1, 3, 2, 4, 3, 4], 5), ([-np.inf, 1, 2, 1, 2, 1], 6)])
 def test_averaging_starts_when_the_score_is_no_better_than_the_best_of_long_ago(scores, epoch):
-    average = loop.TriggeredAverage([keras.Variable(0.0)], patience=2)
+    average = TriggeredAverage([keras.Variable(0.0)], patience=2)
     started = []
     for n in range(1, len(scores) + 1):
         average.heed(scores[:n], tf.constant(10 * n, tf.int64))
@@ -372,7 +373,7 @@ def test_averaging_starts_when_the_score_is_no_better_than_the_best_of_long_ago(
 
 def test_the_triggered_average_is_the_mean_of_the_weights_since_the_trigger():
     rng, weight = np.random.default_rng(2), keras.Variable(np.ones((3, 2), "float32"))
-    average, seen = loop.TriggeredAverage([weight], patience=1), []
+    average, seen = TriggeredAverage([weight], patience=1), []
     for update in range(1, 9):
         weight.assign(rng.normal(size=(3, 2)))
         average.update(tf.constant(update))

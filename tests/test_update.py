@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks import loop
+from tasks.average import Average
 from tasks.optimizer import Adam
 from tasks.update import update
 from zoo.engines import adam, native
@@ -50,7 +50,7 @@ def trained(steps, decay=0.0, limit=0.0, average=0.0, rate=0.1, change=lambda gr
     if decay:
         optimizer.exclude_from_weight_decay(var_list=weights[2:4])
     optimizer.build(weights)
-    kept = loop.Average(weights, average)
+    kept = Average(weights, average)
     norms = [update(optimizer, weights, [tf.constant(g) for g in change(draws(1 + n))], limit, kept)
              for n in range(steps)]
     return weights, optimizer, kept, norms
@@ -131,7 +131,7 @@ def test_weights_that_were_read_before_stay_as_they_were(engine):
     optimizer = Adam(0.1)
     optimizer.build(weights)
     read = [weight.value.read_value() for weight in weights]
-    update(optimizer, weights, [tf.constant(g) for g in draws(1)], 0.0, loop.Average(weights, 0.9))
+    update(optimizer, weights, [tf.constant(g) for g in draws(1)], 0.0, Average(weights, 0.9))
     assert all(np.array_equal(a, b) for a, b in zip(read, draws(0)))
 
 
@@ -140,7 +140,7 @@ def operations(weights, optimizer):
     optimizer.build(weights)
     function = tf.function(lambda: update(
         optimizer, weights, [tf.ones_like(weight.value) for weight in weights], 1.0,
-        loop.Average([], 0.0)))
+        Average([], 0.0)))
     return {op.type for op in function.get_concrete_function().graph.get_operations()}
 
 
