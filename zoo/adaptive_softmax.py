@@ -6,8 +6,8 @@ for each of n *clusters* of rarer ones, the *tails*, cluster i from c_i to c_{i+
     p(w|h) = p_0(w)                   w < c_1                p_0 = softmax(h·K_0ᵀ + b_0)    [c_1 + n]
     p(w|h) = p_0(c_1 + i−1)·p_i(w)    c_i ≤ w < c_{i+1}      p_i = softmax(h·P_i·K_iᵀ + b_i)
 
-It is a distribution over all words, exactly. Training needs p_i only for the rows whose target is in
-cluster i, and P_i [D, D/f^i] makes it cheaper the rarer its words are.
+It is a distribution over all words, exactly. Training and scoring need p_i only for the rows whose
+target is in cluster i, and P_i [D, D/f^i] makes it cheaper the rarer its words are.
 """
 
 import itertools
