@@ -252,6 +252,27 @@ def test_the_first_of_several_masks_is_passed_on():
     assert wrapper.compute_mask(None, [masked, None]) is masked
 
 
+@keras.saving.register_keras_serializable("tests")
+class Thrice(keras.layers.Layer):
+    """Makes three wrappers of one layer whenever it is made, so while it is loaded, too."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        one = zoo.GRU(H)
+        self.wrappers = [zoo.Bidirectional(one) for _ in range(3)]
+
+    def call(self, x):
+        return sum(wrapper(x) for wrapper in self.wrappers)
+
+
+def test_wrappers_of_one_layer_share_nothing_while_a_model_is_loaded(tmp_path):
+    before = keras.Sequential([keras.Input((T, D)), Thrice()])
+    before.save(tmp_path / "model.keras")
+    after = keras.saving.load_model(tmp_path / "model.keras")
+    assert len({id(one) for wrapper in after.layers[0].wrappers for one in wrapper.directions}) == 6
+    np.testing.assert_array_equal(before(tf.ones((B, T, D))), after(tf.ones((B, T, D))))
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="merge_mode.*median|[Mm]erge.mode.*median"):
         zoo.Bidirectional(zoo.LSTM(H), merge_mode="median")

@@ -125,10 +125,21 @@ class Bidirectional(OverSequences):
 
 def remade(layer, prefix, go_backwards):
     """A new layer with the configuration of `layer`, for one direction."""
-    config = keras.saving.serialize_keras_object(layer)
+    config = unmarked(keras.saving.serialize_keras_object(layer))
     config["config"]["go_backwards"] = go_backwards
     config["config"]["name"] = f"{prefix}_{layer.name.removeprefix(f'{prefix}_')}"
     return keras.saving.deserialize_keras_object(config)
+
+
+def unmarked(config):
+    """A configuration without the marks of shared objects.
+
+    While Keras loads a model, it takes an `id` that it has seen for an object that it has made,
+    though the object may be gone and its `id` another's.
+    """
+    if isinstance(config, dict):
+        return {key: unmarked(value) for key, value in config.items() if key != "shared_object_id"}
+    return [unmarked(value) for value in config] if isinstance(config, list) else config
 
 
 def check_directions(forward, backward):
