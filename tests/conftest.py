@@ -53,3 +53,30 @@ def flags_of(task):
         for name in set(FLAGS) - before:
             delattr(FLAGS, name)
         FLAGS.unparse_flags()
+
+
+@pytest.fixture
+def traceable(monkeypatch):
+    """A machine with cuDNN, as far as the engine can tell: its operation can be traced, but not run."""
+    from zoo.engines import cudnn
+    monkeypatch.setattr(cudnn, "_unmet_machine", lambda: None)
+
+
+@pytest.fixture
+def stand_in(monkeypatch, traceable):
+    """The stand-in for cuDNN's operation, in its place."""
+    import tensorflow as tf
+    from cudnn_checks import StandIn
+    operation = StandIn()
+    monkeypatch.setattr(tf.raw_ops, "CudnnRNNV3", operation)
+    return operation
+
+
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+def machine(request):
+    """The stand-in, or the operation on a GPU."""
+    from cudnn_checks import GPU
+    if request.param == "stand-in":
+        request.getfixturevalue("stand_in")
+    elif not GPU:
+        pytest.skip("needs an NVIDIA GPU")
