@@ -4,10 +4,11 @@
 
 For every cell, shape [B, T, D = H] and mode (inference; training, that is forward and backward with the
 input's gradient and no optimiser) all contenders take turns in one process: this project's engines,
-`keras.layers` as a graph and under XLA, and PyTorch and ONNX Runtime where they are installed. Writes
-`layers.md`, `layers.csv` and `layers.png`: medians, quartiles, ratios, GFLOP/s, and the share of the
-machine's own peak, which is the fastest square float32 matrix product measured in the same run. With
-`--busy` another process keeps one core busy all the while.
+`keras.layers` as a graph and under XLA, and PyTorch and ONNX Runtime where they are installed. A turn is
+a rest, one call that does not count, and some that do, one after another. Writes `layers.md`,
+`layers.csv` and `layers.png`: medians, quartiles, ratios, GFLOP/s, and the share of the machine's own
+peak, which is the fastest square float32 matrix product measured in the same run. With `--busy` another
+process keeps one core busy all the while.
 """
 
 import contextlib
@@ -47,8 +48,9 @@ SHAPES = ((1, 100, 128), (1, 100, 256), (16, 200, 64), (32, 100, 128), (32, 100,
 QUICK_SHAPES = SHAPES[:1] + SHAPES[2:5]
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 MODES = ("inference", "training")
-# Seconds between two runs: threads of OpenMP wait by spinning, and would slow the next one down.
-REST = 0.01
+# Seconds that a turn lasts, and those before it: threads of OpenMP wait by spinning, and would slow the
+# next contender down.
+TURN, REST = 0.03, 0.01
 PEERS = ("Keras", "Keras XLA", "PyTorch", "ONNX Runtime")
 
 FLAGS = flags.FLAGS
@@ -186,17 +188,22 @@ def usable_engines():
 def take_turns(functions, seconds):
     """Run the functions round and round, each round in another order; name → list of milliseconds."""
     milliseconds = {name: [] for name in functions}
-    order = list(functions)
-    for function in functions.values():
-        function()
     end = time.perf_counter() + seconds * len(functions)
-    while time.perf_counter() < end or len(milliseconds[order[0]]) < 5:
-        for name in order:
-            time.sleep(REST)
-            start = time.perf_counter()
-            functions[name]()
-            milliseconds[name].append(1e3 * (time.perf_counter() - start))
-        order = random.sample(order, len(order))
+    while time.perf_counter() < end or min(map(len, milliseconds.values())) < 5:
+        for name in random.sample(list(functions), len(functions)):
+            milliseconds[name] += turn(functions[name])
+    return milliseconds
+
+
+def turn(function):
+    """Milliseconds of calls, one after another, but for the first: threads sleep, and caches are cold."""
+    time.sleep(REST)
+    function()
+    milliseconds, end = [], time.perf_counter() + TURN
+    while not milliseconds or time.perf_counter() < end:
+        start = time.perf_counter()
+        function()
+        milliseconds.append(1e3 * (time.perf_counter() - start))
     return milliseconds
 
 
