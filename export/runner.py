@@ -4,6 +4,7 @@
 the cache folder of `zoo.engines.native` under a name made of everything it depends on.
 """
 import importlib.util
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -84,7 +85,7 @@ def program():
     """Path of the compiled program. Raises BuildError: no compiler, or it fails."""
     compiler, flags = find_compiler(), [*FLAGS, *tf.sysconfig.get_compile_flags(), *link_flags()]
     path = cache_folder() / f"runner-{build_key(compiler, [SOURCE], flags)}"
-    if not path.exists():
+    if not os.path.exists(path):  # also where the folder may not be read
         with temporary(path) as draft:
             _compile([compiler, str(SOURCE), "-o", draft, *flags])
             _start(draft)

@@ -33,6 +33,8 @@ def engine():
             native.find_compiler()
         except native.BuildError as error:
             pytest.skip(str(error))
+        if native.unmet_here():
+            pytest.skip(f"the native engine needs {native.unmet_here()}")
         assert native.operations().missing is None
         yield
 
@@ -453,6 +455,15 @@ def test_a_build_that_disagrees_is_not_kept(fresh, monkeypatch, tmp_path, source
     monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-O0"))
     assert f"disagrees with {judge}" in native.operations().missing
     assert not list(fresh.iterdir())
+
+
+def test_a_damaged_library_is_built_anew(fresh, monkeypatch):
+    monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-O0", "-DDAMAGED"))
+    fresh.mkdir(exist_ok=True)
+    library = fresh / f"native-{native.build_key(native.find_compiler())}.so"
+    library.write_text("half")
+    assert native.operations().missing is None
+    assert library.stat().st_size > 10_000 and library.stat().st_mode & 0o777 == 0o755
 
 
 def test_what_changes_a_build_changes_its_name(monkeypatch):

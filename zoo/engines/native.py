@@ -214,7 +214,7 @@ def operations():
 def _operations():
     try:
         return load_or_build()
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         logging.info("native engine not available, using the loop: %s", error)
         return Missing(f"a working build of {SOURCES[0].name}: {error}")
 
@@ -228,8 +228,9 @@ def load_or_build():
     compiler = find_compiler()
     key = build_key(compiler)
     library = cache_folder() / f"native-{key}.so"
-    if library.exists():
-        return load(library, key)
+    if os.path.exists(library):  # also where the folder may not be read
+        with contextlib.suppress(BuildError):  # a damaged one is built anew
+            return load(library, key)
     with temporary(library) as path:
         compile_library(compiler, path, key)
         loaded = load(path, key)
@@ -287,6 +288,7 @@ def temporary(library):
     os.close(handle)
     try:
         yield path
+        os.chmod(path, 0o755)  # for all who share the cache
         os.replace(path, library)
     finally:
         pathlib.Path(path).unlink(missing_ok=True)
