@@ -6,6 +6,8 @@ import pathlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without one
+    os.environ[_name] = "127.0.0.1,localhost"
 pytest.register_assert_rewrite("layer_checks")
 WHOLE_RUNS = ("translation", "tagging", "sentiment", "generation", "text_translator", "text_generator",
               "saved_model", "tflite", "export_run", "serve")
@@ -24,6 +26,13 @@ def _import_quietly():
 
 
 _import_quietly()
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """What a test leaves to chance does not depend on the tests before it, and is the same every time."""
+    import keras
+    keras.utils.set_random_seed(0)
 
 
 def pytest_collection_modifyitems(items):

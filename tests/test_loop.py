@@ -192,7 +192,7 @@ def children(tmp_path_factory):
         pytest.skip("this system cannot fork a process")
     folder = tmp_path_factory.mktemp("children")
     done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True, text=True,
-                          timeout=300, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+                          timeout=1800, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1]), folder, done
 

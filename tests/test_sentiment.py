@@ -36,7 +36,7 @@ def start(*arguments):
 def run(*arguments, stdin=None):
     """(exit code, standard output, standard error) of the task."""
     child = start(*arguments)
-    out, err = child.communicate(stdin, timeout=300)
+    out, err = child.communicate(stdin, timeout=1800)
     return child.returncode, out, err
 
 
@@ -175,7 +175,7 @@ def mistakes(tmp_path_factory):
     children = {name: start(*arguments, *([] if any("output_dir" in a for a in arguments) else
                                           [f"--output_dir={folder}/new"]))
                 for name, arguments in commands.items()}
-    ended = {name: (child.communicate(timeout=300)[1], child.returncode)
+    ended = {name: (child.communicate(timeout=1800)[1], child.returncode)
              for name, child in children.items()}
     assert (folder / "precious/letter.txt").read_text() == "do not lose me"
     return ended

@@ -308,9 +308,12 @@ def _change_versions(server, folder):
 
 def test_it_stops_once_open_requests_have_ended(server):
     """Last of those that ask the server: it ends."""
-    path, start = "/v1/models/loops:predict", time.monotonic()
-    assert server.predict({"instances": [20_000]}, path)[0] == 200
-    count = int(20_000 * 1.5 / (time.monotonic() - start))  # about 1.5 seconds
+    path, seconds = "/v1/models/loops:predict", []
+    for _ in range(2):
+        start = time.monotonic()
+        assert server.predict({"instances": [20_000]}, path)[0] == 200
+        seconds.append(time.monotonic() - start)
+    count = int(20_000 * 1.5 / min(seconds))  # about 1.5 seconds
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         open_request = pool.submit(server.predict, {"instances": [count]}, path)
         time.sleep(0.3)

@@ -35,7 +35,7 @@ def start(*arguments):
 def run(*arguments, stdin=None):
     """(exit code, standard output, standard error) of the task."""
     child = start(*arguments)
-    out, err = child.communicate(stdin, timeout=300)
+    out, err = child.communicate(stdin, timeout=1800)
     return child.returncode, out, err
 
 
@@ -139,7 +139,7 @@ def mistakes(tmp_path_factory):
                 "vectors": ["--corpus=sample", "--vectors=nowhere"]}
     children = {name: start(*arguments, f"--output_dir={folder}/{name}")
                 for name, arguments in commands.items()}
-    return {name: (child.communicate(timeout=300)[1], child.returncode)
+    return {name: (child.communicate(timeout=1800)[1], child.returncode)
             for name, child in children.items()}
 
 
