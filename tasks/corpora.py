@@ -3,10 +3,12 @@
 import collections
 import dataclasses
 import difflib
+import functools
+import os
 import pathlib
 
 from tasks import nltk_corpora, sample, tables
-from tasks.split import PARTS, Example, fingerprint, normalised, overlap, split
+from tasks.split import PARTS, Example, check_parts, fingerprint, normalised, overlap, split
 
 NAMES = ("auto", "sample", *nltk_corpora.CORPORA)
 OWN_TERMS = "your own file, under the terms you have it under"
@@ -49,12 +51,12 @@ def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
         raise ValueError(f"expected a fold from 0 to 4, received {fold}")
     if name in NAMES:
         _only_files(name, multi_label, regression, text_column, label_column)
-        return _auto(seed, fold) if name == "auto" else _named(name, seed, fold)
+        named = functools.partial(_named, seed=seed, fold=fold)
+        return automatic(named, "sentence_polarity") if name == "auto" else named(name)
     if not pathlib.Path(name).expanduser().exists():
         raise unknown(name, NAMES, "a TSV or CSV file", tables.DELIMITERS)
     parts, warnings = tables.read(name, tables.Format(multi_label, regression, text_column, label_column))
-    return _assemble(pathlib.Path(name).name, parts, fold, OWN_TERMS, warnings, multi_label,
-                     regression)
+    return _assemble(called(name), parts, fold, OWN_TERMS, warnings, multi_label, regression)
 
 
 def unknown(name, names, kind, endings):
@@ -68,13 +70,19 @@ def unknown(name, names, kind, endings):
                       f"path of {kind}")
 
 
-def _auto(seed, fold):
+def automatic(named, standard):
+    """The standard corpus or, where it cannot be had, the built-in sample; `named` reads either."""
     try:
-        return _named("sentence_polarity", seed, fold)
+        return named(standard)
     except (FileNotFoundError, ValueError) as error:
-        corpus = _named("sample", seed, fold)
+        corpus = named("sample")
         corpus.warnings.insert(0, f"using the built-in sample instead: {error}")
         return corpus
+
+
+def called(path):
+    """The last name of a path as it was typed, by which its recipe is found."""
+    return os.path.basename(os.path.abspath(os.path.expanduser(path)))
 
 
 def _named(name, seed, fold):
@@ -102,11 +110,7 @@ def _assemble(name, parts, fold, terms, warnings, multi_label=False, regression=
                  for label in sorted(lonely)]
     pinned = {normalised(e.text) for e in everything if not regression and lonely & set(_labels(e))}
     parts = split(name, parts, fold, pinned, stratify=not (multi_label or regression))
-    for part in PARTS:
-        if not parts[part]:
-            raise ValueError(f"corpus '{name}': its {len(everything)} examples leave the {part} "
-                             "part empty; give more examples, or a folder with train, validation "
-                             "and test files")
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "examples")
     warnings += _strangers(parts, labels) + overlap(parts)
     return Corpus(name, labels, **parts, terms=terms, multi_label=multi_label,
                   regression=regression, warnings=warnings)

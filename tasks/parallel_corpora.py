@@ -2,12 +2,13 @@
 
 import collections
 import dataclasses
+import functools
 import unicodedata
 
 from tasks import nltk_corpora, parallel_files, tables, translation_sample
-from tasks.corpora import OWN_TERMS, unknown
+from tasks.corpora import OWN_TERMS, automatic, called, unknown
 from tasks.parallel_files import UNKNOWN
-from tasks.split import PARTS, Pair, fingerprint, normalised, overlap, split
+from tasks.split import PARTS, Pair, check_parts, fingerprint, normalised, overlap, split
 
 NAMES = ("auto", "sample", *nltk_corpora.ALIGNED)
 STANDARD = "comtrans"
@@ -55,12 +56,12 @@ def load(name="auto", seed=0, source_language=None, target_language=None, revers
         if source_column is not None or target_column is not None:
             raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
                              f"corpus '{name}'; leave them out")
-        return (_auto if name == "auto" else _named)(name, seed, languages, reverse)
+        named = functools.partial(_named, seed=seed, languages=languages, reverse=reverse)
+        return automatic(named, STANDARD) if name == "auto" else named(name)
     if not parallel_files.exists(name):
         raise _nothing(name)
     texts = parallel_files.read(name, languages, (source_column, target_column))
-    called = parallel_files.paths(name)[0].resolve().name
-    return _assemble(called, texts, languages, reverse, OWN_TERMS)
+    return _assemble(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS)
 
 
 def references(pairs):
@@ -81,15 +82,6 @@ def _nothing(name):
         return FileNotFoundError(f"expected two aligned files, found nothing at {missing[0]}; check the "
                                  "path")
     return unknown(name, NAMES, "a table or two aligned files", tables.DELIMITERS)
-
-
-def _auto(_, seed, languages, reverse):
-    try:
-        return _named(STANDARD, seed, languages, reverse)
-    except (FileNotFoundError, ValueError) as error:
-        corpus = _named("sample", seed, languages, reverse)
-        corpus.warnings.insert(0, f"using the built-in sample instead: {error}")
-        return corpus
 
 
 def _named(name, seed, languages, reverse):
@@ -118,11 +110,7 @@ def _assemble(name, texts, languages, reverse, terms):
     parts = {part: [Pair(*pair[::-1]) for pair in pairs] if turned else pairs
              for part, pairs in texts.parts.items()}
     parts = divided(name, parts)
-    for part in PARTS:
-        if not parts[part]:
-            total = sum(map(len, parts.values()))
-            raise ValueError(f"corpus '{name}': its {total} pairs leave the {part} part empty; give more "
-                             "pairs, or a folder with train, validation and test files")
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs")
     return ParallelCorpus(name, *sides, **{part: parts[part] for part in PARTS}, terms=terms,
                           warnings=texts.warnings + overlap(parts))
 

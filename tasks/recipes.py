@@ -48,7 +48,7 @@ GENERATION = {
     "sample": {**RUNNING, "units": 256, "weight_drop": 0.0, "output_dropout": 0.2, "epochs": 4,
                "batch_size": 16, "window": 64, "learning_rate": 5e-3, "average": 0.99},
     "shakespeare": {**RUNNING, "epochs": 12},
-    "labels": {**RUNNING, "model": "conditional", "batch_size": 64, "epochs": 40},
+    "with labels": {**RUNNING, "model": "conditional", "batch_size": 64, "epochs": 40},
     # What an hour and a half allows: frequent words first, in clusters that cost little.
     "wikitext2": {**RUNNING, "model": "lstm_lm_tied", "level": "separated", "units": 400,
                   "embedding": 300, "cutoffs": [1000, 4000, 12000], "word_dropout": 0.0,

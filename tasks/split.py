@@ -63,6 +63,15 @@ def overlap(parts):
             if (count := sum(normalised(example.text) in train for example in parts[part]))]
 
 
+def check_parts(name, sizes, what):
+    """Refuse a corpus of whose parts, {part: how many}, one is empty; `what` is counted."""
+    for part, size in sizes.items():
+        if not size:
+            raise ValueError(f"corpus '{name}': its {sum(sizes.values())} {what} leave the {part} part "
+                             f"empty; give more {what}, or a folder with train, validation and test "
+                             "files")
+
+
 def split(name, parts, fold, pinned, stratify):
     """Completes {part: examples}; one part alone is the whole corpus."""
     if fold is not None:

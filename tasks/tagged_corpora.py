@@ -2,12 +2,13 @@
 
 import collections
 import dataclasses
+import functools
 import pathlib
 import re
 
 from tasks import columns, nltk_corpora, tagging_sample
-from tasks.corpora import OWN_TERMS, unknown
-from tasks.split import PARTS, Sentence, fingerprint, overlap, split
+from tasks.corpora import OWN_TERMS, automatic, called, unknown
+from tasks.split import PARTS, Sentence, check_parts, fingerprint, overlap, split
 from zoo import spans
 
 NAMES = ("auto", "sample", *nltk_corpora.TAGGED)
@@ -54,7 +55,8 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received '{scheme}'")
     if name in NAMES:
         _only_files(name, tag_column, strip_position)
-        return _auto(seed, scheme, tagset) if name == "auto" else _named(name, seed, scheme, tagset)
+        named = functools.partial(_named, seed=seed, scheme=scheme, tagset=tagset)
+        return automatic(named, STANDARD) if name == "auto" else named(name)
     if tagset:
         raise ValueError(f"expected treebank, brown or masc_tagged with tagset, received {name}; leave "
                          "it out")
@@ -62,22 +64,13 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
         raise unknown(name, NAMES, "a file of CoNLL columns", ENDINGS)
     parts, warnings = columns.read(name, tag_column)
     parts = _without_positions(parts, strip_position, warnings)
-    return _assemble(pathlib.Path(name).resolve().name, parts, scheme, OWN_TERMS, warnings)
+    return _assemble(called(name), parts, scheme, OWN_TERMS, warnings)
 
 
 def _only_files(name, *file_options):
     if any(option is not None for option in file_options):
         raise ValueError("expected a file or folder with tag_column or strip_position, received corpus "
                          f"'{name}'; leave those flags out")
-
-
-def _auto(seed, scheme, tagset):
-    try:
-        return _named(STANDARD, seed, scheme, tagset)
-    except (FileNotFoundError, ValueError) as error:
-        corpus = _named("sample", seed, scheme, tagset)
-        corpus.warnings.insert(0, f"using the built-in sample instead: {error}")
-        return corpus
 
 
 def _named(name, seed, scheme, tagset):
@@ -105,11 +98,7 @@ def _assemble(name, parts, scheme, terms, warnings):
     scheme = None if scheme == "none" else scheme
     parts = {part: _mended(name, part, rows, scheme, warnings) for part, rows in parts.items()}
     parts = split(name, parts, None, set(), stratify=False)
-    for part in PARTS:
-        if not parts[part]:
-            raise ValueError(f"corpus '{name}': its {len(sequences)} sentences leave the {part} part "
-                             "empty; give more sentences, or a folder with train, validation and test "
-                             "files")
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "sentences")
     labels = {part: {tag for sentence in parts[part] for tag in sentence.tags} for part in PARTS}
     warnings += _strangers(parts, labels) + overlap(parts)
     return TaggedCorpus(name, sorted(set().union(*labels.values())), scheme,

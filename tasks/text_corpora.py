@@ -73,19 +73,10 @@ def load(name="auto", text_column=None, label_column=None):
         raise ValueError("expected a TSV or CSV file with text_column or label_column, received corpus "
                          f"'{name}'; leave those flags out")
     if name in NAMES:
-        return _auto() if name == "auto" else _named(name)
+        return corpora.automatic(_named, STANDARD) if name == "auto" else _named(name)
     parts, warnings = _parts(name, _paths(name))
-    return TextCorpus(",".join(map(_name, name.split(","))), [], **parts, terms=corpora.OWN_TERMS,
-                      warnings=warnings)
-
-
-def _auto():
-    try:
-        return _named(STANDARD)
-    except (FileNotFoundError, ValueError) as error:
-        corpus = _named("sample")
-        corpus.warnings.insert(0, f"using the built-in sample instead: {error}")
-        return corpus
+    called = ",".join(map(corpora.called, name.split(",")))
+    return TextCorpus(called, [], **parts, terms=corpora.OWN_TERMS, warnings=warnings)
 
 
 def _named(name):
@@ -150,7 +141,7 @@ def _is_text(path):
 def _parts(name, paths):
     """{part: stream} and warnings. Files that are named for their parts stay apart."""
     found, warnings = {"train": paths}, []
-    if len(paths) > 1 and "train" in map(files.part, map(_name, paths)):
+    if len(paths) > 1 and "train" in map(files.part, map(corpora.called, paths)):
         found = {part: [path] for part, path in files.parts(paths).items()}
         warnings = [f"{path.name} is left out: its name tells no part" for path in paths
                     if [path] not in found.values()]
@@ -159,17 +150,10 @@ def _parts(name, paths):
     return _cut(name, **{part: stream for part, (stream, _) in read.items()}), warnings
 
 
-def _name(path):
-    return pathlib.Path(path).resolve().name
-
-
 def _cut(name, train, **held_out):
     """The parts of a running text: what no file holds is the end of training, test the very end."""
     missing = [part for part in PARTS[1:] if part not in held_out]
     share = [100 - sum(PERCENTS[part] for part in missing), *(PERCENTS[part] for part in missing)]
     parts = {**held_out, **dict(zip(["train", *missing], train.cut(*share)))}
-    for part in PARTS:
-        if not parts[part].characters:
-            raise ValueError(f"corpus '{name}': its {train.characters} characters leave the {part} part "
-                             "empty; give more text, or a folder with train, validation and test files")
+    split.check_parts(name, {part: parts[part].characters for part in PARTS}, "characters")
     return parts

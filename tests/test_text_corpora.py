@@ -113,7 +113,7 @@ def test_a_folder_of_tables_keeps_its_parts(tmp_path):
 
 @pytest.mark.parametrize("data, message", [
     ("", "received an empty file"),
-    ("ab", "its 2 characters leave the validation part empty; give more text"),
+    ("ab", "its 2 characters leave the validation part empty; give more"),
     (b"\0\1\2", "binary file"),
 ])
 def test_a_bad_file_gets_one_clear_line(tmp_path, data, message):
