@@ -120,6 +120,8 @@ def test_an_unknown_pooling_is_refused(pooling):
 def test_an_unknown_cell_or_model_is_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
         network(cell="transformer")
+    with pytest.raises(ValueError, match="layers: expected at least 1, received 0"):
+        network(layers=0)
     with pytest.raises(ValueError, match="expected a model among nb_bilstm.*received 'bert'"):
         configuration(CLASSIFIERS, "bert", {})
 

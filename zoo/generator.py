@@ -6,7 +6,7 @@ import tensorflow as tf
 from zoo.adaptive_softmax import AdaptiveSoftmax
 from zoo.decoder import Decoder
 from zoo.embedding import WordEmbedding
-from zoo.heads import CELLS
+from zoo.heads import CELLS, check_recurrence
 from zoo.softmax import Softmax
 
 
@@ -32,7 +32,7 @@ class Generator(keras.Model):
              embedding           width of the embedding
              tied                one matrix reads and predicts
              cutoffs             those of an adaptive softmax in place of the linear layer; costs less to
-                                 train where symbols are numbered by falling frequency. None by default
+                                 train where symbols are numbered by falling frequency; empty: none
              word_dropout        rate at which a symbol's row of E is dropped, everywhere in a batch
              embedding_dropout   rate at which a coordinate is dropped from a whole window
              layer_dropout       the same between layers;   output_dropout  before the linear layer
@@ -67,8 +67,7 @@ class Generator(keras.Model):
             "output_dropout": output_dropout, "recurrent_dropout": recurrent_dropout,
             "weight_drop": weight_drop, "activation_penalty": activation_penalty,
             "temporal_penalty": temporal_penalty, "engine": engine}
-        if cell not in CELLS:
-            raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
+        check_recurrence(cell, layers)
         self.embedding = WordEmbedding(vocabulary_size, embedding, word_dropout, embedding_dropout)
         self.label_embedding = keras.layers.Embedding(len(labels), embedding) if labels else None
         widths = [units] * (layers - 1) + [embedding if tied else units]

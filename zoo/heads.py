@@ -84,11 +84,18 @@ class Head:
         return cls(network, cls.text_class.load(folder), **{name: facts[name] for name in cls.settings})
 
 
+def check_recurrence(cell, layers):
+    """Refuse a cell that there is not, and a network without a layer."""
+    if cell not in CELLS:
+        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
+    if layers < 1:
+        raise ValueError(f"layers: expected at least 1, received {layers}")
+
+
 def recurrent(cell, units, layers, bidirectional, engine, return_sequences, dropout=0.0,
               recurrent_dropout=0.0):
     """A deep recurrent network of one kind of cell, with dropout between its layers."""
-    if cell not in CELLS:
-        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
+    check_recurrence(cell, layers)
 
     def layer(sequences):
         one = CELLS[cell](units, return_sequences=sequences, engine=engine,

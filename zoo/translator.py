@@ -9,7 +9,7 @@ from zoo.bidirectional import Bidirectional
 from zoo.context import Context
 from zoo.decoder import Decoder
 from zoo.embedding import WordEmbedding
-from zoo.heads import CELLS, cells_of
+from zoo.heads import CELLS, cells_of, check_recurrence
 from zoo.softmax import Softmax
 from zoo.stack import Stack
 
@@ -230,9 +230,9 @@ class Translator(keras.Model):
 
 def check(attention, cell, bidirectional, units, **others):
     """ValueError for what no layer below would find."""
-    for name, value, known in (("attention", attention, ATTENTIONS), ("cell", cell, list(CELLS))):
-        if value not in known:
-            raise ValueError(f"{name}: expected one of {list(known)}, received {value!r}")
+    check_recurrence(cell, others["layers"])
+    if attention not in ATTENTIONS:
+        raise ValueError(f"attention: expected one of {list(ATTENTIONS)}, received {attention!r}")
     if bidirectional and units % 2:
         raise ValueError(f"units: expected an even number to read both ways, received {units}")
     if others["coverage"] and attention not in ("additive", "concat"):
