@@ -107,6 +107,7 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
     head = request.getfixturevalue(kind)
     asked = ["epic", "ode", "epic"] if head.labels else ["the wrath", "", "我"]
     questions = head.questions(tf.constant(asked))
+    assert set(questions) == set(head.signatures()), "the gate asks every signature"
     saved_model.write(head, tmp_path / "saved_model", asked)
     tflite.write(head, tmp_path / "tflite", variants=["float32"])
     served = saved_model.load(tmp_path / "saved_model")

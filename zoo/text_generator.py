@@ -198,7 +198,8 @@ class TextGenerator(Head):
         given = {f"state_{n}": state for n, state in enumerate(states)}
         settings = {name: tf.constant(value) for name, value in SETTINGS.items()}
         chosen = {"uniform": uniform, **settings, "temperature": tf.constant(1.0)}
-        return {"serving_default": {self.asks: strings}, "embed": {"text": text, **label},
+        first = {"label": tf.zeros_like(last)} if self.labels else {"ids": last}
+        return {"serving_default": {self.asks: strings}, "init": first, "embed": {"text": text, **label},
                 "score": {"text": text, **label}, "generate": {"text": text, **label, **chosen},
                 "search": {"text": text, **label, "width": tf.constant(3), "length": tf.constant(8)},
                 "ids": {"ids": tf.fill([len(strings), 3], len(GENERATED)), "previous": last, **given},

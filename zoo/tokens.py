@@ -86,7 +86,7 @@ class Tokens(tf.Module):
             words[key] += counts[token]
             letters.update(character.encode() for character in token)
         learnt = most_frequent(words, size, min_count)
-        learnt += [word for word in dict.fromkeys(known) if word not in set(learnt)]
+        learnt = list(dict.fromkeys([*learnt, *known]))
         return cls(learnt, most_frequent(letters, 10000, 1), **options)
 
     @property
