@@ -15,7 +15,7 @@ from zoo.heads import CELLS
 
 FLAGS = flags.FLAGS
 # Flags that say where to write and what to do, not what comes out.
-NOT_SETTINGS = ("output_dir", "overwrite", "predict", "tensorboard", "mode", "force",
+NOT_SETTINGS = ("output_dir", "overwrite", "predict", "tensorboard", "mode", "part", "force",
                 "tf_serving", "n_best", "length", "temperature", "top_k", "top_p", "typical",
                 "repetition_penalty", "beam_width", "stop", "dynamic", "dynamic_window",
                 "dynamic_rate", "dynamic_decay", "cache", "cache_size", "cache_flatness", "cache_share")
@@ -75,6 +75,7 @@ def define_training_flags():
     flags.DEFINE_enum("mode", "train", ["train", "evaluate", "export"], "train does everything; "
                       "evaluate scores the trained model on its corpus or, if given, another "
                       "--corpus; export writes and measures its files again.")
+    flags.DEFINE_enum("part", "test", ["validation", "test"], "The part that --mode=evaluate scores.")
     flags.DEFINE_integer("epochs", None, "Most epochs.", 1)
     flags.DEFINE_integer("batch_size", None, "Texts a step.", 1)
     flags.DEFINE_enum("optimizer", "adam", ["adam", "asgd"], "asgd: gradient descent at one learning "
@@ -82,7 +83,8 @@ def define_training_flags():
     flags.DEFINE_float("learning_rate", None, "Highest learning rate.", 0)
     flags.DEFINE_float("weight_decay", None, "Decoupled weight decay.", 0)
     flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.")
-    flags.DEFINE_integer("patience", None, "Epochs without a better score before stopping.", 0)
+    flags.DEFINE_integer("patience", None, "Epochs without a better score before stopping; 0 "
+                         "never stops.", 0)
     flags.DEFINE_float("clip_norm", 1.0, "Largest norm of the gradient; 0 for any.", 0)
     flags.DEFINE_bool("mixed_precision", False, "Compute in bfloat16 while training, with weights in "
                       "float32; files are exported in float32.")
@@ -229,5 +231,5 @@ def chosen(names):
 def line(task, module):
     """The command that repeats this run: the task and the flags that were given."""
     given = [flag for flag in FLAGS.get_key_flags_for_module(module)
-             if flag.present and flag.name not in ("overwrite", "predict", "mode")]
+             if flag.present and flag.name not in ("overwrite", "predict", "mode", "part")]
     return " ".join([f"python -m tasks.{task}", *(shlex.quote(flag.serialize()) for flag in given)])

@@ -60,9 +60,10 @@ class Generation(Task):
         flags.DEFINE_float("activation_penalty", None, "On large activations.", 0)
         flags.DEFINE_float("temporal_penalty", None, "On activations that change.", 0)
         flags.DEFINE_integer("window", None, "Symbols an error flows back through.", 2)
-        flags.DEFINE_bool("varied", None, "Windows of random length around it.")
+        flags.DEFINE_bool("varied", None, "Windows of random length around --window.")
         flags.DEFINE_integer("length", LENGTH, "Most symbols that --predict writes.", 1)
-        flags.DEFINE_float("temperature", SETTINGS["temperature"], "Of choices; 0 is the likeliest.", 0)
+        flags.DEFINE_float("temperature", SETTINGS["temperature"], "Of the choice of a symbol; 0 takes "
+                           "the likeliest.", 0)
         flags.DEFINE_integer("top_k", SETTINGS["top_k"], "Choose among so many; 0 for all.", 0)
         flags.DEFINE_float("top_p", SETTINGS["top_p"], "Choose among the likeliest with this mass.", 0, 1)
         flags.DEFINE_float("typical", SETTINGS["typical"], "Choose among the most typical.", 0, 1)
@@ -78,15 +79,15 @@ class Generation(Task):
         """Of --mode=evaluate on a running text."""
         flags.DEFINE_bool("dynamic", False, "With --mode=evaluate: go on learning from the text that is "
                           "scored, after each window.")
-        flags.DEFINE_integer("dynamic_window", 20, "Symbols of such a window.", 1)
-        flags.DEFINE_float("dynamic_rate", 0.2, "Its learning rate.", 0)
+        flags.DEFINE_integer("dynamic_window", 20, "Symbols of a window of --dynamic.", 1)
+        flags.DEFINE_float("dynamic_rate", 0.2, "Learning rate of --dynamic.", 0)
         flags.DEFINE_float("dynamic_decay", 0.002, "Share of the way back to the trained weights, each "
-                           "window.", 0, 1)
+                           "window of --dynamic.", 0, 1)
         flags.DEFINE_bool("cache", False, "With --mode=evaluate: expect what came lately after states "
                           "like the present one.")
-        flags.DEFINE_integer("cache_size", 2000, "Symbols that it remembers.", 1)
-        flags.DEFINE_float("cache_flatness", 0.3, "How much the likeness of states counts.", 0)
-        flags.DEFINE_float("cache_share", 0.1, "Its share in what is expected.")
+        flags.DEFINE_integer("cache_size", 2000, "Symbols that --cache remembers.", 1)
+        flags.DEFINE_float("cache_flatness", 0.3, "How much the likeness of states counts in --cache.", 0)
+        flags.DEFINE_float("cache_share", 0.1, "Share of --cache in what is expected.")
         command.rates("cache_share")
 
     def train(self):
@@ -107,7 +108,7 @@ class Generation(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        found = recipe(GENERATION, corpus.name, "labels" if corpus.conditional else "default")
+        found = recipe(GENERATION, corpus.name, "with labels" if corpus.conditional else "default")
         return {**found, **(ASGD if FLAGS.optimizer == "asgd" else {})}
 
     def untrained(self, corpus):
@@ -135,10 +136,10 @@ class Generation(Task):
             return lambda targets, outputs: head.network.loss_of(targets, outputs[0])
         return head.network.loss_of
 
-    def scored(self, head, test):
-        """log p of the test part, by a model that adapts to it where flags say so."""
+    def scored(self, head, part):
+        """log p of a part, by a model that adapts to it where flags say so."""
         if not (FLAGS.dynamic or FLAGS.cache):
-            return super().scored(head, test)
+            return super().scored(head, part)
         if head.labels:
             raise ValueError("expected a running text with --dynamic or --cache, received texts with "
                              "labels; leave those flags out")
@@ -148,11 +149,11 @@ class Generation(Task):
             read = DynamicEvaluation(head, FLAGS.dynamic_rate, FLAGS.dynamic_decay).read
         if FLAGS.cache:
             read = NeuralCache(read, FLAGS.cache_size, FLAGS.cache_flatness, FLAGS.cache_share).read
-        return test.read_by(read, head.network.start({"ids": np.zeros([1, 1], np.int32)}), window)
+        return part.read_by(read, head.network.start({"ids": np.zeros([1, 1], np.int32)}), window)
 
     def baselines(self, corpus, test, head):
-        return language_baselines.kneser_ney(*(self.data(head, part) for part in (
-            corpus.train, corpus.validation)), test, len(head.text))
+        train, validation = (self.data(head, part) for part in (corpus.train, corpus.validation))
+        return language_baselines.kneser_ney(train, validation, test)
 
     def draw(self, folder, head, targets, answers):
         """A page on which each symbol of the test part has the colour of its surprise."""

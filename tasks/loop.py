@@ -286,7 +286,7 @@ def train(network, loss_function, batches, validate, run, settings):
     Returns: Result
     Raises:  ValueError: a loss that is not finite, other data, a damaged checkpoint;
              OSError: a checkpoint cannot be written;
-             SystemExit: interrupted (code 130), after a checkpoint
+             SystemExit: interrupted (code 128 + the signal's), after a checkpoint
     """
     training = Training(network, loss_function, batches, settings)
     if training.resume(run) and not training.progress.finished(settings):

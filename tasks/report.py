@@ -31,6 +31,15 @@ def short(measures):
     return {SHORT.get(name, name): measures[name] for name in SHOWN if name in measures}
 
 
+def line(measures):
+    """The same in one line.
+
+    >>> line({"accuracy": 0.75, "log_loss": 0.5})
+    'accuracy 0.7500  log_loss 0.5000'
+    """
+    return "  ".join(f"{name} {number(value)}" for name, value in short(measures).items())
+
+
 def show(facts):
     """Print the table of a run's metrics.json."""
     table = rows(facts)

@@ -70,7 +70,8 @@ class Tagging(Task):
                              "suffixes; 0 for none.", 0)
         flags.DEFINE_bool("shapes", None, "Read which case a word's letters have.")
         flags.DEFINE_bool("feedback", None, "Read the last output in place of a linear layer.")
-        flags.DEFINE_float("sampling", None, "Share of steps that do so while it is trained.")
+        flags.DEFINE_float("sampling", None, "Share of steps that read the network's own output, with "
+                           "--feedback, while it is trained.")
         flags.DEFINE_float("rare_dropout", None, "word_dropout of words that occur once.")
         flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
         flags.DEFINE_float("language_cost", None, "Weight of guessing the words beside each word "

@@ -53,12 +53,16 @@ class Task:
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
             return report.show(run.read_json("metrics.json"))
-        data = {part: self.data(head, getattr(corpus, part)) for part in PARTS}
+        data = self.parts(head, corpus)
         result = self.fit(head, data, run)
         if FLAGS.mixed_precision:
             head.network = precision.in_float32(head.network)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
+
+    def parts(self, head, corpus, names=PARTS):
+        """{part: `tasks.data.Data`}."""
+        return {part: self.data(head, getattr(corpus, part)) for part in names}
 
     def settings(self, corpus):
         """What shapes the result: the flags, and which corpus they led to."""
@@ -118,8 +122,9 @@ class Task:
                       "epochs": result.epochs},
             **{part: data[part].measures(answers[part]) for part in answers},
             "baselines": {name: test.measures(counted)
-                          for name, counted in self.baselines(corpus, test, head).items()},
-            "exports": publish.export(run, head, data, answers, FLAGS.force, FLAGS.tf_serving)}
+                          for name, counted in self.baselines(corpus, test, head).items()}}
+        print(f"\ntest part: {report.line(facts['test'])}")
+        facts["exports"] = publish.export(run, head, data, answers, FLAGS.force, FLAGS.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -179,23 +184,23 @@ class Task:
             print(self.line(row, text))
 
     def evaluate(self):
-        """Score the trained model on the test part of its corpus, or of another."""
+        """Score the trained model on a part of its corpus, or of another."""
         run, corpus = self.again()
         head = zoo.load(run.folder)
-        test = self.data(head, corpus.test)
-        for name, value in test.measures(self.scored(head, test)).items():
+        part = self.parts(head, corpus, [FLAGS.part])[FLAGS.part]
+        for name, value in part.measures(self.scored(head, part)).items():
             print(f"  {name:28} {value:.4f}")
 
-    def scored(self, head, test):
+    def scored(self, head, part):
         """The answers that --mode=evaluate measures."""
-        return test.answers(publish.of_head(head))
+        return part.answers(publish.of_head(head))
 
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""
         run, corpus = self.again()
         Run.open(run.folder, self.name, self.settings(corpus))  # refuses other corpora and settings
         head = zoo.load(run.folder)
-        data = {part: self.data(head, getattr(corpus, part)) for part in ("validation", "test")}
+        data = self.parts(head, corpus, ("validation", "test"))
         exports = publish.export(run, head, data, self.answers(head, data), FLAGS.force, FLAGS.tf_serving)
         self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 

@@ -17,6 +17,7 @@ from tasks import alignment, command, parallel_corpora, translation_baselines, t
 from tasks.batches import Batches, bucketed
 from tasks.recipes import TRANSLATION, recipe
 from tasks.run import Run
+from tasks.split import PARTS
 from tasks.task import Task
 from tasks.translation_data import Answers, Translations
 from zoo.attention_decoder import FEEDS
@@ -57,7 +58,7 @@ class Translation(Task):
         flags.DEFINE_integer("max_length", 100, "Pairs with more tokens on a side are not trained on.", 2)
         flags.DEFINE_integer("width", WIDTH, "Hypotheses of the beam search, for --predict and the test "
                              "part.", 1)
-        flags.DEFINE_float("alpha", ALPHA, "Its preference for long translations, from 0.", 0)
+        flags.DEFINE_float("alpha", ALPHA, "The beam search's preference for long translations.", 0)
         flags.DEFINE_integer("n_best", 1, "Translations that --predict prints.", 1)
 
     @staticmethod
@@ -70,18 +71,19 @@ class Translation(Task):
         levels = list(Subwords.tokenizers)
         flags.DEFINE_enum("source_level", None, levels, "What a symbol of the source is: by default a "
                           "character of Chinese and Japanese, else a word piece.")
-        flags.DEFINE_enum("target_level", None, levels, "What one of the target is.")
+        flags.DEFINE_enum("target_level", None, levels, "What a symbol of the target is: by default as "
+                          "for the source.")
         flags.DEFINE_integer("vocabulary_size", None, "Largest vocabulary, of either side.", 6)
         flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)
 
     @staticmethod
     def define_network_flags():
         flags.DEFINE_bool("bidirectional", None, "Read the source both ways.")
-        flags.DEFINE_enum("attention", None, ATTENTIONS, "Its score.")
+        flags.DEFINE_enum("attention", None, ATTENTIONS, "How attention scores a position of the source.")
         flags.DEFINE_enum("feeds", None, FEEDS, "What attention gives back to the states.")
         flags.DEFINE_bool("coverage", None, "Attention sees where it looked before.")
         flags.DEFINE_enum("context", None, FORMS, "The vector that the encoder hands on.")
-        flags.DEFINE_enum("vector", None, USES, "Where it enters, without attention.")
+        flags.DEFINE_enum("vector", None, USES, "Where the context enters, without attention.")
         flags.DEFINE_bool("residual", None, "Add a layer's input to its output.")
         flags.DEFINE_bool("tied", None, "One matrix reads and predicts what is written.")
         flags.DEFINE_float("layer_dropout", None, "Rate between layers, and before attention.")
@@ -119,10 +121,12 @@ class Translation(Task):
     def data(self, head, examples):
         return Translations(head, examples, self.language, FLAGS.width, FLAGS.alpha)
 
-    def fit(self, head, data, run):
-        """Greedy translations choose, as there is one of every epoch."""
-        data["validation"].width = 1
-        return super().fit(head, data, run)
+    def parts(self, head, corpus, names=PARTS):
+        """Validation is translated greedily: there is a translation of every epoch, and of every file."""
+        data = super().parts(head, corpus, names)
+        if "validation" in data:
+            data["validation"].width = 1
+        return data
 
     def batches(self, head, training):
         """Pairs of which both sides are of similar length."""

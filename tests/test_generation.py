@@ -119,6 +119,9 @@ def test_a_finished_run_is_shown_again_and_evaluated_again(finished, metrics, ca
     assert "finished" in out and "Kneser-Ney" in out and "TFLite float32" in out
     here(f"--output_dir={finished}", "--mode=evaluate")
     assert f"perplexity                   {metrics['test']['perplexity']:.4f}" in capsys.readouterr().out
+    here(f"--output_dir={finished}", "--mode=evaluate", "--part=validation")
+    wanted = metrics["validation"]["perplexity"]
+    assert f"perplexity                   {wanted:.4f}" in capsys.readouterr().out
 
 
 def evaluated(capsys, folder, *arguments):
