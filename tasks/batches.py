@@ -41,12 +41,11 @@ class Batches(collections.abc.Sequence):
         return self.make(self.groups[index])
 
 
-def bucketed(lengths, batch_size, seed, epoch, by_tokens=False):
+def bucketed(lengths, batch_size, seed, epoch):
     """Group examples of similar length: shuffle, sort within windows, cut, shuffle the batches.
 
     Args:    lengths     [N] int, tokens of every example
-             batch_size  examples in a batch; with `by_tokens` tokens, padding included (a longer
-                         example stands alone)
+             batch_size  examples in a batch
     Returns: list of int64 arrays, every index from 0 to N-1 once; a function of its arguments
     Raises:  ValueError: no examples, or a batch size below 1
 
@@ -59,15 +58,13 @@ def bucketed(lengths, batch_size, seed, epoch, by_tokens=False):
                          f"{len(lengths)} examples, batch size {batch_size}")
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
-    width = WINDOW * (max(1, int(batch_size / lengths.mean())) if by_tokens else batch_size)
-    cut = cut_by_tokens if by_tokens else _cut_by_examples
     groups = []
-    for window in np.split(order, range(width, len(order), width)):
-        groups += cut(window[np.argsort(lengths[window], kind="stable")], lengths, batch_size)
+    for window in _cut(order, WINDOW * batch_size):
+        groups += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
     return [groups[index] for index in rng.permutation(len(groups))]
 
 
-def _cut_by_examples(indices, lengths, size):
+def _cut(indices, size):
     return np.split(indices, range(size, len(indices), size))
 
 

@@ -59,12 +59,6 @@ def hidden_markov(train, texts, gamma=0.1):
     return [tagger.best_path(symbols(tokens)) if tokens else [] for tokens in texts]
 
 
-def choose_gamma(train, validation, measure, gammas=(1.0, 0.1, 0.01)):
-    """The γ with the highest measure on validation; `measure` takes gold and predicted tags."""
-    texts, gold = ([sentence[side] for sentence in validation] for side in (0, 1))
-    return max(gammas, key=lambda gamma: measure(gold, hidden_markov(train, texts, gamma)))
-
-
 def look(word):
     """How a word looks: its last two letters if it is all small, else what it is made of.
 

@@ -542,23 +542,17 @@ def test_a_terminal_gets_a_bar_with_loss_metric_speed_and_time(tmp_path, monkeyp
         assert word in shown
 
 
-@pytest.mark.parametrize("by_tokens, size", [(False, 7), (True, 60)])
-def test_bucketing_covers_every_example_once_and_is_a_function_of_seed_and_epoch(by_tokens, size):
+def test_bucketing_covers_every_example_once_and_is_a_function_of_seed_and_epoch():
     lengths = np.random.default_rng(0).integers(0, 50, 1003)
-    groups = bucketed(lengths, size, 1, 2, by_tokens)
-    again = bucketed(lengths, size, 1, 2, by_tokens)
+    groups, again = (bucketed(lengths, 7, 1, 2) for _ in range(2))
     assert sorted(np.concatenate(groups)) == list(range(1003))
     assert all((one == two).all() for one, two in zip(groups, again, strict=True))
-    for other in (bucketed(lengths, size, 1, 3, by_tokens),
-                  bucketed(lengths, size, 2, 2, by_tokens)):
+    for other in (bucketed(lengths, 7, 1, 3), bucketed(lengths, 7, 2, 2)):
         assert {tuple(group) for group in other} != {tuple(group) for group in groups}
     assert all(len(group) > 0 for group in groups)
     padding = sum(lengths[group].max() * len(group) - lengths[group].sum() for group in groups)
     assert padding < 0.1 * lengths.sum()
-    if by_tokens:
-        assert all(lengths[group].max() * len(group) <= 60 or len(group) == 1 for group in groups)
-    else:
-        assert sorted(map(len, groups))[1:] == [7] * 143
+    assert sorted(map(len, groups))[1:] == [7] * 143
 
 
 def test_bucketing_shuffles_the_order_of_lengths():

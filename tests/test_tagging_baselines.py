@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks import tagged_corpora, tagging_metrics
-from tasks.tagging_baselines import choose_gamma, hidden_markov, look, most_frequent_tag
+from tasks.tagging_baselines import hidden_markov, look, most_frequent_tag
 
 TRAIN = [(("the", "man", "saw", "the", "saw"), ("D", "N", "V", "D", "N")),
          (("men", "saw", "Tom"), ("N", "V", "P")), (("Ann", "ran"), ("P", "V"))]
@@ -70,17 +70,6 @@ def test_rare_words_look_like_their_kind():
     words = ["walking", "Boston", "NATO", "1,984", "B-52", "o'clock", "我", "of"]
     assert [look(word) for word in words] == ["<ng>", "<Xx>", "<X>", "<d,d>", "<X-d>", "<x'x>", "<x>",
                                               "<x>"]
-
-
-def test_gamma_is_the_one_that_measures_best():
-    seen = []
-
-    def measure(gold, predicted):
-        seen.append((gold, predicted))
-        return [3, 9, 5][len(seen) - 1]
-
-    assert choose_gamma(TRAIN, TRAIN, measure, gammas=(2.0, 0.5, 0.1)) == 0.5
-    assert seen[0] == ([tags for _, tags in TRAIN], hidden_markov(TRAIN, [t for t, _ in TRAIN], 2.0))
 
 
 def test_on_conll2000_both_are_where_the_literature_has_them(shared, monkeypatch):

@@ -5,13 +5,12 @@ import gzip
 import numpy as np
 
 
-def read(path, wanted=None):
+def read(path):
     """Vectors in the text format of GloVe, word2vec and fastText: a word and its numbers a line.
 
     A first line of two numbers, how many and how wide, is skipped, and so is a word that comes again.
 
-    Args:    path    of the file, also of a .gz
-             wanted  a collection of words: others are passed over; None takes all
+    Args:    path  of the file, also of a .gz
     Returns: words, a list; their vectors [N, D] float32
     Raises:  FileNotFoundError; ValueError: a line of another width than the first, no word at all
     """
@@ -27,11 +26,10 @@ def read(path, wanted=None):
             if len(vector) != width:
                 raise ValueError(f"{path}, line {number}: expected a word and {width} numbers, as in the "
                                  f"first line, received {len(vector)}")
-            if word not in words and (wanted is None or word in wanted):
+            if word not in words:
                 words[word] = _numbers(vector, path, number)
     if not words:
-        raise ValueError(f"{path}: expected word vectors, a word and its numbers a line, received none "
-                         "of a word that is wanted")
+        raise ValueError(f"{path}: expected word vectors, a word and its numbers a line, received none")
     return list(words), np.stack(list(words.values()))
 
 
