@@ -27,6 +27,7 @@ import numpy as np
 from absl import app, flags, logging
 
 import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
+import keras
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
@@ -191,6 +192,7 @@ def line(row):
 
 def main(_):
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
+    keras.utils.set_random_seed(0)  # How much an untrained translator says hangs on its weights.
     rows = []
     with tempfile.TemporaryDirectory() as exported.folder:
         for case in (*layer_cases(), *head_cases()):

@@ -5,7 +5,7 @@
 set -eu
 python=${1:-python}
 folder=$(mktemp -d)
-trap 'cat "$folder"/report* 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'cat "$folder"/report* 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 cat > "$folder/sanitising-g++" <<'END'
 #!/bin/sh
