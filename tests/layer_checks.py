@@ -243,3 +243,16 @@ def gradients_of(loss, variables):
 def keras_twin(cell, **options):
     """The layer of Keras that does the same, as stock operations."""
     return make(cell, library=keras.layers, **options)
+
+
+def stateful(cell, given):
+    """A stateful layer with the case's weights."""
+    layer = make(cell, stateful=True)
+    layer.build(given.x.shape)
+    layer.set_weights(given.weights)
+    return layer
+
+
+def in_two_calls(layer, x):
+    """The outputs of a sequence that is given in two parts."""
+    return np.concatenate([layer(x[:, :3])[0], layer(x[:, 3:])[0]], axis=1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from layer_checks import (AGREEMENT, MASKS, NORMALIZED, WEIGHTS, B, D, H, T, assert_agree,
-                          assert_weights_agree, case, computed, expected, finite_difference, make, mask,
-                          ready)
+                          assert_weights_agree, case, computed, expected, finite_difference,
+                          in_two_calls, make, mask, ready, stateful)
 
 import zoo
 from export import tflite
@@ -182,14 +182,10 @@ def test_without_it_there_is_no_such_weight(cell):
 
 @each_cell
 def test_a_stateful_layer_goes_on_where_it_stopped(cell):
-    given = case(cell)
-    layer = make(cell, stateful=True)
-    layer.build((B, T, D))
-    layer.set_weights(given.weights)
-    whole = make(cell)
+    given, whole = case(cell), make(cell)
     ready(whole, given)
-    halves = [layer(given.x[:, :3])[0], layer(given.x[:, 3:])[0]]
-    np.testing.assert_allclose(np.concatenate(halves, axis=1), whole(given.x)[0], atol=1e-12)
+    found = in_two_calls(stateful(cell, given), given.x)
+    np.testing.assert_allclose(found, whole(given.x)[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("policy, limit", [("mixed_bfloat16", 0.06), ("mixed_float16", 0.01)])

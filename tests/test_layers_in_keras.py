@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from layer_checks import (CELLS, B, D, H, T, assert_agree, assert_weights_agree, case, computed,
-                          expected, keras_twin, layer_class, make, mask, ready)
+                          expected, in_two_calls, keras_twin, layer_class, make, mask, ready,
+                          stateful)
 
 import zoo
 
@@ -237,14 +238,11 @@ def rounded_to(half, given):
 @each_cell
 def test_a_stateful_layer_goes_on_where_it_stopped(cell):
     given = case(cell)
-    layer = make(cell, stateful=True)
-    layer.build((B, T, D))
-    layer.set_weights(given.weights)
+    layer = stateful(cell, given)
     whole = expected(cell, type(given)(given.weights, given.x, [s * 0 for s in given.states],
                                        given.dy, given.dstates))["outputs"]
     for _ in range(2):
-        halves = [layer(given.x[:, :3])[0], layer(given.x[:, 3:])[0]]
-        np.testing.assert_allclose(np.concatenate(halves, axis=1), whole, atol=1e-12)
+        np.testing.assert_allclose(in_two_calls(layer, given.x), whole, atol=1e-12)
         layer.reset_state()
     assert len(layer.trainable_weights) == 3
 
