@@ -21,16 +21,25 @@ def rest(url, inputs, signature="serving_default", seconds=30):
     """The outputs of a signature, {name: column}.
 
     Args:    url     http://host:port/v1/models/NAME, perhaps with /versions/2
-             inputs  {name: column}, nested lists of texts and numbers; or the column of the only input
+             inputs  {name: column}, nested lists of texts and numbers; or the column of the only input.
+                     A text alone is a column of one
     Raises:  ServerError: it refused;  OSError: it cannot be reached
     """
-    body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+    body = json.dumps({"signature_name": signature, "inputs": _columns(inputs)}).encode()
     request = urllib.request.Request(f"{url}:predict", body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=seconds) as answer:
             return json.load(answer)["outputs"]
     except urllib.error.HTTPError as error:
         raise ServerError(f"{error.code}: {_reason(error.read())}") from None
+
+
+def _columns(inputs):
+    """The inputs, in which a text alone is a column of one."""
+    if isinstance(inputs, dict):
+        return {name: [column] if isinstance(column, (str, bytes)) else column
+                for name, column in inputs.items()}
+    return [inputs] if isinstance(inputs, (str, bytes)) else inputs
 
 
 def _reason(body):
@@ -44,7 +53,8 @@ def grpc_predict(address, model, inputs, signature="serving_default", version=No
     """The same over gRPC, as NumPy arrays.
 
     Args:    address  host:port;  model  its name
-             inputs   {name: array or nested lists}: whole numbers go as int32, others as float32
+             inputs   {name: array or nested lists}: whole numbers go as int32, others as float32; a
+                      text alone is a column of one
     Raises:  grpc.RpcError: it refused, or cannot be reached
     """
     import grpc
@@ -56,7 +66,7 @@ def grpc_predict(address, model, inputs, signature="serving_default", version=No
     if version is not None:
         request.model_spec.version.value = version
     narrow = {np.dtype("int64"): np.int32, np.dtype("float64"): np.float32}
-    for name, value in inputs.items():
+    for name, value in _columns(inputs).items():
         array = np.asarray(value)
         array = array.astype(narrow.get(array.dtype, array.dtype))
         request.inputs[name].CopyFrom(tf.make_tensor_proto(array))

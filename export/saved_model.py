@@ -23,6 +23,7 @@ from export import (
     unfinished, verify)
 from export.versions import numbers
 from zoo.engines.native import BuildError
+from zoo.heads import batch
 
 
 def write(head, folder, examples, server=verify.SERVER, name=None):
@@ -38,7 +39,7 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
     Raises:  ExportError, with no new version: an op that TF Serving does not have, an answer that
              differs from the head's by more than 1e-5, a folder that cannot be written
     """
-    start = time.perf_counter()
+    start, examples = time.perf_counter(), batch(examples)
     with unfinished(folder) as work, stock_ops("block"):
         signatures = head.signatures()
         answers = answers_of(head, signatures, examples)

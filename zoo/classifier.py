@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo import pooling as pool
-from zoo.heads import Head, cells_of, drop_words, recurrent, start_from
+from zoo.heads import Head, batch, cells_of, drop_words, recurrent, start_from
 from zoo.naive_bayes import LogCountRatios
 from zoo.text import Text
 
@@ -214,7 +214,7 @@ class TextClassifier(Head):
 
     def answer_text(self, strings):
         """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
-        answer = self.answer(self.text.dense(strings))
+        answer = self.answer(self.text.dense(batch(strings)))
         if self.kind == "regression":
             return answer
         names, p = tf.constant(self.labels), answer["probabilities"]

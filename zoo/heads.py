@@ -31,11 +31,21 @@ class Head:
     """
 
     settings = ()
+    _held, _graph = None, None
 
     def predict(self, texts, batch_size=64):
-        """texts → a dictionary each; see `readable`."""
-        answer = tf.function(self.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
-        return in_slices(answer, texts, lambda row: self.readable(row, self.facts()), batch_size)
+        """Texts, or one text alone → a list with a dictionary each; see `readable`."""
+        facts = self.facts()
+        return in_slices(self.graph(), texts, lambda row: self.readable(row, facts), batch_size)
+
+    def graph(self):
+        """`answer_text` as one graph; it is traced again only when what it holds has changed."""
+        held = self.network, self.text, self.description()
+        if held != self._held:
+            self._graph = tf.function(self.answer_text, autograph=False,
+                                      input_signature=[tf.TensorSpec([None], tf.string)])
+            self._held = held
+        return self._graph
 
     def start_from(self, other):
         """Take over another head's embedding, word by word, and its recurrent layers.
@@ -149,14 +159,24 @@ def read_words(network):
             for w in (network.recurrent.weights if layers else [])]
 
 
+def batch(texts):
+    """Texts as they are, and one string alone as the only one.
+
+    >>> batch("not bad"), batch(["not bad"])
+    (['not bad'], ['not bad'])
+    """
+    return [texts] if isinstance(texts, (str, bytes)) else texts
+
+
 def in_slices(answer, texts, named, size=64):
     """named(row) of answer(strings [B]) for all texts, in order, a slice of similar lengths at a time.
 
     Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
     """
-    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
-    order = sorted(range(len(texts)), key=lambda n: len(encoded[n]))
-    answered = [None] * len(texts)
+    encoded = [text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+               for text in batch(texts)]
+    order = sorted(range(len(encoded)), key=lambda n: len(encoded[n]))
+    answered = [None] * len(encoded)
     for start in range(0, len(order), size):
         chosen = order[start:start + size]
         for n, row in zip(chosen, rows(answer(tf.constant([encoded[n] for n in chosen])))):

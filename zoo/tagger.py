@@ -6,7 +6,7 @@ import tensorflow as tf
 from zoo.affixes import Affixes
 from zoo.characters import ENCODERS
 from zoo.crf import CRF
-from zoo.heads import Head, cells_of, drop_words, recurrent, signature
+from zoo.heads import Head, batch, cells_of, drop_words, recurrent, signature
 from zoo.language_cost import LanguageCost
 from zoo.output_recurrent import OutputRecurrentRNN
 from zoo.spans import spans
@@ -270,7 +270,7 @@ class TextTagger(Head):
 
     def answer_text(self, text):
         """strings [B] → `answer_tokens`, the "tokens" [B, T], and where each starts and ends in bytes."""
-        tokens, start, end = self.text.split(text)
+        tokens, start, end = self.text.split(batch(text))
         return {"tokens": normalise(tokens, lowercase=False), "start": start, "end": end,
                 **self.answer_tokens(tokens)}
 
@@ -302,7 +302,7 @@ class TextTagger(Head):
 
     def embed(self, text):
         """What the last layer reads of every token of strings [B]: {"representation" [B, T, R]}."""
-        return {"representation": self.network.represent(self.read(self.text.split(text)[0]))}
+        return {"representation": self.network.represent(self.read(self.text.split(batch(text))[0]))}
 
     def lite_signatures(self):
         """The signature of the TFLite files: numbers in."""

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from zoo.beam_search import beam_search
-from zoo.heads import Head, signature
+from zoo.heads import Head, batch, signature
 from zoo.sampling import generate
 from zoo.subwords import GENERATED, Subwords
 
@@ -46,7 +46,7 @@ class TextGenerator(Head):
 
     def begin(self, text, label=None):
         """strings [B] → the last id of each [B], the states before it."""
-        ids = self.text.dense(text)
+        ids = self.text.dense(batch(text))
         ids = tf.concat([tf.fill([tf.shape(ids)[0], 1], self.text.start), ids], 1)
         lengths = tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)
         there = tf.sequence_mask(lengths - 1, tf.shape(ids)[1])
@@ -57,7 +57,7 @@ class TextGenerator(Head):
         """Where texts start; `label` [B] are names."""
         inputs = {"ids": ids}
         if self.labels:
-            same = tf.equal(tf.expand_dims(label, 1), tf.constant([self.labels]))
+            same = tf.equal(tf.expand_dims(batch(label), 1), tf.constant([self.labels]))
             inputs["label"] = tf.argmax(same, 1, tf.int32)
         return self.network.start(inputs)
 
@@ -70,6 +70,7 @@ class TextGenerator(Head):
 
     def answer_text(self, asked):
         """Texts or labels [B] → `go_on` by the same numbers at every call."""
+        asked = batch(asked)
         text, label = (tf.fill(tf.shape(asked), ""), asked) if self.labels else (asked, None)
         uniform = tf.random.stateless_uniform([tf.shape(asked)[0], LENGTH], [0, 0])
         return self.go_on(text, uniform, label, **SETTINGS)
@@ -115,7 +116,7 @@ class TextGenerator(Head):
 
     def score_text(self, text, label=None):
         """strings [B] → {"log_probability" [B], in nats, "symbols" [B]}; labelled ones with their end."""
-        ids = self.text.dense(text)
+        ids = self.text.dense(batch(text))
         lengths = tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)
         if self.labels:
             ids = tf.pad(ids, [[0, 0], [0, 1]])

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from zoo.beam_search import beam_search, spread
-from zoo.heads import Head, signature
+from zoo.heads import Head, batch, signature
 from zoo.subwords import GENERATED
 from zoo.text import RESERVED
 from zoo.text_pair import TextPair
@@ -43,7 +43,7 @@ class TextTranslator(Head):
 
     def ids(self, text):
         """strings [B] → ids [B, S]."""
-        return self.text.source.dense(text)
+        return self.text.source.dense(batch(text))
 
     def embed(self, text):
         """What the encoder makes of strings [B]: {"representation" [B, C]}."""
@@ -77,7 +77,8 @@ class TextTranslator(Head):
         """
         ids = self.ids(text)
         phrases = {"banned": banned, "required": required}
-        given = {name: self.text.target.dense(said) for name, said in phrases.items() if said is not None}
+        given = {name: self.text.target.dense(batch(said))
+                 for name, said in phrases.items() if said is not None}
         found = self.search(ids, width, alpha, **given, **settings)
         pieces, shown = self.pieces(found, text), {}
         if self.network.attends:
@@ -97,7 +98,7 @@ class TextTranslator(Head):
 
     def _words(self, text):
         """The source's words, and one that is empty: [B, S + 1]."""
-        words = self.text.source.words(text).to_tensor("")
+        words = self.text.source.words(batch(text)).to_tensor("")
         return tf.pad(words, [[0, 0], [0, 1]], constant_values="")
 
     def answer_text(self, text):
