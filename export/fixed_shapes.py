@@ -1,6 +1,7 @@
 """Signatures for one text of one length, for runtimes that take no other: browsers, compiled models.
 
-A shorter text is padded with 0, which every head takes for padding; a longer one is cut.
+A shorter text is padded with 0, which every head takes for padding; a longer one is cut, and what would
+be the answer to its further tokens is missing: NaN, or -1.
 """
 import numpy as np
 
@@ -42,7 +43,8 @@ def are_fixed(details):
 def by_rows(run, inputs, details):
     """The answers to a batch, {name: [B, …]}, of run(**inputs) that takes one text of a fixed length.
 
-    What has an entry for every token gets the length of the batch back.
+    What has an entry for every token gets the length of the batch back; entries for tokens that were cut
+    are missing.
     """
     shapes = {name: [1, *details[name]["shape"][1:]] for name in inputs}  # of rank 0: a setting
     lengths = {shapes[name][1]: array.shape[1] for name, array in inputs.items() if array.ndim > 1}
@@ -50,11 +52,20 @@ def by_rows(run, inputs, details):
     for n in range(max(len(array) for array in inputs.values() if array.ndim)):
         answer = run(**{name: fitted(array[n:n + 1], shapes[name]) if array.ndim else array
                         for name, array in inputs.items()})
-        rows.append({name: _cut_back(value, lengths) for name, value in answer.items()})
+        tokens = max([_tokens(array[n]) for array in inputs.values() if array.ndim > 1], default=0)
+        rows.append({name: _cut_back(value, lengths, tokens) for name, value in answer.items()})
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def _cut_back(value, lengths):
+def _tokens(row):
+    """How many tokens a text has: up to the last that is not padding."""
+    there = np.flatnonzero(row.reshape(len(row), -1).any(1))
+    return there[-1] + 1 if len(there) else 0
+
+
+def _cut_back(value, lengths, tokens):
     if value.ndim < 2 or value.shape[1] not in lengths:
         return value
-    return fitted(value, [1, lengths[value.shape[1]], *value.shape[2:]])
+    found = fitted(value, [1, lengths[value.shape[1]], *value.shape[2:]])
+    found[:, value.shape[1]:tokens] = np.nan if found.dtype.kind == "f" else -1
+    return found

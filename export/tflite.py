@@ -73,8 +73,9 @@ class Lite:
     """Runs a TFLite file: `Lite(path)(ids=[[2, 3]])` → {output name: array}.
 
     Takes any batch and any length from 1; numbers are cast to the type the signature wants. A file of
-    fixed shapes is asked row by row, cut or padded.
-    `.signatures` lists what can be called, {name: {"inputs": […], "outputs": […]}}.
+    fixed shapes is asked row by row, cut or padded: see `fixed_shapes`.
+    `.signatures` lists what can be called, {name: {"inputs": […], "outputs": […]}}; `.length` is how many
+    tokens of a text a file of fixed shapes takes, None of others.
     Raises ValueError: an unknown signature or input; FileNotFoundError: no such file.
     """
 
@@ -84,6 +85,13 @@ class Lite:
         self._path, self._threads = path, threads
         self._open()
         self.signatures = self._interpreter.get_signature_list()
+        self.length = self._length()
+
+    def _length(self):
+        if "ids" not in self.signatures:
+            return None
+        inputs = self._runner("ids").get_input_details()
+        return int(inputs["ids"]["shape"][1]) if fixed_shapes.are_fixed(inputs) else None
 
     def _open(self):
         from ai_edge_litert.interpreter import Interpreter

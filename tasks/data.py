@@ -42,6 +42,10 @@ class Data:
         """The answers to every text of run(signature, **inputs): of Keras now, or of an exported file."""
         return self.outputs(lambda **inputs: run("ids", **inputs)[self.objective.output], tokens)
 
+    def longer(self, length):
+        """How many texts a file that takes so many tokens of a text cuts."""
+        return int(np.sum(self.lengths > length))
+
     def requests(self, count):
         """The signature that a device's time is measured with, and at most `count` inputs for it."""
         return "ids", [self.padded(np.array([n])) for n in range(min(count, len(self)))]

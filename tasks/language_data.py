@@ -1,17 +1,22 @@
 """What a language model reads of a part of a corpus: a running text, or texts with labels."""
 
+import functools
+import math
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 
 from tasks.batches import Batch
 from tasks.data import Data, right_padded
 from tasks.language_metrics import language
 from tasks.objectives import Objective
+from zoo.heads import UNKNOWN
 
 OBJECTIVE = Objective(None, None, "nats a symbol", None, "nats_per_token", "min", "log_likelihood",
                       "log_probability", None, None)
 WINDOW = 512            # symbols of a running text that are scored in one call
+SPELLING = math.log(257)    # nats of a byte of an unknown token, or of its end, all equally likely
 STEPS = 1000            # symbols that a file of integers is calibrated with
 FEW = 1000              # symbols of a small vocabulary; a step of more takes long
 BLOCK = 1 << 20         # characters of a text without line ends that are cut anywhere
@@ -22,23 +27,41 @@ class Language(Data):
 
     characters   of the text, ends of labelled texts included
     targets      the ids of all symbols, [N]
+    strings()    the text, in the lists that it was turned into ids in
     """
 
     objective = OBJECTIVE
 
     def __init__(self, head):
-        self.start, self.end, self.states = head.text.start, head.text.end, head.network.state_size
+        self.text, self.states = head.text, head.network.state_size
+        self.start, self.end = head.text.start, head.text.end
         self.vocabulary_size = len(head.text)
 
     def measures(self, log_probability):
-        """From log p of every symbol, in nats; `log_likelihood` is their mean."""
+        """From log p of every symbol, in nats; `log_likelihood` is their mean.
+
+        An unknown token is one of many: bits a character charge each with its spelling too, the others
+        count it as one token, as is usual.
+        """
         log_probability = np.asarray(log_probability, np.float64)
-        found = language(log_probability.sum(), len(log_probability), self.characters)
-        return {**found, "log_likelihood": -found["nats_per_token"]}
+        found = language(log_probability.sum(), len(log_probability), self.characters, spelling=self.spelling)
+        return {**found, "unknown_share": float(np.mean(self.targets == UNKNOWN)),
+                "log_likelihood": -found["nats_per_token"]}
+
+    @functools.cached_property
+    def spelling(self):
+        """−log p of the spelling of all unknown tokens: of each byte and of the end, in nats."""
+        if not np.any(self.targets == UNKNOWN):
+            return 0.0
+        return SPELLING * sum(spelled(self.text, strings) for strings in self.strings())
 
     def requests(self, count):
         """Steps of one symbol: as a device writes."""
         return "step", count * [{"ids": np.array([self.start], np.int32), **self.zeros()}]
+
+    def longer(self, length):
+        """None: a text is scored in pieces, whose states are carried on."""
+        return 0
 
     def zeros(self):
         """Where a running text starts: {state: [1, size]}."""
@@ -58,9 +81,12 @@ class RunningText(Language):
     def __init__(self, head, stream):
         super().__init__(head)
         self.ids = self.targets = encoded(head.text, stream)
-        self.characters = stream.characters
+        self.characters, self.stream = stream.characters, stream
         self.texts = openings(stream)
         self.lengths = np.full(-(-len(self.ids) // WINDOW), min(WINDOW, len(self.ids)))
+
+    def strings(self):
+        return ([block] for block in lines(self.stream))
 
     def answers(self, run, tokens=None):
         """log p of every symbol after all before it, each once: [N]. A file may have `step` alone."""
@@ -71,7 +97,8 @@ class RunningText(Language):
             answer = dict(run("ids", ids=ids, previous=previous, **states))
             return None, answer.pop("log_probability"), answer
 
-        return self.read_by(read, run("init", ids=np.array([self.start], np.int32)))
+        window = min(WINDOW, getattr(run, "length", None) or WINDOW)
+        return self.read_by(read, run("init", ids=np.array([self.start], np.int32)), window)
 
     def read_by(self, read, states, window=None):
         """The same, by what reads as `zoo.text_generator.TextGenerator.read` does, from these states."""
@@ -115,10 +142,14 @@ class LabelledTexts(Language):
         number = {label: n for n, label in enumerate(head.labels)}
         self.labels = np.array([number[example.label] for example in examples], np.int32)
         self.texts = [example.label for example in examples]
-        self.ids = [[*row, self.end] for row in head.text([one.text for one in examples]).numpy()]
+        self.examples = [example.text for example in examples]
+        self.ids = [[*row, self.end] for row in head.text(self.examples).numpy()]
         self.targets = np.concatenate(self.ids)
         self.lengths = np.array([len(row) for row in self.ids])
         self.characters = sum(len(example.text) + 1 for example in examples)
+
+    def strings(self):
+        return [self.examples]
 
     def padded(self, rows):
         """What is scored of some texts."""
@@ -132,14 +163,27 @@ class LabelledTexts(Language):
         return Batch({"ids": read, "label": given["label"]}, given["ids"], tokens, tokens)
 
     def answers(self, run, tokens=16384):
-        """log p of every symbol, text by text: [N]."""
-        def score(label, **inputs):
-            return run("ids", **inputs, **run("init", label=label))["log_probability"]
+        """log p of every symbol, text by text: [N]; by a file of fixed length in pieces."""
+        def score(label, ids, previous):
+            states, found = run("init", label=label), []
+            length = getattr(run, "length", None) or ids.shape[1]
+            for first in range(0, ids.shape[1], length):
+                piece = ids[:, first:first + length]
+                states = dict(run("ids", ids=piece, previous=previous, **states))
+                found.append(states.pop("log_probability"))
+                previous = piece[:, -1]
+            return np.concatenate(found, 1)
 
         return self.outputs(score, tokens)
 
     def collected(self, answers):
         return np.concatenate([row[:length] for row, length in zip(answers, self.lengths)])
+
+
+def spelled(text, strings):
+    """Bytes of the unknown tokens in some strings, and an end for each."""
+    unknown = tf.boolean_mask(text.words(strings).flat_values, text(strings).flat_values == UNKNOWN)
+    return int(tf.reduce_sum(tf.strings.length(unknown) + 1))
 
 
 def encoded(text, stream):

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 
-def language(log_probability, tokens, characters, words=None):
+def language(log_probability, tokens, characters, words=None, spelling=0.0):
     """The metrics of a text in one dictionary, from the log-probability of all of it.
 
     Args:  log_probability  Σ ln P of all tokens, each predicted once, in nats
@@ -16,6 +16,7 @@ def language(log_probability, tokens, characters, words=None):
            characters       of the text that the tokens stand for
            words            of the same text, each end of a line being one; with them the perplexity of
                             sub-words can be compared with that of words
+           spelling         −ln P of the spelling of unknown tokens, which only bits per character charge
 
     >>> measures = language(-6 * math.log(2), tokens=3, characters=12, words=2)
     >>> [round(value, 9) for value in measures.values()]
@@ -24,7 +25,7 @@ def language(log_probability, tokens, characters, words=None):
     nats = -float(log_probability)
     measures = {"nats_per_token": nats / _some(tokens, "tokens"),
                 "perplexity": perplexity_of(nats / tokens, math.e),
-                "bits_per_character": bits_per_character(log_probability, characters)}
+                "bits_per_character": bits_per_character(log_probability - spelling, characters)}
     if words is not None:
         measures["word_perplexity"] = perplexity_of(nats / _some(words, "words"), math.e)
     return measures

@@ -47,6 +47,15 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     return exports
 
 
+def cut(data, answers, lite, found):
+    """What a file of a fixed length does not read of the test part, and which measures that leaves out."""
+    if not (lite.length and data["test"].longer(lite.length)):
+        return {}
+    known = data["test"].measures(answers["test"])
+    return {"length": lite.length, "longer": data["test"].longer(lite.length),
+            "not_measured": [name for name in known if name not in found["test"]]}
+
+
 def on_parts(data, answers, ask):
     """The measures of a file on the test part; of exact answers "same", the share that is the head's.
 
@@ -90,5 +99,6 @@ def lite_on(data, answers, path, requests=200):
     """What a TFLite file answers, see `on_parts`, and its time for one request: of the test part a
     text, of a language model a symbol."""
     signature, inputs = data["test"].requests(requests)
-    return {**on_parts(data, answers, of_lite(tflite.Lite(path))),
-            **tflite.measure(path, inputs, signature)}
+    lite = tflite.Lite(path)
+    found = on_parts(data, answers, of_lite(lite))
+    return {**found, **cut(data, answers, lite, found), **tflite.measure(path, inputs, signature)}

@@ -1,15 +1,20 @@
 """The result of a run as people read it in a terminal."""
 
 SHOWN = ("bleu", "chrf", "exact_match", "bits_per_character", "perplexity", "nats_per_token",
+         "unknown_share",
          "span_f1", "span_precision", "span_recall", "token_accuracy", "unseen_accuracy", "accuracy",
          "macro_f1", "micro_f1", "log_loss", "expected_calibration_error", "mean_squared_error",
          "mean_absolute_error", "r_squared", "pearson")
 SHORT = {"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact",
          "bits_per_character": "bits/char", "nats_per_token": "nats", "perplexity": "ppl",
+         "unknown_share": "unknown",
          "span_f1": "F1", "span_precision": "precision", "span_recall": "recall",
          "token_accuracy": "tokens", "unseen_accuracy": "unseen",
          "expected_calibration_error": "ece", "mean_squared_error": "mse",
          "mean_absolute_error": "mae", "r_squared": "R²"}
+
+SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte and for its end; ppl and nats "
+           "count it as one token.")
 
 
 def rows(facts):
@@ -50,11 +55,28 @@ def show(facts):
     print(f"{'':26}" + "".join(f"{column:>10}" for column in columns))
     for name, row in table.items():
         print(f"{name:26}" + "".join(f"{number(row.get(column)):>10}" for column in columns))
+    for note in notes(facts):
+        print(f"\n{note}")
     if "written" in facts:
         print(f"\n{written(facts['written'])}")
     for variant, entry in facts["exports"]["tflite"].items():
         if "file" not in entry:
             print(f"TFLite {variant} was not written: {entry.get('refused') or entry['error']}")
+
+
+def notes(facts):
+    """What must be known of the table's numbers: sentences.
+
+    >>> notes({"exports": {"tflite": {"static": {"length": 9, "longer": 2, "not_measured": ["log_loss"]}}}})
+    ['TFLite static reads the first 9 tokens of a text: 2 of the test part are longer; not measured: log_loss.']
+    """
+    found = [SPELLED] * bool(facts.get("test", {}).get("unknown_share"))
+    for variant, entry in facts["exports"]["tflite"].items():
+        if "longer" in entry:
+            left_out = "; not measured: " * bool(entry["not_measured"]) + ", ".join(entry["not_measured"])
+            found.append(f"TFLite {variant} reads the first {entry['length']:,} tokens of a text: "
+                         f"{entry['longer']:,} of the test part are longer{left_out}.")
+    return found
 
 
 def written(check):

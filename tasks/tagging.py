@@ -146,8 +146,9 @@ def first_rare(text, sentences):
 
 
 def in_scheme(tags, scheme):
-    """The tags in a scheme; as they are where they mark no spans."""
-    return convert(tags, scheme) if scheme else list(tags)
+    """The tags in a scheme; as they are where they mark no spans. None, which is no tag, stays at the end."""
+    known = [tag for tag in tags if tag is not None]
+    return [*(convert(known, scheme) if scheme else known), *[None] * (len(tags) - len(known))]
 
 
 class Sentences(Data):
@@ -201,9 +202,11 @@ class Sentences(Data):
                             read=lambda rows: {"tokens": padded([self.tokens[row] for row in rows])})
 
     def collected(self, answers):
-        """Numbers or names of tags, padded, as names."""
+        """Numbers or names of tags, padded, as names; None where a token was cut."""
         def name(tag):
-            return tag.decode() if isinstance(tag, bytes) else self.labels[tag]
+            if isinstance(tag, bytes):
+                return tag.decode()
+            return self.labels[tag] if tag >= 0 else None
 
         return self.answered([list(map(name, row[:length].tolist()))
                               for row, length in zip(answers, self.lengths)])

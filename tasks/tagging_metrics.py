@@ -1,4 +1,5 @@
 """How good predicted tags are. Gold and predicted tags are lists of sentences, each a list of tags.
+None is predicted where a file gives a token no tag: that is wrong, and in no span.
 
 Spans count as conlleval counts them: a predicted span is right if a gold one has the same first and last
 token and the same type. Every number is a Python float or int, ready for JSON.
@@ -96,7 +97,7 @@ def _span_counts(gold, predicted):
     _check(gold, predicted)
     counts = [collections.Counter() for _ in range(3)]
     for true, guess in zip(gold, predicted):
-        wanted, found = set(spans.spans(true)), set(spans.spans(guess))
+        wanted, found = set(spans.spans(true)), set(spans.spans([tag or "O" for tag in guess]))
         for counter, some in zip(counts, (wanted & found, found, wanted)):
             counter.update(kind for _, _, kind in some)
     return counts

@@ -165,7 +165,7 @@ class Task:
             "command": facts["command"],
             "signatures": saved_model.describe(run.folder / "saved_model"),
             "limits": ["Trained on one corpus: texts of another kind get worse answers.",
-                       *self.limits()]})
+                       *self.limits(), *report.notes(facts)]})
         run.write_json("metrics.json", facts)
         report.show(facts)
 

@@ -63,8 +63,15 @@ class Pairs(Data):
         return Batch({"source": given["ids"], "target": written}, given["target"], count,
                      count + int(self.source_lengths[rows].sum()))
 
+    def longer(self, length):
+        """How many pairs have more tokens on a side."""
+        return int(np.sum(np.maximum(self.lengths, self.source_lengths) > length))
+
     def answers(self, run, tokens=16384):
-        """log p of every pair: [N]."""
+        """log p of every pair: [N]; None of a file that would leave out what is beyond its length."""
+        length = getattr(run, "length", None)
+        if length and self.longer(length):
+            return None
         return self.outputs(lambda **inputs: np.sum(run("ids", **inputs)["log_probability"], 1), tokens)
 
 
@@ -86,6 +93,9 @@ class Translations(Data):
         self.texts = list(self.targets)
         self.ids = encoded(head.text.source, self.texts)
         self.lengths = np.array([len(row) for row in self.ids], int)
+
+    def longer(self, length):
+        return self.pairs.longer(length)
 
     @property
     def beam(self):

@@ -4,7 +4,13 @@ import pytest
 import tensorflow as tf
 
 from export import fixed_shapes, run, tflite
-from heads import IDS, Head, classifier, tagger
+from heads import IDS, Head, classifier, generator, tagger, translator
+from tasks import publish
+from tasks.language_data import LabelledTexts, RunningText
+from tasks.split import Example, Pair, Sentence
+from tasks.streams import Stream
+from tasks.tagging import Sentences
+from tasks.translation_data import Translations
 
 LENGTH = 7
 
@@ -55,11 +61,57 @@ def test_tokens_are_tagged_alike_and_no_others(tagging, texts):
     np.testing.assert_allclose(answer["marginals"], right["marginals"], atol=1e-6)
 
 
-def test_tokens_past_the_end_get_zeros(tagging):
+def test_answers_to_tokens_past_the_end_are_missing_and_those_to_padding_are_not(tagging):
     head, _, free, fixed = tagging
     inputs = {key: value.numpy() for key, value in head.read(head.text.split(["a " * 9])[0]).items()}
     answer = fixed(**inputs)
-    assert answer["tags"].shape == (1, 9) and not answer["marginals"][0, LENGTH:].any()
+    assert answer["tags"][0, LENGTH:].tolist() == [-1, -1]
+    assert np.isnan(answer["marginals"][0, LENGTH:]).all()
+    padded = fixed(**{key: np.where(np.arange(9).reshape([9] + [1] * (value.ndim - 2)) < 3, value, 0)
+                      for key, value in inputs.items()})
+    assert not padded["tags"][0, LENGTH:].any() and not padded["marginals"][0, LENGTH:].any()
+
+
+def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagging):
+    head, _, free, fixed = tagging
+    head.labels, sentences = head.network.options["labels"], [["a"] * 9, ["not", "bad"]]
+    tags = Sentences(head, [Sentence(tokens, ["O"] * len(tokens)) for tokens in sentences]).answers(free, 1)
+    data = Sentences(head, [Sentence(*pair) for pair in zip(sentences, tags)])
+    assert data.measures(data.answers(free, 1))["token_accuracy"] == 1
+    answers = data.answers(fixed, 1)
+    assert answers == [[*tags[0][:LENGTH], None, None], tags[1]]
+    assert data.measures(answers)["token_accuracy"] == pytest.approx(9 / 11)
+    found = publish.cut({"test": data}, {"test": tags}, fixed, {"test": data.measures(answers)})
+    assert found == {"length": LENGTH, "longer": 1, "not_measured": []}
+
+
+@pytest.mark.parametrize("labels", [(), ("ode", "epic")])
+def test_a_language_model_scores_every_symbol_alike(tmp_path, labels):
+    head, text = generator(labels), "sing o muse\nthe wrath of\n"
+    free, fixed = written(head, tmp_path)
+    data = LabelledTexts(head, [Example(text, "epic"), Example("of", "ode")]) if labels else RunningText(
+        head, Stream([text], 0, len(text)))
+    answers = data.answers(free, 1)
+    assert len(answers) > 3 * LENGTH and (answers < 0).all()
+    np.testing.assert_allclose(data.answers(fixed, 1), answers, rtol=1e-4, atol=1e-5)
+    assert not publish.cut({"test": data}, {"test": answers}, fixed, {})
+
+
+def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
+    head = translator(attention="general")
+    free, fixed = publish.of_head(head), publish.of_head(head)
+    fixed.length = LENGTH
+    short, long = Pair("我爱", "I love China ."), Pair("我", "he does not love tea , he does not")
+    for pairs, measured in (([short], True), ([short, long], False)):
+        data = Translations(head, pairs, "en", width=1)
+        found = {"test": data.measures(data.answers(fixed, 1))}
+        every = data.measures(data.answers(free, 1))
+        assert ("log_loss" in found["test"]) is measured and "bleu" in found["test"]
+        if measured:
+            assert found["test"]["log_loss"] == pytest.approx(every["log_loss"], abs=1e-4)
+            assert not publish.cut({"test": data}, {"test": data.answers(free, 1)}, fixed, found)
+    cut = publish.cut({"test": data}, {"test": data.answers(free, 1)}, fixed, found)
+    assert cut == {"length": fixed.length, "longer": 1, "not_measured": ["log_loss", "perplexity"]}
 
 
 def test_all_shapes_are_fixed_and_of_types_that_browsers_have(tagging, classifying):

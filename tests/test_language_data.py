@@ -1,6 +1,7 @@
 """What a language model reads of a corpus: every symbol once, in order, each with its end."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -145,6 +146,40 @@ def test_measures_count_each_symbol_and_each_character_once():
     assert measures["perplexity"] == pytest.approx(2 ** (4 / 3))
     assert measures["bits_per_character"] == pytest.approx(4 / 6)
     assert measures["log_likelihood"] == -measures["nats_per_token"]
+
+
+def test_bits_per_character_are_no_fewer_than_the_sources_entropy_where_words_are_unknown():
+    """Words of six letters, drawn independently: no code of theirs needs fewer bits than the entropy."""
+    random = np.random.default_rng(0)
+    words = sorted({"".join(random.choice([*"bdfgklmn"]) + random.choice([*"aeiou"]) for _ in range(3))
+                    for _ in range(500)})
+    p = 1 / np.arange(1, len(words) + 1)
+    p /= p.sum()
+    text = " ".join(random.choice(words, 5000, p=p))
+    entropy = -(p @ np.log2(p)) / 7
+    for size in (20, 1000):
+        network = types.SimpleNamespace(state_size=[1])
+        head = types.SimpleNamespace(text=Subwords.learn([text], "word", size), network=network)
+        data = RunningText(head, stream(text))
+        counts = np.bincount(data.ids)
+        found = data.measures(np.log(counts[data.ids] / len(data.ids)))
+        assert found["bits_per_character"] > 0.97 * entropy
+        assert found["unknown_share"] == np.mean(data.ids == 1)
+
+
+@pytest.mark.parametrize("labels", [(), ("ode", "epic")])
+@pytest.mark.parametrize("tokenizer, unknown, size", [
+    ("character", 2, 3 + 2), ("word", 2, 5 + 3), ("subword", 2, 5 + 3)])
+def test_an_unknown_token_costs_its_bytes_and_an_end(labels, tokenizer, unknown, size):
+    text = "sing €, é" if tokenizer == "character" else "sing éé, é"
+    head = head_of(labels, tokenizer)
+    data = LabelledTexts(head, [Example(text, "ode")]) if labels else RunningText(head, stream(text))
+    tokens = len(data.targets)
+    found = data.measures(np.full(tokens, math.log(0.5)))
+    assert found["unknown_share"] == unknown / tokens
+    assert found["perplexity"] == pytest.approx(2)
+    bits = tokens + math.log2(257) * (size + unknown)
+    assert found["bits_per_character"] == pytest.approx(bits / (len(text) + bool(labels)))
 
 
 def test_a_device_is_asked_for_one_symbol_at_a_time():
