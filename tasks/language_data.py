@@ -44,7 +44,8 @@ class Language(Data):
         count it as one token, as is usual.
         """
         log_probability = np.asarray(log_probability, np.float64)
-        found = language(log_probability.sum(), len(log_probability), self.characters, spelling=self.spelling)
+        found = language(log_probability.sum(), len(log_probability), self.characters,
+                         spelling=self.spelling)
         return {**found, "unknown_share": float(np.mean(self.targets == UNKNOWN)),
                 "log_likelihood": -found["nats_per_token"]}
 

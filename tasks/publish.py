@@ -48,7 +48,7 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
 
 
 def cut(data, answers, lite, found):
-    """What a file of a fixed length does not read of the test part, and which measures that leaves out."""
+    """How many texts of the test part a file of a fixed length cuts, and the measures that it lacks."""
     if not (lite.length and data["test"].longer(lite.length)):
         return {}
     known = data["test"].measures(answers["test"])

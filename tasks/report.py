@@ -13,8 +13,8 @@ SHORT = {"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact",
          "expected_calibration_error": "ece", "mean_squared_error": "mse",
          "mean_absolute_error": "mae", "r_squared": "R²"}
 
-SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte and for its end; ppl and nats "
-           "count it as one token.")
+SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte and for its end; ppl "
+           "and nats count it as one token.")
 
 
 def rows(facts):
@@ -67,15 +67,16 @@ def show(facts):
 def notes(facts):
     """What must be known of the table's numbers: sentences.
 
-    >>> notes({"exports": {"tflite": {"static": {"length": 9, "longer": 2, "not_measured": ["log_loss"]}}}})
-    ['TFLite static reads the first 9 tokens of a text: 2 of the test part are longer; not measured: log_loss.']
+    >>> static = {"length": 9, "longer": 2, "not_measured": ["log_loss"]}
+    >>> print(*notes({"exports": {"tflite": {"static": static}}}))
+    TFLite static reads 9 tokens of a text, 2 texts of the test part are longer; not measured: log_loss.
     """
     found = [SPELLED] * bool(facts.get("test", {}).get("unknown_share"))
     for variant, entry in facts["exports"]["tflite"].items():
         if "longer" in entry:
             left_out = "; not measured: " * bool(entry["not_measured"]) + ", ".join(entry["not_measured"])
-            found.append(f"TFLite {variant} reads the first {entry['length']:,} tokens of a text: "
-                         f"{entry['longer']:,} of the test part are longer{left_out}.")
+            found.append(f"TFLite {variant} reads {entry['length']:,} tokens of a text, "
+                         f"{entry['longer']:,} texts of the test part are longer{left_out}.")
     return found
 
 

@@ -146,7 +146,7 @@ def first_rare(text, sentences):
 
 
 def in_scheme(tags, scheme):
-    """The tags in a scheme; as they are where they mark no spans. None, which is no tag, stays at the end."""
+    """The tags in a scheme; as they are where they mark no spans. None, for no tag, stays at the end."""
     known = [tag for tag in tags if tag is not None]
     return [*(convert(known, scheme) if scheme else known), *[None] * (len(tags) - len(known))]
 

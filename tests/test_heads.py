@@ -87,3 +87,36 @@ def test_predictions_follow_what_has_changed_in_the_head():
     logits = head.network(head.text.dense(["not bad"]))[0] / 0.1
     found = list(head.predict("not bad")[0]["probabilities"].values())
     np.testing.assert_allclose(found, tf.nn.softmax(logits), rtol=1e-5)
+
+
+def other(name):
+    """A head of the same kind with other weights."""
+    head = HEADS[name][0]()
+    for weight in head.network.weights:
+        weight.assign(np.full(weight.shape, 7, weight.dtype))
+    return head
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_starts_from_the_embeddings_and_the_recurrent_layers_of_another(name):
+    old, new = HEADS[name][0](), other(name)
+    new.start_from(old)
+    taken = [pair for reader in new.readers() for pair in reader.weights()]
+    given = [pair for reader in old.readers() for pair in reader.weights()]
+    assert len(taken) > 3
+    for (_, ours), (_, theirs) in zip(taken, given, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(new.readers(), old.readers()):
+        np.testing.assert_array_equal(ours.table, theirs.table)
+    kept = {id(weight) for weight in new.network.weights} - {id(weight) for weight, _ in taken}
+    assert kept and all((np.array(w) == 7).all() for w in new.network.weights if id(w) in kept)
+
+
+def test_a_head_that_cannot_start_from_another_stays_as_it_is():
+    head, wide = other("generator"), generator()
+    wide.network = type(wide.network)(len(wide.text), units=12, embedding=5, layers=2)
+    with pytest.raises(ValueError, match="init_from: expected recurrent layers of shapes"):
+        head.start_from(wide)
+    with pytest.raises(ValueError, match="init_from: expected 1 embeddings.*received 2"):
+        head.start_from(translator())
+    assert all((np.array(weight) == 7).all() for weight in head.network.weights)

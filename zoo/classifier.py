@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo import pooling as pool
-from zoo.heads import Head, batch, cells_of, drop_words, recurrent, start_from
+from zoo.heads import Head, Reader, batch, cells_of, drop_words, recurrent
 from zoo.naive_bayes import LogCountRatios
 from zoo.text import Text
 
@@ -225,14 +225,10 @@ class TextClassifier(Head):
         return {"label": tf.strings.regex_replace(
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
 
-    def start_from(self, other):
-        """As any head, member by member."""
-        ours, theirs = (head.network.all_members() for head in (self, other))
-        if len(ours) != len(theirs):
-            raise ValueError(f"init_from: expected members={len(ours)}, received {len(theirs)}; train "
-                             "with the same cell, units, layers, embedding and members")
-        for our, their in zip(ours, theirs):
-            start_from(our, their, self.text.vocabulary, other.text.vocabulary)
+    def readers(self):
+        """One a member."""
+        return [Reader(member.embedding, self.text.vocabulary, member.recurrent.layers)
+                for member in self.network.all_members()]
 
     @staticmethod
     def readable(row, facts):

@@ -3,6 +3,7 @@
 import inspect
 import json
 import pathlib
+import typing
 
 import keras
 import numpy as np
@@ -52,9 +53,19 @@ class Head:
 
         The rows of a kernel that read anything but words stay new.
 
-        Raises:  ValueError: layers of other shapes
+        Raises:  ValueError: layers of other shapes, or another number of readers
         """
-        start_from(self.network, other.network, self.text.vocabulary, other.text.vocabulary)
+        ours, theirs = self.readers(), other.readers()
+        if len(ours) != len(theirs):
+            raise ValueError(f"init_from: expected {len(ours)} embeddings with their layers, received "
+                             f"{len(theirs)}; train with the same cell, units, layers, embedding and "
+                             "members")
+        start_from(ours, theirs)
+
+    def readers(self):
+        """What reads words: a `Reader` for each embedding."""
+        layers = self.network.recurrent.layers if self.network.recurrent else []
+        return [Reader(self.network.embedding, self.text.vocabulary, layers)]
 
     @property
     def variables(self):
@@ -128,35 +139,49 @@ def drop_words(ids, rate, seed_generator):
     return tf.where((drawn < rate) & tf.not_equal(ids, 0), UNKNOWN, ids)
 
 
-def start_from(ours, theirs, words, known):
-    """Take over another head's embedding, word by word, and its recurrent layers.
+def start_from(ours, theirs):
+    """Take over embeddings, word by word, and recurrent layers.
 
     The rows of a kernel that read anything but words stay new.
 
-    Args:    ours, theirs   networks;   words, known   their vocabularies, lists of tokens
-    Raises:  ValueError: layers of other shapes
+    Args:    ours, theirs   readers of words, lists of `Reader`, as many
+    Raises:  ValueError: layers of other shapes; nothing has changed then
     """
-    weights, others = read_words(ours), read_words(theirs)
-    shapes = [[part.shape for _, part in several] for several in (weights, others)]
+    shapes = [[[part.shape for _, part in reader.weights()] for reader in readers]
+              for readers in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
                          f"{shapes[1]}; train with the same cell, units, layers and embedding")
-    for (weight, _), (_, part) in zip(weights, others):
-        weight.assign(np.concatenate([part, np.array(weight)[len(part):]]))
-    row = {token: n for n, token in enumerate(known)}
-    found = [(n, row[token]) for n, token in enumerate(words) if token in row]
-    table = np.array(ours.embedding.embeddings)
-    mine, other = np.transpose(found)
-    table[mine] = np.array(theirs.embedding.embeddings)[other]
-    ours.embedding.embeddings.assign(table)
+    for our, their in zip(ours, theirs):
+        for (weight, _), (_, part) in zip(our.weights(), their.weights()):
+            weight.assign(np.concatenate([part, np.array(weight)[len(part):]]))
+        row = {token: n for n, token in enumerate(their.words)}
+        found = [(n, row[token]) for n, token in enumerate(our.words) if token in row]
+        table, (mine, other) = our.table, np.transpose(found)
+        table[mine] = their.table[other]
+        our.embedding.embeddings.assign(table)
 
 
-def read_words(network):
-    """[(weight, its part that reads embeddings or states)] of the recurrent layers."""
-    layers = network.recurrent.layers if network.recurrent else []
-    first = {id(w) for w in (layers[0].weights if layers else []) if w.name == "kernel"}
-    return [(w, np.array(w)[:network.options["embedding"]] if id(w) in first else np.array(w))
-            for w in (network.recurrent.weights if layers else [])]
+class Reader(typing.NamedTuple):
+    """What reads words: an embedding, the words of its rows, the recurrent layers above it."""
+
+    embedding: keras.layers.Embedding
+    words: list
+    layers: list
+
+    @property
+    def table(self):
+        """The rows of the embedding [V, D], a copy."""
+        return np.array(self.embedding.embeddings)
+
+    def weights(self):
+        """[(weight, its part that reads embeddings or states)]: the table, in which all words may be
+        others, with no rows; then those of the recurrent layers."""
+        width = self.table.shape[1]
+        first = {id(w) for w in (self.layers[0].weights if self.layers else []) if w.name == "kernel"}
+        parts = [(w, np.array(w)[:width] if id(w) in first else np.array(w))
+                 for layer in self.layers for w in layer.weights]
+        return [(self.embedding.embeddings, self.table[:0]), *parts]
 
 
 def batch(texts):

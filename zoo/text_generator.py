@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from zoo.beam_search import beam_search
-from zoo.heads import Head, batch, signature
+from zoo.heads import Head, Reader, batch, signature
 from zoo.sampling import generate
 from zoo.subwords import GENERATED, Subwords
 
@@ -36,6 +36,9 @@ class TextGenerator(Head):
     def facts(self):
         """What a reader of the answers must know."""
         return {"labels": self.labels}
+
+    def readers(self):
+        return [Reader(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
 
     @property
     def asks(self):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from zoo.beam_search import beam_search, spread
-from zoo.heads import Head, batch, signature
+from zoo.heads import Head, Reader, batch, signature
 from zoo.subwords import GENERATED
 from zoo.text import RESERVED
 from zoo.text_pair import TextPair
@@ -38,6 +38,13 @@ class TextTranslator(Head):
     def assets(self):
         """{file name: text}: all that it takes to ask the exported files and to read their answers."""
         return {"model.json": self.description(), **self.text.files()}
+
+    def readers(self):
+        """One a language."""
+        network, text = self.network, self.text
+        decoder = network.decoder.decoder if network.attends else network.decoder
+        return [Reader(network.embedding, text.source.vocabulary, network.recurrent.layers),
+                Reader(network.target_embedding, text.target.vocabulary, decoder.layers)]
 
     # Reading.
 
