@@ -18,12 +18,34 @@ import pathlib
 import shutil
 import tempfile
 
+from export import interrupt
+
+if interrupt.is_program("export", "tasks"):
+    interrupt.end_at_once()
 
 _under_way = set()
 
 
 class ExportError(ValueError):
     """One line: what was expected, what came, what to do."""
+
+
+@contextlib.contextmanager
+def optional(extra):
+    """Turns a missing package into one line that says how to install it. Args: extra, of setup.cfg.
+
+    >>> with optional("serve"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    ModuleNotFoundError: expected the package no_such_package, received none; install it, in this \
+project's folder: python -m pip install -e '.[serve]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"expected the package {error.name}, received none; install it, in this project's folder: "
+            f"python -m pip install -e '.[{extra}]'", name=error.name) from None
 
 
 def one_line(text, width=300):

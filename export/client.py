@@ -116,3 +116,10 @@ if __name__ == "__main__":
     except (ValueError, ServerError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as problem:
+        print(f"error: {problem}; grpc:// needs it: python -m pip install tensorflow-serving-api",
+              file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -443,3 +443,9 @@ if __name__ == "__main__":
     except (ValueError, OSError) as problem:
         print(f"run.py: {problem}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as problem:
+        print(f"run.py: {problem}; python -m pip install ai-edge-litert", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("run.py: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -18,6 +18,7 @@ import functools
 import logging
 import os
 import re
+import signal
 import sys
 import uuid
 import warnings
@@ -25,19 +26,28 @@ import warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KSERVE_LOGLEVEL", "CRITICAL")  # it logs a stack trace for every bad request
 
-import prometheus_client  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from fastapi.exceptions import RequestValidationError  # noqa: E402
-from starlette.exceptions import HTTPException  # noqa: E402
-from starlette.responses import JSONResponse  # noqa: E402
-
-from export import one_line, protocols  # noqa: E402
-from export.versions import Versions  # noqa: E402
+from export import one_line, optional  # noqa: E402
 
 _arguments, sys.argv[1:] = sys.argv[1:], []  # KServe reads flags of its own when it is imported
-import kserve  # noqa: E402
-from kserve import model_server  # noqa: E402
+try:
+    with optional("serve"):
+        import kserve
+        import prometheus_client
+        from fastapi.exceptions import RequestValidationError
+        from kserve import model_server
+        from starlette.exceptions import HTTPException
+        from starlette.responses import JSONResponse
+except ModuleNotFoundError as problem:
+    if __name__ != "__main__":
+        raise
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(2)
 sys.argv[1:] = _arguments
+
+import tensorflow as tf  # noqa: E402
+
+from export import protocols  # noqa: E402
+from export.versions import Versions  # noqa: E402
 
 CONNECTIONS = 256  # more are answered 503
 ENDPOINTS = "POST /v1/models/NAME:predict, POST /v2/models/NAME/infer, GET /v1/models or GET /metrics"
@@ -265,6 +275,7 @@ def main(arguments=None):
     for each in versions:
         each.watch(flags.poll)
         say(f"http://{flags.host}:{flags.port}/v1/models/{each.name}:predict")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which uvicorn expects to replace
     Server(versions, flags).start([])
     say("stopped")
 

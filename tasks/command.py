@@ -10,15 +10,16 @@ import textwrap
 import tensorflow as tf
 from absl import app, flags, logging
 
-from export import one_line, verify
+from export import interrupt, one_line, verify
 from zoo.heads import CELLS
 
 FLAGS = flags.FLAGS
 # Flags that say where to write and what to do, not what comes out.
 NOT_SETTINGS = ("output_dir", "overwrite", "predict", "tensorboard", "mode", "part", "force",
                 "tf_serving", "n_best", "length", "temperature", "top_k", "top_p", "typical",
-                "repetition_penalty", "beam_width", "stop", "dynamic", "dynamic_window",
-                "dynamic_rate", "dynamic_decay", "cache", "cache_size", "cache_flatness", "cache_share")
+                "repetition_penalty", "beam_width", "stop", "picture", "dynamic",
+                "dynamic_window", "dynamic_rate", "dynamic_decay", "cache", "cache_size",
+                "cache_flatness", "cache_share")
 ADVICE = {
     **dict.fromkeys([errno.ENOSPC, errno.EDQUOT], "expected a disk with free space"),
     **dict.fromkeys([errno.EACCES, errno.EPERM, errno.EROFS],
@@ -121,8 +122,9 @@ def rates(*names):
 
 
 def main(function):
-    """Run `function` on the flags of the command line."""
-    app.run(lambda arguments: guarded(function, arguments), flags_parser=parse)
+    """Run `function` on the flags of the command line; Ctrl-C is one line and exit code 130."""
+    with interrupt.as_exception():
+        app.run(lambda arguments: guarded(function, arguments), flags_parser=parse)
 
 
 def guarded(function, arguments=()):
@@ -138,6 +140,9 @@ def guarded(function, arguments=()):
         hang_up()
     except tf.errors.OpError as error:
         fail(one_line(error.message))
+    except ModuleNotFoundError as error:
+        fail(f"expected the package {error.name}, received none; install it, in this project's folder: "
+             "python -m pip install -e .")
     except (ValueError, OSError) as error:
         fail(error)
 

@@ -4,23 +4,27 @@
     checkpoints/latest.npz what training needs to go on; best.npz, the best weights so far
     history.csv            one row an epoch
     metrics.json           the result; it exists only once the run is finished
+    .lock                  locked by the process that writes the run, for as long as it lives
 
 A file is written under a temporary name, flushed to the disk and then renamed, so that whoever
 reads it, after `kill -9` or a full disk too, finds the old one or the new one.
 """
 import contextlib
 import csv
+import fcntl
 import io
 import json
 import math
 import os
 import pathlib
+import shlex
 import shutil
+import weakref
 import zipfile
 
 import numpy as np
 
-TEMPORARY = ".tmp"
+TEMPORARY, LOCK = ".tmp", ".lock"
 # What a run writes, as patterns below its folder; `overwrite` removes this and nothing else.
 # The metrics go first, since they say that all the rest is there.
 WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "gradient_flow.csv", "plots/*.png",
@@ -30,6 +34,8 @@ WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "gradient_flow.cs
            "model.json", "saved_model/[0-9]*", "saved_model/*.config", "saved_model/.*",
            "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*",
            "tensorboard/events.out.tfevents.*")
+
+_locks = weakref.WeakValueDictionary()    # of this process: {path: file}, while a `Run` holds it
 
 FINGERPRINT = "fingerprint"          # the setting that stands for the corpus's content
 
@@ -61,13 +67,19 @@ class Run:
                  overwrite    start afresh: remove what an earlier run of this task wrote here
                  environment  {name: JSON value}, what else the bits depend on (versions, threads);
                               it no longer matters once the run is finished
-        Raises:  ValueError: the folder holds another task's run, no run, or other settings
+        Raises:  ValueError: the folder holds another task's run, no run, or other settings, or another
+                 process writes it
         """
         run, stored = cls(folder), {"task": task, "settings": settings,
                                     "environment": environment or {}}
         stored = json.loads(json.dumps(stored))
         if run._is_new():
             run.folder.mkdir(parents=True, exist_ok=True)
+        else:
+            run._check_task(task)
+        if overwrite or not run.finished:
+            run.lock()
+        if run._is_new():
             run.write_json("settings.json", stored)
             return run
         run._check_task(task)
@@ -87,7 +99,7 @@ class Run:
         run = cls(folder)
         if run._is_new():
             raise FileNotFoundError(f"expected a run of tasks.{task} in {folder}, found none; train"
-                                    f" first: python -m tasks.{task} --output_dir={folder}")
+                                    f" first: {command_of(task, folder)}")
         run._check_task(task)
         return run
 
@@ -101,8 +113,29 @@ class Run:
         if not run.finished:
             raise ValueError(f"expected a finished run in {folder}, found one that stopped before "
                              "its end; go on with the command that started it: "
-                             f"python -m tasks.{task} --output_dir={folder} …")
+                             f"{command_of(task, folder)} …")
         return run
+
+    def lock(self):
+        """Keep other processes from writing the run until this one ends, or the object is gone.
+
+        Raises:  ValueError: another process holds it
+        """
+        path = self.folder.resolve() / LOCK
+        self._lock = _locks.get(path) or open(path, "a+")
+        _locks[path] = self._lock
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            raise ValueError(f"expected a run that nobody writes, received {self.folder}, which process "
+                             f"{self._lock.read() or '?'} writes; wait for its end, or choose another "
+                             "--output_dir") from None
+        except OSError:
+            return  # a file system without locks
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
 
     @property
     def finished(self):
@@ -191,9 +224,8 @@ class Run:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"expected a folder, found a file: {self.folder}; "
                              "choose another --output_dir")
-        leftover = "settings.json" + TEMPORARY
-        return not self.folder.exists() or {path.name for path in self.folder.iterdir()} <= {
-            leftover}
+        leftover = {"settings.json" + TEMPORARY, LOCK}
+        return not self.folder.exists() or {path.name for path in self.folder.iterdir()} <= leftover
 
     def _check_task(self, task):
         try:
@@ -224,6 +256,15 @@ class Run:
         for name in {pattern.split("/")[0] for pattern in WRITTEN if "/" in pattern}:
             with contextlib.suppress(OSError):  # absent, or the user keeps something in it
                 (self.folder / name).rmdir()
+
+
+def command_of(task, folder):
+    """What trains into a folder, as a shell takes it.
+
+    >>> command_of("tagging", "my runs")
+    "python -m tasks.tagging '--output_dir=my runs'"
+    """
+    return f"python -m tasks.{task} {shlex.quote(f'--output_dir={folder}')}"
 
 
 def _changes(before, now, prefix=""):

@@ -1,5 +1,7 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
+import shlex
+
 import numpy as np
 
 import zoo
@@ -132,8 +134,9 @@ class Task:
         self.draw(folder, head, test.targets, answers["test"])
         self.record(run, corpus, facts)
         self.show_answers(head, corpus)
-        where = f" --output_dir={run.folder}" if FLAGS["output_dir"].present else ""
-        print(f'\nnext: python -m tasks.{self.name}{where} --predict "{self.question(head)}"')
+        given = [f"--output_dir={run.folder}"] * FLAGS["output_dir"].present
+        command_line = ["python", "-m", f"tasks.{self.name}", *given, "--predict", self.question(head)]
+        print(f"\nnext: {shlex.join(command_line)}")
 
     def facts(self, head, corpus):
         """What else belongs into the metrics."""
@@ -198,6 +201,7 @@ class Task:
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""
         run, corpus = self.again()
+        run.lock()
         Run.open(run.folder, self.name, self.settings(corpus))  # refuses other corpora and settings
         head = zoo.load(run.folder)
         data = self.parts(head, corpus, ("validation", "test"))

@@ -7,7 +7,7 @@
 After every epoch the validation part is translated greedily; the test part is translated by beam search.
 """
 
-import sys
+import pathlib
 
 import numpy as np
 from absl import flags
@@ -60,6 +60,8 @@ class Translation(Task):
                              "part.", 1)
         flags.DEFINE_float("alpha", ALPHA, "The beam search's preference for long translations.", 0)
         flags.DEFINE_integer("n_best", 1, "Translations that --predict prints.", 1)
+        flags.DEFINE_string("picture", None, "File that --predict of one text draws into, as SVG: where "
+                            "attention looked.")
 
     @staticmethod
     def define_corpus_flags():
@@ -183,7 +185,8 @@ class Translation(Task):
         return row["translation"]
 
     def answer(self):
-        """Translate texts by the last export, without building the model; draw where attention looked."""
+        """Translate texts by the last export, without building the model; with --picture draw where
+        attention looked."""
         run = Run.trained(FLAGS.output_dir, self.name)
         if FLAGS.n_best > FLAGS.width:
             raise ValueError(f"n_best: expected at most the width of the beam, {FLAGS.width}, received "
@@ -194,8 +197,9 @@ class Translation(Task):
         rows = in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
         for row in rows:
             print(*printed(row, FLAGS.n_best), sep="\n")
-        if len(texts) == 1 and pictured(rows[0], run.folder / "plots/predicted.svg"):
-            print(f"attention: {run.folder / 'plots/predicted.svg'}", file=sys.stderr)
+        if FLAGS.picture and not (len(rows) == 1 and pictured(rows[0], pathlib.Path(FLAGS.picture))):
+            raise ValueError("picture: expected one text, with words, and a translator with attention; "
+                             "leave --picture out")
 
 
 def by_language(language):
@@ -229,7 +233,7 @@ def pictured(row, path):
                       for tokens in (row["source_tokens"], row["tokens"][0]))
     if not (source and target):
         return False
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     alignment.draw(source, target, row["alignments"][0][:len(target), :len(source)], path)
     return True
 

@@ -4,6 +4,10 @@ import errno
 import json
 import math
 import os
+import pathlib
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +16,8 @@ from tasks.run import Run
 
 
 def contents(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")
+                  if path.is_file() and path.name != ".lock")
 
 
 def test_a_new_folder_is_made_with_its_parents_and_opens_again(tmp_path):
@@ -185,3 +190,52 @@ def test_settings_record_task_flags_and_environment(tmp_path):
     Run.open(tmp_path, "toy", {"seed": 1}, environment={"keras": "3"})
     assert json.loads((tmp_path / "settings.json").read_text()) == {
         "task": "toy", "settings": {"seed": 1}, "environment": {"keras": "3"}}
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that writes the run in `tmp_path`, and waits."""
+    code = ("import sys; from tasks.run import Run; run = Run.open(sys.argv[1], 'toy', {'seed': 1}); "
+            "print('open', flush=True); sys.stdin.read()")
+    root = pathlib.Path(__file__).resolve().parents[1]
+    child = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=root, text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout.readline() == "open\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_a_run_that_another_process_writes_is_refused_until_that_one_is_dead(tmp_path, writer):
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=f"which process {writer.pid} writes"):
+            Run.open(tmp_path, "toy", {"seed": 1}, overwrite)
+    before = (tmp_path / "settings.json").read_bytes()
+    writer.kill()
+    writer.communicate()
+    run = Run.open(tmp_path, "toy", {"seed": 1})
+    assert (tmp_path / "settings.json").read_bytes() == before and not run.finished
+
+
+def test_a_run_that_another_process_writes_can_be_read_but_not_exported_again(tmp_path, writer):
+    run = Run.existing(tmp_path, "toy")
+    run.write_json("metrics.json", {})
+    assert Run.trained(tmp_path, "toy").settings == {"seed": 1}
+    with pytest.raises(ValueError, match="which process"):
+        run.lock()
+
+
+def test_one_process_may_open_its_run_again(tmp_path):
+    run = Run.open(tmp_path, "toy", {"seed": 1})
+    assert Run.open(tmp_path, "toy", {"seed": 2}, overwrite=True).settings == run.settings == {"seed": 2}
+
+
+def test_the_command_that_is_suggested_holds_the_folder_as_one_argument(tmp_path):
+    folder = tmp_path / "my runs"
+    with pytest.raises(FileNotFoundError) as refusal:
+        Run.existing(folder, "toy")
+    assert f"--output_dir={folder}" in shlex.split(str(refusal.value).split("first: ")[1])
+    Run.open(folder, "toy", {})
+    with pytest.raises(ValueError) as refusal:
+        Run.trained(folder, "toy")
+    assert f"--output_dir={folder}" in shlex.split(str(refusal.value).split("started it: ")[1])

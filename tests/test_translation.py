@@ -108,12 +108,13 @@ def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, met
         assert metrics["test"][name] == pytest.approx(value, rel=1e-3), name
 
 
-def test_a_prediction_is_printed_and_its_attention_drawn(finished, capsys):
-    here("--predict=我爱中国", f"--output_dir={finished}")
-    out, err = capsys.readouterr()
+def test_a_prediction_is_printed_and_its_attention_drawn_where_asked_alone(finished, capsys, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    here("--predict=我爱中国", f"--output_dir={finished}", f"--picture={tmp_path}/new/drawn.svg")
     best = zoo.load(finished).predict(["我爱中国"])[0]
-    assert out == best["translation"] + "\n" and "predicted.svg" in err
-    picture = (finished / "plots/predicted.svg").read_text()
+    assert capsys.readouterr().out == best["translation"] + "\n"
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+    picture = (tmp_path / "new/drawn.svg").read_text()
     assert all(f">{sign}</text>" in picture for sign in "我爱中国")
     here("--predict=我爱中国", "--n_best=3", "--width=4", f"--output_dir={finished}")
     lines = capsys.readouterr().out.splitlines()
