@@ -202,8 +202,8 @@ def main(_):
             rows += found
     folder = pathlib.Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "exports.md").write_text(markdown(rows))
-    with open(folder / "exports.csv", "w", newline="") as file:
+    (folder / "exports.md").write_text(markdown(rows), encoding="utf-8")
+    with open(folder / "exports.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)

@@ -308,7 +308,7 @@ def details(results, peak):
 
 
 def write_csv(path, results, peak):
-    with open(path, "w", newline="") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["cell", "mode", "B", "T", "H", "contender", "milliseconds", "lower_quartile",
                          "upper_quartile", "gflops", "share_of_peak"])
@@ -354,7 +354,7 @@ def main(_):
         peak, results = measured_all(seconds)
     folder = pathlib.Path(FLAGS.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "layers.md").write_text(markdown(results, peak))
+    (folder / "layers.md").write_text(markdown(results, peak), encoding="utf-8")
     write_csv(folder / "layers.csv", results, peak)
     plot(folder / "layers.png", results)
     print("\n".join(summary(results)))

@@ -153,7 +153,7 @@ def keep_asking(port, seed, end, valid, hostile, tally):
 
 def resident(process):
     """Megabytes of memory a process holds."""
-    with open(f"/proc/{process.pid}/status") as file:
+    with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
         return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) / 1024
 
 

@@ -105,7 +105,7 @@ class Reader:
 
     def __init__(self, folder, side=""):
         folder = pathlib.Path(folder)
-        self.settings = json.loads(need(folder / f"{side}text.json").read_text())
+        self.settings = json.loads(need(folder / f"{side}text.json").read_text(encoding="utf-8"))
         self.words = read_lines(need(folder / f"{side}vocabulary.txt"))
         self.longest = max(map(len, self.words))
         self.writes = self.words.get(b"[START]") == START

@@ -1,10 +1,10 @@
 """Asks a SavedModel through TensorFlow's C++ loader, with XLA switched off, as TF Serving does.
 
 `runner.cc` is compiled on first use against the C++ library that the pip package holds, and kept in
-the cache folder of `zoo.engines.native` under a name made of everything it depends on.
+the cache of `zoo.engines.build`.
 """
+import contextlib
 import importlib.util
-import os
 import pathlib
 import subprocess
 import tempfile
@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2
 
-from export import one_line, verify
-from zoo.engines.native import BuildError, build_key, cache_folder, find_compiler, temporary
+from export import verify
+from zoo.engines import build
+from zoo.engines.build import BuildError
 
 SOURCE = pathlib.Path(__file__).with_name("runner.cc")
 # Time goes into TensorFlow's own kernels: optimising this file would only make the build longer.
@@ -51,8 +52,9 @@ def ask(path, questions):
         with tf.io.TFRecordWriter(asked) as writer:
             for question in questions:
                 writer.write(_message(*question))
-        run = subprocess.run([program(), path, asked, answered, *op_libraries()],
-                             capture_output=True, text=True, errors="replace")
+        with program() as runner:
+            run = subprocess.run([runner, path, asked, answered, *op_libraries()],
+                                 capture_output=True, encoding="utf-8", errors="replace")
         if run.returncode:
             said = run.stderr.strip().splitlines() or ["no message"]
             raise ValueError(f"TensorFlow's C++ loader (exit status {run.returncode}): {said[-1]}")
@@ -81,15 +83,19 @@ def op_libraries():
                   for path in pathlib.Path(folder, "python", "ops").glob("*.so"))
 
 
+@contextlib.contextmanager
 def program():
-    """Path of the compiled program. Raises BuildError: no compiler, or it fails."""
-    compiler, flags = find_compiler(), [*FLAGS, *tf.sysconfig.get_compile_flags(), *link_flags()]
-    path = cache_folder() / f"runner-{build_key(compiler, [SOURCE], flags)}"
-    if not os.path.exists(path):  # also where the folder may not be read
-        with temporary(path) as draft:
-            _compile([compiler, str(SOURCE), "-o", draft, *flags])
+    """Path of the compiled program, inside the context. Raises BuildError: no compiler, or it fails."""
+    flags = *FLAGS, *tf.sysconfig.get_compile_flags(), *link_flags()
+    wanted = build.Build("runner", "", (SOURCE,), flags, mode=0o700)
+    with wanted.kept() as found:
+        missing = not found
+    if missing:
+        with wanted.new() as (compiler, draft, _):
+            build.call([*compiler, str(SOURCE), "-o", draft, *flags])
             _start(draft)
-    return str(path)
+    with wanted.kept() as ((path, _), *_):
+        yield path
 
 
 def link_flags():
@@ -101,14 +107,9 @@ def link_flags():
     return [str(libraries[0]), *tf.sysconfig.get_link_flags(), f"-Wl,-rpath,{folder}"]
 
 
-def _compile(command):
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    if result.returncode:
-        raise BuildError(f"{command[0]} failed: {one_line(result.stderr)}")
-
-
 def _start(draft):
     """Without arguments the program says how to use it: it was linked to a TensorFlow that loads."""
-    run = subprocess.run([draft], capture_output=True, text=True, errors="replace")
-    if run.returncode != 2:
-        raise BuildError(f"the build does not start: {one_line(run.stderr)}")
+    try:
+        build.call([draft], status=2)
+    except BuildError as error:
+        raise BuildError(f"the build does not start: {error}") from error

@@ -22,7 +22,7 @@ from export import (
     ExportError, cannot_write, manifest, one_line, plain_variables, runner, stock_ops, tf_serving,
     unfinished, verify)
 from export.versions import numbers
-from zoo.engines.native import BuildError
+from zoo.engines.build import BuildError
 from zoo.heads import batch
 
 

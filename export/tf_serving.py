@@ -51,7 +51,7 @@ def write_configuration(folder, name):
              "batching.config": BATCHING}
     for file, text in files.items():
         draft = folder / f".{file}"
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")
         os.replace(draft, folder / file)
 
 
@@ -64,7 +64,7 @@ def complete(model, questions, name):
     model = pathlib.Path(model)
     try:
         (model / "assets.extra").mkdir(exist_ok=True)
-        (model / "batching_params.pbtxt").write_text(BATCHING)
+        (model / "batching_params.pbtxt").write_text(BATCHING, encoding="utf-8")
         with tf.io.TFRecordWriter(str(model / WARMUP)) as writer:
             for question in questions[:MOST_WARMUPS]:
                 writer.write(_log(name, *question).SerializeToString())

@@ -1,7 +1,8 @@
-"""Dependencies point one way: tasks → export → zoo, and tasks → zoo."""
+"""What holds for every file: where it may import from, and that it reads text as UTF-8."""
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -11,7 +12,7 @@ MAY_IMPORT = {"zoo": {"zoo"}, "export": {"export", "zoo"}, "tasks": {"tasks", "e
 
 def imported(path):
     """The top-level packages that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -24,6 +25,22 @@ def test_a_package_imports_only_what_is_below_it(package):
     forbidden -= MAY_IMPORT[package]
     for path in (ROOT / package).rglob("*.py"):
         assert not forbidden & set(imported(path)), path
+
+
+def text_without_encoding(path):
+    """The lines of a file that read or write text in the encoding of the locale."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            function, call = ast.unparse(node.func), ast.unparse(node)
+            opens = function in ("open", "os.fdopen") and not re.search("'[rwax]b'", call)
+            text = opens or function.endswith((".read_text", ".write_text")) or "text=True" in call
+            if text and "encoding=" not in call:
+                yield f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("package", ("zoo", "tasks", "export", "benchmarks"))
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale(package):
+    assert not [line for path in (ROOT / package).rglob("*.py") for line in text_without_encoding(path)]
 
 
 def test_layers_import_nothing_but_tensorflow_and_keras():

@@ -79,3 +79,60 @@ def test_keras_own_export_of_an_auto_model_holds_stock_ops_only(tmp_path):
     assert not [node.op for node in graph_nodes(tmp_path) if node.op.lower().startswith("zoo")]
     loaded = tf.saved_model.load(tmp_path)
     np.testing.assert_allclose(loaded.serve(X), expected, atol=1e-6)
+
+
+def function_of(layer):
+    layer.build((None, None, 4))
+    return tf.function(lambda x: layer(x))
+
+
+WRAPPED = {
+    "itself": lambda f: f,
+    "in another function": lambda f: tf.function(lambda x: f(x) + 1),
+    "in a loop": lambda f: tf.function(lambda x: tf.while_loop(
+        lambda n, y: n < 3, lambda n, y: (n + 1, f(x)), (0, tf.zeros([3, 3])))[1]),
+    "in its gradient": lambda f: tf.function(lambda x: tf.gradients(f(x), x)[0]),
+}
+
+
+@built
+@pytest.mark.parametrize("wrap", WRAPPED)
+def test_a_graph_traced_before_it_is_saved_is_refused_in_words(wrap, tmp_path):
+    layer = zoo.LSTM(3)
+    function = function_of(layer)
+    module = tf.Module()
+    module.layer, module.function = layer, WRAPPED[wrap](function)
+    traced = module.function.get_concrete_function(tf.TensorSpec((3, 5, 4)))
+    with pytest.raises(ValueError, match="runs on this machine alone: trace a new tf.function inside"):
+        tf.saved_model.save(module, tmp_path / "saved", signatures=traced)
+
+
+def test_what_is_traced_inside_exporting_can_be_saved(tmp_path):
+    module, layer = tf.Module(), zoo.LSTM(3)
+    module.layer, function = layer, function_of(layer)
+    with engines.exporting():
+        traced = function.get_concrete_function(tf.TensorSpec((None, 5, 4)))
+    tf.saved_model.save(module, tmp_path, signatures=traced)
+    loaded = tf.saved_model.load(tmp_path)
+    found, = loaded.signatures["serving_default"](tf.constant(X)).values()
+    np.testing.assert_allclose(found, layer(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("signature", (None, [tf.TensorSpec((None, None, 4))]), ids=("free", "fixed"))
+def test_a_function_that_was_called_before_is_saved_with_stock_ops(signature, tmp_path):
+    module, layer = tf.Module(), zoo.LSTM(3)
+    layer.build((None, None, 4))
+    module.layer, module.function = layer, tf.function(lambda x: layer(x), input_signature=signature)
+    expected = module.function(X)
+    tf.saved_model.save(module, tmp_path)
+    assert not [node.op for node in graph_nodes(tmp_path) if node.op.lower().startswith("zoo")]
+    loaded = tf.saved_model.load(tmp_path)
+    np.testing.assert_allclose(loaded.function(X), expected, atol=1e-6)
+
+
+@built
+def test_tflite_refuses_what_was_traced_before_by_a_name_that_says_what_to_do():
+    function = function_of(zoo.LSTM(3))
+    traced = function.get_concrete_function(tf.TensorSpec((2, 5, 4)))
+    with pytest.raises(Exception, match="if_unknown_use_engine_loop"):
+        tf.lite.TFLiteConverter.from_concrete_functions([traced], function).convert()

@@ -351,3 +351,19 @@ def test_constraints_are_applied(cell):
     network.fit(given.x, given.states[0], epochs=1, verbose=0)
     for before, after in zip(given.weights, layer.get_weights()):
         assert before.min() < 0 <= after.min() and after.max() > 0
+
+
+@pytest.mark.parametrize("engine", ("auto", "loop"))
+@each_cell
+def test_inputs_states_and_masks_that_are_variables_have_kerass_gradient(cell, engine):
+    given, found = case(cell).to("float32"), []
+    for layer in (make(cell, engine=engine, dtype="float32"), keras_twin(cell, dtype="float32")):
+        layer.build((None, None, D))
+        layer.set_weights(given.weights)
+        x, *states = [tf.Variable(a) for a in (given.x, *given.states)]
+        with tf.GradientTape() as tape:
+            outputs = layer(x, initial_state=states, mask=tf.Variable(mask("with holes")))
+            loss = tf.add_n([tf.reduce_sum(y ** 2) for y in outputs])
+        found.append(tape.gradient(loss, [x, *states]))
+    for ours, theirs in zip(*found):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

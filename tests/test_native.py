@@ -1,18 +1,22 @@
 """The compiled engine against the oracle and the loop, how it is built, and how it behaves."""
 import concurrent.futures
 import functools
+import os
 import pathlib
+import random
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_checks import (AGREEMENT, CELLS, MASKS, assert_agree, case, computed, expected, make, mask,
-                          ready)
+from layer_checks import (AGREEMENT, CELLS, MASKS, assert_agree, case, computed, expected, keras_twin,
+                          make, mask, ready)
 
 import zoo
 from zoo import engines, recurrence
-from zoo.engines import native
+from zoo.engines import build, native, selftest
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
 each_mask = pytest.mark.parametrize("name", MASKS)
@@ -30,8 +34,8 @@ def engine():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "ENGINES", {**engines.ENGINES, "native": native})
         try:
-            native.find_compiler()
-        except native.BuildError as error:
+            build.find_compiler()
+        except build.BuildError as error:
             pytest.skip(str(error))
         if native.unmet_here():
             pytest.skip(f"the native engine needs {native.unmet_here()}")
@@ -366,6 +370,90 @@ def test_ten_thousand_calls_leak_nothing():
     assert resident_bytes() - before < 8e6  # one [4, 8, 128] kept a call would be 160 MB
 
 
+# ---------------------------------------------------------------- gradients of gradients
+
+def as_in_keras(cell):
+    """Our layer and Keras's with the same weights; inputs and first states."""
+    given = case(cell).to("float32")
+    ours, theirs = compiled(cell), keras_twin(cell, dtype="float32")
+    for layer in (ours, theirs):
+        layer.build((None, None, 3))
+        layer.set_weights(given.weights)
+    return ours, theirs, [tf.constant(a) for a in (given.x, *given.states)]
+
+
+def penalized(layer, x, *states, mask=None):
+    """∂‖∂L/∂(x, states, weights)‖²/∂ the same, L the sum of all outputs squared."""
+    sources = [x, *states, *[weight.value for weight in layer.weights]]
+    with tf.GradientTape() as outer:
+        outer.watch(sources)
+        with tf.GradientTape() as inner:
+            inner.watch(sources)
+            outputs = layer(x, initial_state=list(states), mask=mask)
+            loss = tf.add_n([tf.reduce_sum(y ** 2) for y in outputs])
+        first = inner.gradient(loss, sources)
+        penalty = tf.add_n([tf.reduce_sum(d ** 2) for d in first])
+    return outer.gradient(penalty, sources)
+
+
+def assert_same(found, wanted):
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())
+
+
+@each_mode
+@each_cell
+def test_a_gradient_penalty_is_that_of_keras(cell, graph):
+    ours, theirs, tensors = as_in_keras(cell)
+    wanted = penalized(theirs, *tensors)
+    assert_same((tf.function(penalized) if graph else penalized)(ours, *tensors), wanted)
+
+
+@each_cell
+def test_a_gradient_penalty_of_a_function_is_that_of_keras(cell):
+    ours, theirs, tensors = as_in_keras(cell)
+    function = tf.function(ours)
+    function.weights = ours.weights
+    assert_same(penalized(function, *tensors), penalized(theirs, *tensors))
+
+
+@pytest.mark.parametrize("options", (
+    {"go_backwards": True}, {"zoneout": 0.3}, {"use_bias": False}, {"return_sequences": False}), ids=str)
+@each_cell
+def test_a_gradient_penalty_with_options_is_that_of_the_loop(cell, options):
+    given = case(cell, use_bias=options.get("use_bias", True)).to("float32")
+    tensors = [tf.constant(a) for a in (given.x, *given.states)]
+    found = []
+    for engine in ("native", "loop"):
+        layer = make(cell, engine=engine, dtype="float32", **options)
+        ready(layer, given)
+        found.append(penalized(layer, *tensors, mask=tf.constant(mask("with holes"))))
+    assert_same(*found)
+
+
+@each_cell
+def test_forward_mode_is_that_of_keras(cell):
+    ours, theirs, (x, *states) = as_in_keras(cell)
+    found = []
+    for layer in (ours, theirs):
+        with tf.autodiff.ForwardAccumulator([x, *states], [tf.sin(a) for a in (x, *states)]) as forward:
+            outputs = layer(x, initial_state=states)
+        found.append(forward.jvp(outputs))
+    assert_same(*found)
+
+
+@each_cell
+def test_vectorized_jacobians_are_those_of_keras(cell):
+    found = []
+    ours, theirs, (x, *states) = as_in_keras(cell)
+    for layer in (ours, theirs):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            last = layer(x, initial_state=states)[1]
+        found.append(tape.batch_jacobian(last, x))
+    assert_same(*[[jacobian] for jacobian in found])
+
+
 # ---------------------------------------------------------------- what it cannot run
 
 @pytest.mark.parametrize("layer, options, condition", [
@@ -424,7 +512,7 @@ def test_a_failed_build_says_what_the_compiler_said(fresh, monkeypatch, tmp_path
 
 def test_without_a_build_auto_uses_the_loop_and_says_so_once(fresh, monkeypatch, tmp_path):
     messages = []
-    monkeypatch.setattr(native.logging, "info", lambda text, *values: messages.append(text % values))
+    monkeypatch.setattr(native.logging, "warning", lambda text, *values: messages.append(text % values))
     monkeypatch.setenv("CXX", compiler(tmp_path / "cc", "exit 1"))
     monkeypatch.setattr(engines, "ENGINES", {"native": native, "loop": recurrence})
     assert [zoo.LSTM(4).engine_in_use for _ in range(3)] == 3 * ["loop"]
@@ -437,10 +525,10 @@ def test_no_compiler_is_said_in_words(fresh, monkeypatch):
     assert "install g++" in native.operations().missing
 
 
-def test_a_cache_folder_that_cannot_be_written_is_said_in_words(fresh, monkeypatch, tmp_path):
+def test_a_cache_folder_that_cannot_be_had_is_said_in_words(fresh, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert "cannot write the cache folder" in native.operations().missing
+    assert "cannot use the cache folder" in native.operations().missing
 
 
 @pytest.mark.parametrize("source, right, wrong, judge", [
@@ -459,29 +547,48 @@ def test_a_build_that_disagrees_is_not_kept(fresh, monkeypatch, tmp_path, source
 
 def test_a_damaged_library_is_built_anew(fresh, monkeypatch):
     monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-O0", "-DDAMAGED"))
-    fresh.mkdir(exist_ok=True)
-    library = fresh / f"native-{native.build_key(native.find_compiler())}.so"
-    library.write_text("half")
+    with native.library().new() as (_, path, _):
+        pathlib.Path(path).write_text("half")
+    library, = fresh.iterdir()
     assert native.operations().missing is None
-    assert library.stat().st_size > 10_000 and library.stat().st_mode & 0o777 == 0o755
+    assert [*fresh.iterdir()] == [library] and library.stat().st_size > 10_000
 
 
-def test_what_changes_a_build_changes_its_name(monkeypatch):
-    path = native.find_compiler()
-    names = {native.build_key(path)}
-    for attribute, value in (("FLAGS", ("-O1",)), ("processor", lambda: "another")):
-        with monkeypatch.context() as patch:
-            patch.setattr(native, attribute, value)
-            names.add(native.build_key(path))
-    assert len(names) == 3 and all(name.isalpha() for name in names)
+def test_a_library_without_the_operations_is_refused(tmp_path):
+    source, path = tmp_path / "plain.cc", tmp_path / "plain.so"
+    source.write_text("int nothing;")
+    build.call([*build.find_compiler(), "-shared", "-fPIC", str(source), "-o", str(path)])
+    with pytest.raises(build.BuildError, match="cannot load .*plain.so"):
+        native.load(path, "abc")
 
 
-def test_a_library_appears_whole_or_not_at_all(tmp_path):
-    library = tmp_path / "cache" / "native.so"
-    with native.temporary(library) as path:
-        pathlib.Path(path).write_text("whole")
-        assert not library.exists()
-    assert library.read_text() == "whole"
-    with pytest.raises(native.BuildError), native.temporary(tmp_path / "cache" / "other.so"):
-        raise native.BuildError("half")
-    assert [file.name for file in library.parent.iterdir()] == ["native.so"]
+@pytest.mark.parametrize("error", (build.BuildError("no luck"), OSError("no luck"), KeyError("no luck")))
+def test_whatever_goes_wrong_auto_uses_the_loop_and_a_named_engine_says_why(fresh, monkeypatch, error):
+    def fails():
+        raise error
+    monkeypatch.setattr(native, "load_or_build", fails)
+    monkeypatch.setattr(engines, "ENGINES", {"native": native, "loop": recurrence})
+    assert zoo.LSTM(4).engine_in_use == "loop"
+    with pytest.raises(ValueError, match="no luck"):
+        zoo.LSTM(4, engine="native")
+
+
+def test_the_locale_does_not_matter(tmp_path):
+    """Sources hold letters that ASCII has not."""
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    program = "import zoo; print(zoo.LSTM(4).engine_in_use)"
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True,
+                           encoding="utf-8", check=True)
+    assert found.stdout == "native\n"
+
+
+def test_the_check_of_a_build_draws_no_random_numbers():
+    keras.utils.set_random_seed(3)
+    wanted = [draw() for draw in DRAWS]
+    keras.utils.set_random_seed(3)
+    selftest.check(native.operations())
+    assert [draw() for draw in DRAWS] == wanted
+
+
+DRAWS = (random.random, np.random.random, lambda: float(tf.random.uniform([])),
+         lambda: float(keras.random.uniform([])))

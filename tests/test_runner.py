@@ -6,7 +6,8 @@ import tensorflow as tf
 import export
 from export import ExportError, runner, saved_model, verify
 from heads import IDS, Head, WordpieceWords, tagger
-from zoo.engines.native import BuildError
+from zoo.engines import build
+from zoo.engines.build import BuildError
 
 EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
 
@@ -14,7 +15,8 @@ EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
 def missing():
     """Why the program cannot be had here, or None."""
     try:
-        runner.program()
+        with runner.program():
+            return None
     except BuildError as error:
         return str(error)
 
@@ -36,6 +38,14 @@ def test_every_signature_of_a_tagger_answers_as_the_head_streams_included(tmp_pa
     assert {"serving_default", "ids", "init", "step"} <= set(answers)
     times = runner.check(path, answers)
     assert 0 < times["milliseconds"] <= times["milliseconds_p95"]
+
+
+@built
+def test_the_program_is_this_users_alone_and_of_use_without_a_compiler(monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with runner.program() as path:
+        assert path.stat().st_mode & 0o777 == 0o700
 
 
 @built
@@ -130,7 +140,8 @@ def test_what_the_runner_refuses_never_gets_a_version(tmp_path, monkeypatch):
 def test_without_a_compiler_the_report_says_what_was_not_checked(tmp_path, monkeypatch):
     def none():
         raise BuildError("no C++ compiler: install g++")
-    monkeypatch.setattr(runner, "find_compiler", none)
+    monkeypatch.setattr(build, "find_compiler", none)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(saved_model, "_verify_in_python", lambda *_: {"milliseconds": 1.0})
     report = saved_model.write(Head(tmp_path), tmp_path / "saved_model", EXAMPLES)
     assert report["skipped"] == ["TensorFlow's C++ loader: no C++ compiler: install g++"]
@@ -144,8 +155,8 @@ def test_a_build_that_fails_or_does_not_start_is_not_kept(tmp_path, monkeypatch)
     for text, message in (("int main() {", "failed: .*error"),
                           ("int main() { return 3; }", "does not start")):
         source.write_text(text)
-        with pytest.raises(BuildError, match=message):
-            runner.program()
+        with pytest.raises(BuildError, match=message), runner.program():
+            pass
     assert not list((tmp_path / "cache" / "recurrent-zoo").iterdir())
 
 

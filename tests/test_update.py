@@ -7,7 +7,7 @@ import tensorflow as tf
 from tasks.average import Average
 from tasks.optimizer import Adam
 from tasks.update import update
-from zoo.engines import adam, native
+from zoo.engines import adam, build, native
 
 # An embedding of several pieces, vectors with a rest, single numbers, nothing.
 SHAPES = [(300, 70), (5, 7), (16384,), (3,), (), (0, 4)]
@@ -30,8 +30,8 @@ def engine():
 
 def needs_the_engine():
     try:
-        native.find_compiler()
-    except native.BuildError as error:
+        build.find_compiler()
+    except build.BuildError as error:
         pytest.skip(str(error))
     if native.unmet_here():
         pytest.skip(f"the native engine needs {native.unmet_here()}")

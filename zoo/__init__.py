@@ -48,4 +48,4 @@ def head_class(folder):
     if not path.is_file():
         raise FileNotFoundError(f"expected a trained model in {folder}, found no model.json; train "
                                 "one first, as with python -m tasks.sentiment")
-    return heads[json.loads(path.read_text())["head"]]
+    return heads[json.loads(path.read_text(encoding="utf-8"))["head"]]

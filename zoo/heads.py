@@ -94,13 +94,13 @@ class Head:
         folder = pathlib.Path(folder)
         self.network.save(folder / "model.keras")
         self.text.save(folder)
-        (folder / "model.json").write_text(self.description())
+        (folder / "model.json").write_text(self.description(), encoding="utf-8")
 
     @classmethod
     def load(cls, folder):
         """What `save` wrote there."""
         folder = pathlib.Path(folder)
-        facts = json.loads((folder / "model.json").read_text())
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         network = keras.saving.load_model(folder / "model.keras", compile=False)
         return cls(network, cls.text_class.load(folder), **{name: facts[name] for name in cls.settings})
 

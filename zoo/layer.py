@@ -140,7 +140,7 @@ class Recurrent(OverSequences):
         if self.unroll and sequences.shape[1] is None:
             raise ValueError("unroll: expected sequences of a fixed length, received [B, None, D]; give "
                              "the input a length, as in keras.Input((100, 8)), or set unroll=False")
-        x = tf.cast(sequences, self.compute_dtype)
+        x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)  # it may be a variable
         mask = None if mask is None else tf.cast(mask, tf.bool)
         states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self.timing(x, mask, training)

@@ -146,7 +146,7 @@ class Tokens(tf.Module):
     def load(cls, folder):
         """What `save` wrote there. Raises FileNotFoundError, and ValueError for an incomplete file."""
         folder = pathlib.Path(folder)
-        settings = json.loads((folder / "text.json").read_text())
+        settings = json.loads((folder / "text.json").read_text(encoding="utf-8"))
         names = zip(("vocabulary.txt", "alphabet.txt"), settings.pop("sizes"))
         return cls(*(read_vocabulary(folder / name, size) for name, size in names), **settings)
 

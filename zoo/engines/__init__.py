@@ -8,7 +8,9 @@ An engine is a module with two functions:
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
 cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built
 with, so that an exported graph holds stock TensorFlow ops only: as `lite` writes it for TFLite, or beside
-the operation that `block` takes for a SavedModel.
+the operation that `block` takes for a SavedModel. What Keras's or TensorFlow's own savers trace runs on
+the loop too. A function traced before is refused by `tf.saved_model.save`, in words; TFLite's converter
+says that it does not know an operation, whose name says to use engine="loop".
 """
 
 import contextlib

@@ -10,7 +10,7 @@ Source:  Kingma & Ba 2015; Loshchilov & Hutter 2019 (decoupled decay); Polyak & 
 
 import tensorflow as tf
 
-from zoo.engines import native
+from zoo.engines import graphs, native, selftest
 
 
 def unmet(weights):
@@ -35,6 +35,7 @@ def step(gradients, weights, momentums, velocities, averages, rates, **settings)
              limit       of the norm of the gradients; 0 never clips
     Returns: ‖g‖ before clipping
     """
+    graphs.refuse_to_save("native", "trace it again with ZOO_NATIVE=0")
     variables = [weights, momentums, velocities, averages]
     values = [[variable.read_value() for variable in some] for some in variables]
     norm, *new = native.operations().adam(
@@ -50,7 +51,7 @@ def step(gradients, weights, momentums, velocities, averages, rates, **settings)
 def found_and_wanted(operation):
     """The results of the operation on some numbers, and those of the formula."""
     shapes = [[3], [5, 7], [300, 70]]  # less than a vector; with a rest; several pieces
-    lists = [[native.normal(10 * n + k, shape) for k, shape in enumerate(shapes)] for n in range(5)]
+    lists = [[selftest.normal(10 * n + k, shape) for k, shape in enumerate(shapes)] for n in range(5)]
     lists[3] = [tf.square(v) for v in lists[3]]
     rates, limit, betas = [0.1, 0.2, 0.3], 2.0, {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.01}
     norm, *found = operation(*lists, rates, threads=2, decayed=[False, True, True], limit=limit, **betas)

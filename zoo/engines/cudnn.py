@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from zoo.cell import add_bias
-from zoo.engines import native
+from zoo.engines import graphs, native
 
 # Not bfloat16, before it is seen right on a GPU: there TensorFlow casts back and forth around cuDNN.
 DTYPES = ("float16", "float32", "float64")
@@ -105,6 +105,7 @@ def recur(weights, mode, x, states, mask=None, directions=1, dropout=0.0, seed=0
     Returns: the last layer's outputs [B, T, directions·H], masked steps as `expand` has them or, with
              two directions, zero; final states
     """
+    graphs.refuse_to_save("cudnn")
     lengths = tf.fill([tf.shape(x)[0]], tf.shape(x)[1])
     if mask is not None:
         x, lengths = compress(x, mask)

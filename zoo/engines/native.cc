@@ -1045,7 +1045,7 @@ const bool registered = [] {
               attributes, kernel<Settings, compute_forward>());
   register_op(ZOO_BACKWARD,
               after({"gates: float", "extra: float", "sequence: float", "dsequence: float", "dh: float",
-                     "dc: float"}),
+                     "dc: float", "bias: float", "recurrent_bias: float"}),  // the biases for its gradient
               {"delta: float", "dx: float", "dw: float", "du: float", "dh_first: float", "dc_first: float",
                "dbias: float", "drecurrent_bias: float", "inner_delta: float"},
               attributes, kernel<Settings, compute_backward>());

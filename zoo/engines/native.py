@@ -1,21 +1,15 @@
-"""The recurrences as CPU operations (`native.cc`), compiled on first use with the machine's own compiler.
+"""The recurrences as CPU operations (`native.cc`), compiled on first use; see `build.py` for where to.
 
-The same library holds the training step's other large part, see `adam.py`.
-
-The build lands in a cache folder, `$XDG_CACHE_HOME/recurrent-zoo` or `~/.cache/recurrent-zoo`, under a
-name made of everything it depends on: source, flags, compiler, CPU and TensorFlow. Before it goes there
-it must agree with the loop. `ZOO_NATIVE=0` turns the engine off; `CXX` names the compiler.
+The same library holds the training step's other large part, see `adam.py`. Before a build is kept it must
+agree with the loop, see `selftest.py`. `ZOO_NATIVE=0` turns the engine off.
 """
 
 import concurrent.futures
 import contextlib
 import functools
-import hashlib
 import os
 import pathlib
 import platform
-import shutil
-import subprocess
 import tempfile
 import threading
 
@@ -24,7 +18,9 @@ import tensorflow as tf
 from absl import logging
 from tensorflow.python.eager import record
 
-from zoo import recurrence
+from zoo.engines import build, graphs, second_order, selftest
+from zoo.engines.build import BuildError
+from zoo.engines.kinds import GRU, LSTM, kind
 
 FOLDER = pathlib.Path(__file__).parent
 SOURCES = tuple(FOLDER / name for name in ("native.cc", "product.cc", "adam.cc"))
@@ -32,11 +28,6 @@ HEADERS = tuple(sorted(FOLDER.glob("*.h")))
 # Hidden symbols: another build in the same process has its own threads.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno",
          "-fno-trapping-math", "-fPIC", "-fvisibility=hidden", "-pthread")
-
-# The numbers of `Kind` in native.cc.
-TANH, RELU, GRU, GRU_RESET_BEFORE, LSTM = range(5)
-
-AGREEMENT = 1e-5  # with the loop: max|a−b| over max|b|
 
 
 # What the engine can run.
@@ -88,15 +79,6 @@ def family(cell):
     return name if type(cell).__module__ == known.get(name) else None
 
 
-def kind(cell):
-    """The number that `native.cc` knows the cell by."""
-    if cell.gates == 4:
-        return LSTM
-    if cell.gates == 3:
-        return GRU if cell.reset_after else GRU_RESET_BEFORE
-    return RELU if cell.activation is keras.activations.relu else TANH
-
-
 # What the engine does.
 
 def run(cell, inputs, states, timing, return_sequences):
@@ -108,16 +90,18 @@ class Operations:
     """The operations of a loaded library: the forward one with its gradient, and that of `adam.py`.
 
     Args:  forward, backward, adam  functions that TensorFlow made of the library
-           name                     of the forward operation
+           names                    of these operations
     """
 
     missing = None
 
-    def __init__(self, forward, backward, adam, name):
+    def __init__(self, forward, backward, adam, names):
         self.forward, self.backward, self.adam = forward, backward, adam
-        tf.RegisterGradient(name)(self.gradient)
+        tf.RegisterGradient(names[0])(self.gradient)
+        tf.RegisterGradient(names[1])(second_order.gradient)
 
     def run(self, cell, inputs, states, timing, return_sequences):
+        graphs.refuse_to_save("native")
         tensors = [inputs, tf.convert_to_tensor(cell.kernel), cell.recurrent_matrix(timing.weight_drop),
                    *pair(states), *given(timing), *biases(cell)]
         # Without a tape nothing is kept; a gradient asked for all the same runs the steps again.
@@ -141,7 +125,7 @@ class Operations:
         lstm = settings["cell"] == LSTM
         _, dx, dW, dU, dh, dc, dbias, drecurrent_bias, _ = self.backward(
             *common, gates, extra, sequence, dsequence if settings["return_sequences"] else nothing(), dh,
-            dc if lstm else nothing(), keep=True, **settings)
+            dc if lstm else nothing(), bias, recurrent_bias, keep=True, **settings)
         found = [dx, dW, dU, dh, dc if lstm else None, *4 * [None],  # mask, dropout, zoneout of h and c
                  dbias if is_given(bias) else None, drecurrent_bias if is_given(recurrent_bias) else None]
         return [d if d is None else shaped(d, given.shape) for d, given in zip(found, forward.inputs)]
@@ -214,84 +198,29 @@ def operations():
 def _operations():
     try:
         return load_or_build()
-    except (BuildError, OSError) as error:
-        logging.info("native engine not available, using the loop: %s", error)
-        return Missing(f"a working build of {SOURCES[0].name}: {error}")
+    except Exception as error:  # whatever it is, the loop can do all
+        why = str(error) if isinstance(error, BuildError) else f"{type(error).__name__}: {error}"
+        logging.warning("native engine not available, using the loop: %s", why)
+        return Missing(f"a working build of {SOURCES[0].name}: {why}")
 
 
-class BuildError(Exception):
-    """Why there is no library."""
+def library():
+    return build.Build("native", ".so", (*SOURCES, *HEADERS), FLAGS)
 
 
 def load_or_build():
     """Load the library from the cache, or build it, compare it with the loop and keep it."""
-    compiler = find_compiler()
-    key = build_key(compiler)
-    library = cache_folder() / f"native-{key}.so"
-    if os.path.exists(library):  # also where the folder may not be read
-        with contextlib.suppress(BuildError):  # a damaged one is built anew
-            return load(library, key)
-    with temporary(library) as path:
+    with library().kept() as found:
+        for path, key in found:
+            with contextlib.suppress(BuildError):  # a damaged one is built anew
+                return load(path, key)
+    with library().new() as (compiler, path, key):
         compile_library(compiler, path, key)
         loaded = load(path, key)
         # In a thread of its own: eager, whatever graph or tape is open here.
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            executor.submit(check, loaded).result()
+            executor.submit(selftest.check, loaded).result()
     return loaded
-
-
-def find_compiler():
-    """The C++ compiler: $CXX, g++ or clang++."""
-    for name in filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++")):
-        path = shutil.which(name)
-        if path:
-            return path
-    raise BuildError("no C++ compiler: install g++ or clang++, or set CXX to one")
-
-
-def build_key(compiler, sources=(), flags=()):
-    """What a build depends on, as twenty letters: the name of its file and of its operations.
-
-    Another program's build (`export.runner`) gives its own sources and flags.
-    """
-    sources, flags = sources or (*SOURCES, *HEADERS), flags or FLAGS
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
-    texts = [path.read_text() for path in sources]
-    parts = [*texts, *flags, compiler, version, processor(), tf.__version__]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    return "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
-
-
-def processor():
-    """The processor's model and abilities: what `-march=native` looks at."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    names = ("model name", "flags", "Features", "CPU part")
-    return "\n".join(sorted({line for line in lines if line.startswith(names)}))
-
-
-def cache_folder():
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return pathlib.Path(root) / "recurrent-zoo"
-
-
-@contextlib.contextmanager
-def temporary(library):
-    """A file that becomes `library` in one step if all goes well: several processes may build at once."""
-    try:
-        library.parent.mkdir(parents=True, exist_ok=True)
-        handle, path = tempfile.mkstemp(suffix=".so", dir=library.parent)
-    except OSError as error:
-        raise BuildError(f"cannot write the cache folder {library.parent}: {error}") from error
-    os.close(handle)
-    try:
-        yield path
-        os.chmod(path, 0o755)  # for all who share the cache
-        os.replace(path, library)
-    finally:
-        pathlib.Path(path).unlink(missing_ok=True)
 
 
 def compile_library(compiler, path, key):
@@ -300,15 +229,9 @@ def compile_library(compiler, path, key):
         objects = [f"{folder}/{source.stem}.o" for source in SOURCES]
         names = [f'-DZOO_{way.upper()}="{operation_name(way, key)}"' for way in WAYS]
         include = f"-I{FOLDER}", f"-I{tf.sysconfig.get_include()}"
-        list(executor.map(lambda source, to: call(
-            [compiler, *FLAGS, *names, *include, "-c", str(source), "-o", to]), SOURCES, objects))
-        call([compiler, *FLAGS, "-shared", *platform_flags(), *objects, "-o", path])
-
-
-def call(command):
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    if result.returncode:
-        raise BuildError(f"{command[0]} failed:\n{result.stderr.strip()}")
+        list(executor.map(lambda source, to: build.call(
+            [*compiler, *FLAGS, *names, *include, "-c", str(source), "-o", to]), SOURCES, objects))
+        build.call([*compiler, *FLAGS, "-shared", *platform_flags(), *objects, "-o", path])
 
 
 def platform_flags():
@@ -317,62 +240,15 @@ def platform_flags():
 
 
 def operation_name(way, key):
-    return f"Zoo{way.capitalize()}{key}"
+    """Whoever meets an operation where it is unknown reads in its name what to do."""
+    return f"Zoo{way.capitalize()}_if_unknown_use_engine_loop_{key}"
 
 
 def load(path, key):
+    names = [operation_name(way, key) for way in WAYS]
     try:
-        library = tf.load_op_library(str(path))
-    except (tf.errors.OpError, OSError, RuntimeError) as error:
+        loaded = tf.load_op_library(str(path))
+        operations = [getattr(loaded, name.replace("Zoo", "zoo_").lower()) for name in names]
+    except (tf.errors.OpError, OSError, RuntimeError, AttributeError) as error:
         raise BuildError(f"TensorFlow cannot load {path}: {error}") from error
-    return Operations(*[getattr(library, f"zoo_{way}{key}") for way in WAYS],
-                      name=operation_name("forward", key))
-
-
-# Trust is earned: a new build runs every cell against the loop before it is kept.
-
-def check(operations):
-    """Raise BuildError unless the operations agree with the loop, and with Adam's formula."""
-    from zoo.engines import adam  # it imports this file
-
-    for cell in sample_cells():
-        wanted = outputs_and_gradients(recurrence, cell)
-        found = outputs_and_gradients(operations, cell)
-        if not all(agree(a, b) for a, b in zip(found, wanted)):
-            raise BuildError(f"the build disagrees with the loop for {type(cell).__name__}")
-    if not all(agree(a, b) for a, b in zip(*adam.found_and_wanted(operations.adam), strict=True)):
-        raise BuildError("the build disagrees with the formula of Adam")
-
-
-def sample_cells():
-    """One cell for every kind in native.cc, weights drawn without touching anyone's random numbers."""
-    from zoo import gru, lstm, simple_rnn  # they import the engines
-
-    options = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros", "seed": 0,
-               "dtype": "float32", "name": "sample"}
-    cells = [*[simple_rnn.SimpleRNNCell(19, activation=phi, **options) for phi in ("tanh", "relu")],
-             *[gru.GRUCell(19, reset_after=after, **options) for after in (True, False)],
-             lstm.LSTMCell(19, **options)]
-    for cell in cells:
-        cell.build((None, 3))
-        cell.set_weights([normal(n, weight.shape) / 5 for n, weight in enumerate(cell.weights)])
-    return cells
-
-
-def outputs_and_gradients(engine, cell):
-    inputs, states = normal(10, [7, 5, 3]), [normal(20 + n, [7, 19]) for n in range(cell.states)]
-    timing = recurrence.Timing(mask=normal(30, [7, 5]) > -1, go_backwards=True)
-    sources = [inputs, *states, *[weight.value for weight in cell.weights]]
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        sequence, last = engine.run(cell, inputs, states, timing, True)
-        loss = tf.add_n([tf.reduce_sum(value * normal(40, value.shape)) for value in (sequence, *last)])
-    return [sequence, *last, *tape.gradient(loss, sources)]
-
-
-def normal(seed, shape):
-    return tf.random.stateless_normal(shape, [seed, 0])
-
-
-def agree(a, b):
-    return bool(tf.reduce_max(tf.abs(a - b)) <= AGREEMENT * tf.reduce_max(tf.abs(b)))
+    return Operations(*operations, names)
