@@ -28,14 +28,15 @@ def classification(labels, probabilities):
 def multi_label(labels, probabilities):
     """The metrics of a multi-label classifier; a label is given when its probability is above 0.5.
 
+    micro_f1, macro_f1: as `macro_f1` has it, from the counts of all labels together, and label by label.
     subset_accuracy: the part of the examples whose labels are all right.
     expected_calibration_error: over all N·C decisions, each a choice between given and not.
     """
     labels, probabilities = _flags(labels, probabilities)
     counts = _counts(labels, probabilities > 0.5)
     return {
-        "micro_f1": float(_f1(*[count.sum() for count in counts])),
-        "macro_f1": float(_f1(*counts).mean()),
+        "micro_f1": _mean_f1(*[count.sum(keepdims=True) for count in counts]),
+        "macro_f1": _mean_f1(*counts),
         "subset_accuracy": float((labels == (probabilities > 0.5)).all(axis=1).mean()),
         "log_loss": log_loss(labels, probabilities),
         "expected_calibration_error": expected_calibration_error(
@@ -71,13 +72,15 @@ def macro_f1(labels, probabilities):
     """F1 averaged over the classes that occur among the labels or the predictions.
 
         F1 = 2·TP / (2·TP + FP + FN)
+
+    A class that neither has is left out, so that perfect predictions score 1; they do also where no class
+    occurs, as flags can have it. This is scikit-learn's f1_score of the classes that occur, else its
+    zero_division=1.
     """
     labels, probabilities = _classes(labels, probabilities)
     classes = np.arange(probabilities.shape[1])
-    right, wrong, missed = _counts(labels[:, None] == classes,
-                                   probabilities.argmax(axis=1)[:, None] == classes)
-    occurs = right + wrong + missed > 0
-    return float(_f1(right, wrong, missed)[occurs].mean())
+    return _mean_f1(*_counts(labels[:, None] == classes,
+                             probabilities.argmax(axis=1)[:, None] == classes))
 
 
 def log_loss(labels, probabilities):
@@ -196,8 +199,11 @@ def _counts(truth, given):
     return (truth & given).sum(axis=0), (~truth & given).sum(axis=0), (truth & ~given).sum(axis=0)
 
 
-def _f1(right, wrong, missed):
-    return 2 * right / np.maximum(2 * right + wrong + missed, 1)
+def _mean_f1(right, wrong, missed):
+    """Over the classes that occur; 1 if none does."""
+    total = 2 * right + wrong + missed
+    occurs = total > 0
+    return float(np.mean(2 * right[occurs] / total[occurs])) if occurs.any() else 1.0
 
 
 def _classes(labels, probabilities):

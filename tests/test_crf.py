@@ -175,6 +175,70 @@ def test_beginnings_and_ends_that_hardly_meet_give_a_finite_gradient():
     assert np.isfinite(tape.gradient(total, transitions)).all()
 
 
+def expected_moves(emissions, mask, *weights):
+    """The expected counts of every move, over all rows, [C, C]."""
+    counts = np.zeros_like(weights[0])
+    for scores in enumerate_rows(emissions, mask, *weights):
+        total = log_sum(scores.values())
+        for path, score in scores.items():
+            for pair in itertools.pairwise(path):
+                counts[pair] += np.exp(score - total)
+    return counts
+
+
+@pytest.mark.parametrize("holes", [False, True])
+@pytest.mark.parametrize("scheme", [None, "BIO"])
+@pytest.mark.parametrize("gap", [30, 40, 60, 70, 90, 120, 200])
+def test_unlikely_beginnings_of_likely_paths_are_exact(gap, scheme, holes):
+    """O is sure first and I-X surer after it, but only the unlikely B-X and I-X lead to I-X."""
+    emissions, *weights = numbers(dtype="float32")
+    emissions[0, 0] += [-gap, gap, 0]
+    emissions[0, 1:3] += [[2 * gap, 0, 0], [0, gap, -gap]]
+    if scheme is None:
+        weights[0][1:, 0] -= 2 * gap
+    layer, mask = layer_with(weights, scheme=scheme), mask_of("with holes" if holes else "none")
+    tags = np.zeros([2, T], int)
+    with tf.GradientTape() as tape:
+        tape.watch(x := tf.constant(emissions))
+        total = tf.reduce_sum(layer.log_likelihood(x, tags, mask))
+    dx, dA, *_ = tape.gradient(total, [x, *layer.trainable_variables])
+
+    exact = [np.array(array, "float64") for array in (emissions, *weights)]
+    if scheme:
+        exact[1:] = [np.where(yes, weight, crf.FORBIDDEN) for yes, weight in
+                     zip(layer.allowed, exact[1:])]
+    rows = enumerate_rows(exact[0], mask, *exact[1:])
+    wanted = sum(row[tuple(tags[b][mask[b]])] - log_sum(row.values()) for b, row in enumerate(rows))
+    np.testing.assert_allclose(total, wanted, rtol=1e-5)
+    shares = expected_marginals(exact[0], mask, *exact[1:])
+    agree(layer.marginals(x, mask), shares, 1e-4)
+    gold = np.eye(C)[tags] * mask[..., None]
+    np.testing.assert_allclose(dx, gold - shares, atol=1e-4)
+    moves = np.diag([sum(mask.sum(1) - 1), 0, 0]) - expected_moves(exact[0], mask, *exact[1:])
+    np.testing.assert_allclose(dA, moves if scheme is None else moves * layer.allowed[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("tag", [-100, -1, C])
+def test_tags_out_of_range_are_refused_where_a_step_counts(tag):
+    layer, x = layer_with(numbers(dtype="float32")[1:]), numbers(dtype="float32")[0]
+    tags, mask = np.array([[0, 1, tag, 2], [2, 1, 0, tag]]), mask_of("none").copy()
+    with pytest.raises(ValueError, match=f"tags at unmasked steps: expected numbers from 0 to {C - 1}, "
+                                         f"received {min(tag, 0)} to {max(tag, 2)}"):
+        layer.log_likelihood(x, tags)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"from 0 to {C - 1}, received"):
+        tf.function(layer.log_likelihood)(x, tags)
+    mask[0, 2] = mask[1, 3] = False
+    assert (layer.log_likelihood(x, tags, mask).numpy() < 0).all()
+
+
+def test_a_tag_out_of_range_has_no_probability_where_nothing_checks():
+    layer, x = layer_with(numbers(dtype="float32")[1:]), numbers(dtype="float32")[0]
+    tags = tf.constant([[0, 1, C, 2], [2, 1, 0, 1]])
+    compiled = tf.function(lambda tags: layer.log_likelihood(x, tags), jit_compile=True)(tags).numpy()
+    assert compiled[0] == -np.inf
+    np.testing.assert_allclose(compiled[1], layer.log_likelihood(x[1:], tags[1:])[0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(2, 1), (1, 1), (0, 3), (2, 0)])
 def test_one_step_no_step_and_no_row(shape):
     emissions, *weights = numbers(batch=shape[0], time=shape[1])

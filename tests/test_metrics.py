@@ -108,6 +108,30 @@ def test_multi_label_by_hand():
     assert result["log_loss"] == pytest.approx(expected)
 
 
+def f1(truth, found):
+    """Of two sets: 2·P·R / (P + R); 1 where both are empty."""
+    return 2 * len(truth & found) / (len(truth) + len(found)) if truth | found else 1.0
+
+
+@pytest.mark.parametrize("predicted", [False, True])
+def test_f1_of_several_labels_leaves_out_those_that_neither_side_has(predicted):
+    """The fourth label is predicted in vain or by none, the fifth is on neither side."""
+    random = np.random.default_rng(0)
+    labels = random.random((30, 5)) < [.5, .3, .1, 0, 0]
+    given = labels ^ (random.random((30, 5)) < [.3, .3, .3, .3 * predicted, 0])
+    sets = [[{(n, k) for n in np.flatnonzero(flags[:, k])} for k in range(5)] for flags in (labels, given)]
+    each = [f1(*pair) for pair in zip(*sets)][:3 + predicted]
+    result = metrics.multi_label(labels, given)
+    assert result["macro_f1"] == pytest.approx(sum(each) / len(each))
+    assert result["micro_f1"] == pytest.approx(f1(*(set().union(*several) for several in sets)))
+
+
+@pytest.mark.parametrize("labels", [[[1, 0, 0], [0, 1, 0]], [[0, 0, 0]], [[1, 1, 1]]])
+def test_perfect_predictions_of_several_labels_score_one(labels):
+    result = metrics.multi_label(labels, labels)
+    assert result["micro_f1"] == result["macro_f1"] == result["subset_accuracy"] == 1.0
+
+
 def test_regression_by_hand():
     result = metrics.regression([1, 2, 3, 4], [2, 2, 2, 6])
     assert result["mean_squared_error"] == (1 + 0 + 1 + 4) / 4

@@ -74,9 +74,20 @@ def test_numpy_and_tensorflow_hash_alike_up_to_the_largest_ids():
 
 def test_first_occurrences_are_those_of_a_set():
     features = np.random.default_rng(1).integers(0, 5, (4, 12))
+    assert first_occurrences(tf.constant(features[:, :0])).shape == (4, 0)
     for row, once in zip(features, first_occurrences(tf.constant(features)).numpy()):
         assert [n for n, f in enumerate(once) if f] == sorted({f: n for n, f in
                                                               reversed(list(enumerate(row)))}.values())
+
+
+def test_no_array_of_the_sum_grows_with_the_square_of_the_length():
+    layer, T = LogCountRatios(6, 2), 500
+    layer.build((None, None))
+    graph = tf.function(lambda ids: layer.sum(ids, layer(ids))).get_concrete_function(
+        tf.TensorSpec([1, T], tf.int32)).graph
+    shapes = [output.shape for op in graph.get_operations() for output in op.outputs]
+    assert max(shape.num_elements() or 0 for shape in shapes if shape not in (
+        layer.words.shape, layer.pairs.shape)) < 10 * T
 
 
 def correcting(**options):
@@ -121,6 +132,7 @@ def test_tflite_equals_keras(tmp_path, options):
     head = TextClassifier(network, text, ["bad", "good"])
     tflite.write(head, tmp_path, variants=("float32",))
     lite = tflite.Lite(tmp_path / "model_float32.tflite")
-    for ids in (IDS, IDS[:1, :1], IDS[1:2]):
+    long = np.random.default_rng(0).integers(0, 6, (2, 300)).astype(np.int32)
+    for ids in (IDS, IDS[:1, :1], IDS[1:2], long):
         np.testing.assert_allclose(lite(ids=ids)["probabilities"],
                                    head.answer(tf.constant(ids))["probabilities"], atol=1e-5)

@@ -16,8 +16,9 @@ import keras
 import tensorflow as tf
 
 from zoo.cell import is_count
+from zoo.labels import in_range, is_inside
 from zoo.layer import autocast
-from zoo.softmax import Softmax
+from zoo.softmax import Softmax, of_words
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -83,18 +84,26 @@ class AdaptiveSoftmax(Softmax):
 
     @autocast
     def loss(self, h, targets, embeddings=None):
-        """−log p, summed over all targets [B, T] but padding; in an op that TFLite lacks."""
+        """−log p, summed over all targets [B, T] but padding; in an op that TFLite lacks.
+
+        Raises:  a target outside 0 … V-1, see `zoo.labels.in_range`
+        """
+        targets, _ = in_range("targets", targets, self.vocabulary_size)
         return sum(_cross_entropy(logits, symbols)
                    for _, logits, symbols in self._choices(h, targets, embeddings))
 
     @autocast
     def log_probability(self, h, targets, embeddings=None):
-        """log p of the targets [B, T], 0 where they are padding, 0: h [B, T, D] → [B, T]."""
+        """log p of the targets [B, T], 0 where they are padding, 0: h [B, T, D] → [B, T].
+
+        −∞ for a number outside 0 … V-1, which is no word.
+        """
         found = tf.zeros([tf.size(targets)])
-        for rows, logits, symbols in self._choices(h, targets, embeddings):
+        words = tf.where(is_inside(targets, self.vocabulary_size), targets, tf.zeros_like(targets))
+        for rows, logits, symbols in self._choices(h, words, embeddings):
             chosen = tf.gather(tf.nn.log_softmax(logits), symbols, batch_dims=1)
             found = tf.tensor_scatter_nd_add(found, rows, chosen)
-        return tf.reshape(found, tf.shape(targets))
+        return of_words(tf.reshape(found, tf.shape(targets)), targets, self.vocabulary_size)
 
     def _choices(self, h, targets, embeddings):
         """What the targets' probabilities are products of, each for those rows alone that it concerns.

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from zoo.embedding import Embedding
+
 LONGEST = 4
 BUCKETS = 32749         # a prime: codes that differ share a row by chance alone
 BASE = 1009
@@ -29,7 +31,7 @@ class Affixes(keras.layers.Layer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         self.units = units
-        self.embedding = keras.layers.Embedding(BUCKETS, units, dtype=self.dtype_policy)
+        self.embedding = Embedding(BUCKETS, units, dtype=self.dtype_policy)
 
     def build(self, characters_shape=None):
         self.embedding.build((None, None))

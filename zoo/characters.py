@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.bidirectional import Bidirectional
+from zoo.embedding import Embedding
 from zoo.lstm import LSTM
 
 
@@ -25,7 +26,7 @@ class CharacterEncoder(keras.layers.Layer):
     def __init__(self, alphabet, embedding=30, units=50, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.options = {"alphabet": alphabet, "embedding": embedding, "units": units, "dropout": dropout}
-        self.embedding = keras.layers.Embedding(alphabet, embedding, dtype=self.dtype_policy)
+        self.embedding = Embedding(alphabet, embedding, dtype=self.dtype_policy)
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, characters_shape=None):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo import pooling as pool
+from zoo.embedding import Embedding
 from zoo.heads import Head, Reader, batch, cells_of, drop_words, recurrent
 from zoo.naive_bayes import LogCountRatios
 from zoo.text import Text
@@ -73,7 +74,7 @@ class Classifier(keras.Model):
         self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
         self.seed_generator = keras.random.SeedGenerator()
         start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding, start)
+        self.embedding = Embedding(vocabulary_size, embedding, start)
         self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
         self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
                                    return_sequences=self.poolings != ["last"])

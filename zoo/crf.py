@@ -11,9 +11,9 @@ over all C^T sequences are taken step by step:
     log Z = log Σ_j exp(α_T[j] + end[j])        P(y_t = j) = softmax_j(α_t[j] + β_t[j])
 
 A step's sum is taken as a matrix product, exp(α − max α)·exp(A), not as a log-sum-exp over [B, C, C]:
-it is cheaper, and the gradient of log Z in A becomes one product over all t. It is safe: the columns of A
-are shifted to a maximum of 0 first, so that a sum underflows only if every tag that leads to j is e^87
-times less likely than the best tag of its step (float32); it then counts as e^-87, never as log 0.
+it is cheaper, and the gradient of log Z in A becomes one product over all t. The columns of A are shifted
+to a maximum of 0 first, so that a sum is nearly lost only if every tag that leads to j is e^55 times less
+likely than the best tag of its step (float32). A batch with such a sum takes the log-sum-exp instead.
 
 Masks may have any pattern: masked steps are skipped. A row without steps has one path, of score 0.
 
@@ -27,6 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.labels import in_range
 from zoo.recurrence import loop, put, reserve, stack
 from zoo.spans import may_follow
 
@@ -35,21 +36,32 @@ NO_PATH = -1e9  # the score where fewer than k paths exist
 
 
 def score(emissions, tags, mask, transitions, start, end):
-    """s(x, y) of one path a row. Differentiable: the gradient is the path's counts. → [B]"""
-    first, last = (tf.expand_dims(steps, -1) for steps in _ends(mask))
-    # A masked step has no tag, whatever stands there.
-    chosen = tf.one_hot(tf.where(mask, tags, -1), emissions.shape[-1], dtype=emissions.dtype)
-    scores = emissions + tf.where(first, start, 0) + tf.where(last, end, 0)
-    moves = tf.reduce_sum(_moves(chosen, mask) * transitions, [1, 2])
-    return tf.reduce_sum(chosen * scores, [1, 2]) + moves
+    """s(x, y) of one path a row. Differentiable: the gradient is the path's counts. → [B]
+
+    A masked step may hold any tag and any emissions.
+
+    Raises:  ValueError: a tag of an unmasked step outside 0 … C-1; in a graph an error of TensorFlow, and
+             −∞ where XLA leaves checks out
+    """
+    count = emissions.shape[-1]
+    tags = tf.cast(tags, tf.int32)
+    tags, known = in_range("tags at unmasked steps", tf.where(mask, tags, 0), count)
+    first, last = _ends(mask)
+    chosen = tf.one_hot(tf.where(mask, tags, -1), count, True, False, dtype=tf.bool)
+    ends = tf.where(first, tf.gather(start, tags), 0) + tf.where(last, tf.gather(end, tags), 0)
+    moves = tf.reduce_sum(_moves(tags, mask, transitions), 1)
+    scores = tf.reduce_sum(tf.where(chosen, emissions, 0), [1, 2]) + tf.reduce_sum(ends, 1) + moves
+    return tf.where(tf.reduce_all(known, 1), scores, -np.inf)
 
 
-def _moves(chosen, mask):
-    """How often tag j comes right after tag i in each row: [B, T, C] → [B, C, C]."""
+def _moves(tags, mask, transitions):
+    """A[y_{t-1}, y_t] of each row's unmasked steps, then zeros: [B, T-1]."""
     # A stable sort puts the unmasked steps side by side.
-    order = tf.argsort(tf.cast(~mask, tf.int32), stable=True)
-    path = tf.gather(chosen, order, batch_dims=1)
-    return tf.matmul(path[:, :-1], path[:, 1:], transpose_a=True)
+    path = tf.gather(tags, tf.argsort(tf.cast(~mask, tf.int32), stable=True), batch_dims=1)
+    there = tf.sequence_mask(tf.reduce_sum(tf.cast(mask, tf.int32), 1, keepdims=True) - 1,
+                             tf.maximum(tf.shape(path)[1] - 1, 0))
+    return tf.where(tf.squeeze(there, 1), tf.gather(tf.reshape(transitions, [-1]),
+                    path[:, :-1] * transitions.shape[1] + path[:, 1:]), 0)
 
 
 def _ends(mask):
@@ -84,7 +96,10 @@ def log_partition(emissions, mask, transitions, start, end):
 
 
 def log_likelihood(emissions, tags, mask, transitions, start, end):
-    """log p(y|x) = s(x, y) − log Z(x), [B]. Finite for every y: a forbidden path has about FORBIDDEN."""
+    """log p(y|x) = s(x, y) − log Z(x), [B]. Finite for every y: a forbidden path has about FORBIDDEN.
+
+    Raises:  as `score`
+    """
     weights = transitions, start, end
     return score(emissions, tags, mask, *weights) - log_partition(emissions, mask, *weights)
 
@@ -109,24 +124,38 @@ class Lattice:
         self.shape = tf.shape(self.arrival)
         # A zero that is no constant: TFLite's int8 would round constant factors, and with them every α.
         zero = tf.cast(tf.minimum(self.shape[0], 0), transitions.dtype)
-        self.factors = tf.exp(transitions - peak + zero)
+        self.log_factors = transitions - peak + zero
+        self.factors = tf.exp(self.log_factors)
 
     def forward(self):
         """α_1 … α_T [T, B, C], repeated where masked, and the last one."""
+        alphas, final = self._forward(_log_product, self.factors)
+        lost = self._lost(_least_of(alphas - self.arrival), _later(_most_of(alphas)))
+        return tf.cond(lost, lambda: self._forward(_log_sum, self.log_factors), lambda: (alphas, final))
+
+    def backward(self):
+        """β_1 … β_T [T, B, C]."""
+        betas = self._backward(_log_product, tf.transpose(self.factors))
+        lost = self._lost(_later(_least_of(betas)), _most_of(betas + self.arrival))
+        return tf.cond(lost, lambda: self._backward(_log_sum, tf.transpose(self.log_factors)),
+                       lambda: betas)
+
+    def _lost(self, smallest, largest):
+        """Whether a step's smallest sum may lack terms that underflowed beside its largest term."""
+        return tf.reduce_any((smallest - largest < np.log(_threshold(largest.dtype))) & self.moved)
+
+    def _forward(self, log_sums, factors):
         def step(t, states, sequences):
-            moved = tf.where(tf.gather(self.moved, t), _log_product(states[0], self.factors), 0)
+            moved = tf.where(tf.gather(self.moved, t), log_sums(states[0], factors), 0)
             alpha = tf.where(tf.gather(self.mask, t), tf.gather(self.arrival, t) + moved, states[0])
             return [alpha], [put(sequences[0], t, alpha)]
 
         return self._scan(step, tf.zeros(self.shape[1:], self.arrival.dtype))
 
-    def backward(self):
-        """β_1 … β_T [T, B, C]."""
-        factors = tf.transpose(self.factors)
-
+    def _backward(self, log_sums, factors):
         def step(s, states, sequences):
             t, beta = self.shape[0] - 1 - s, states[0]
-            before = _log_product(tf.gather(self.arrival, t) + beta, factors)
+            before = log_sums(tf.gather(self.arrival, t) + beta, factors)
             sequences = [put(sequences[0], t, beta)]
             return [tf.where(tf.gather(self.moved, t), before, beta)], sequences
 
@@ -151,24 +180,61 @@ class Lattice:
         dx = upstream * self.marginals(alphas, betas)
         dstart, dend = (tf.reduce_sum(tf.where(steps, dx, 0), [0, 1])
                         for steps in (self.first, self.last))
-        u = _scaled_exp(tf.concat([alphas[:1], alphas[:-1]], 0))
-        w = _scaled_exp(betas + self.arrival)
+        before, after = _later(alphas), tf.where(self.moved, betas + self.arrival, 0)
+        weights = tf.where(self.moved, upstream, 0)
+        u, w = _scaled_exp(before), _scaled_exp(after)
         total = tf.reduce_sum(tf.linalg.matvec(tf.transpose(self.factors), u) * w, -1, keepdims=True)
-        # Where beginnings and ends hardly meet, counts shrink instead of overflowing.
-        w *= tf.where(self.moved, upstream, 0) / tf.maximum(total, 1e-30)
-        pairs = tf.tensordot(u, w, [[0, 1], [0, 1]])
-        return tf.transpose(dx, [1, 0, 2]), self.factors * pairs, dstart, dend
+        # Where the likely beginnings and ends hardly meet, their product has lost the pairs that do.
+        lost = tf.reduce_any((total < _threshold(total.dtype)) & self.moved)
+        w *= tf.math.divide_no_nan(weights, total)
+        pairs = tf.cond(lost, lambda: self._pairs(before, after, weights),
+                        lambda: self.factors * tf.tensordot(u, w, [[0, 1], [0, 1]]))
+        return tf.transpose(dx, [1, 0, 2]), pairs, dstart, dend
+
+    def _pairs(self, before, after, weights):
+        """Σ_t Σ_b weights·P(y_{t-1} = i, y_t = j), [C, C]: at every step a softmax over all pairs."""
+        def step(t, states, _):
+            logs = tf.expand_dims(before[t], 2) + self.log_factors + tf.expand_dims(after[t], 1)
+            shares = tf.nn.softmax(tf.reshape(logs, [self.shape[1], -1]))
+            return [states[0] + tf.reduce_sum(weights[t] * shares, 0)], []
+
+        zeros = tf.zeros([tf.size(self.factors)], self.factors.dtype)
+        return tf.reshape(loop(step, self.shape[0], [zeros], [], False)[0][0], self.factors.shape)
+
+
+def _least_of(steps):
+    return tf.reduce_min(steps, -1, keepdims=True)
+
+
+def _most_of(steps):
+    return tf.reduce_max(steps, -1, keepdims=True)
+
+
+def _later(steps):
+    """What stood one step earlier, at every step but the first."""
+    return tf.concat([steps[:1], steps[:-1]], 0)
 
 
 def _log_product(logs, factors):
-    """log(exp(logs)·factors), safe: [B, C], [C, C] → [B, C]."""
-    product = tf.matmul(_scaled_exp(logs), factors)
-    smallest = np.finfo(logs.dtype.as_numpy_dtype).tiny
-    return tf.math.log(tf.maximum(product, smallest)) + tf.reduce_max(logs, -1, keepdims=True)
+    """log(exp(logs)·factors): [B, C], [C, C] → [B, C]; −∞ where the product underflows."""
+    return tf.math.log(tf.matmul(_scaled_exp(logs), factors)) + _most_of(logs)
+
+
+def _log_sum(logs, log_factors):
+    """The same of the factors' logarithms, exact over any range."""
+    terms = tf.expand_dims(logs, 2) + log_factors
+    top = tf.maximum(tf.reduce_max(terms, 1, keepdims=True), terms.dtype.min)
+    return tf.math.log(tf.reduce_sum(tf.exp(terms - top), 1)) + tf.squeeze(top, 1)
+
+
+def _threshold(dtype):
+    """The smallest sum of products that those of its terms that underflow do not change."""
+    numbers = np.finfo(dtype.as_numpy_dtype)
+    return numbers.tiny / numbers.eps**2
 
 
 def _scaled_exp(logs):
-    return tf.exp(logs - tf.reduce_max(logs, -1, keepdims=True))
+    return tf.exp(logs - _most_of(logs))
 
 
 def n_best(emissions, mask, transitions, start, end, k=1):
@@ -283,9 +349,9 @@ class CRF(keras.layers.Layer):
         return self.n_best(emissions, mask)[0][:, 0]
 
     def log_likelihood(self, emissions, tags, mask=None):
-        """log p(tags | emissions), [B]."""
+        """log p(tags | emissions), [B]; `tags` are any where masked. Raises: as `score`."""
         emissions, mask, *weights = self._arguments(emissions, mask)
-        return log_likelihood(emissions, tf.cast(tags, tf.int32), mask, *weights)
+        return log_likelihood(emissions, tags, mask, *weights)
 
     def marginals(self, emissions, mask=None):
         """P(y_t = j), [B, T, C]; zeros where masked."""

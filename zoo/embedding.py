@@ -5,7 +5,19 @@ import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("zoo")
-class WordEmbedding(keras.layers.Embedding):
+class Embedding(keras.layers.Embedding):
+    """Keras's layer, but a negative id is an error, not a row counted from the end of the table.
+
+    >>> tuple(Embedding(10, 4)(tf.constant([[2, 3, 0]])).shape)
+    (1, 3, 4)
+    """
+
+    def call(self, ids):
+        return tf.cast(tf.gather(tf.convert_to_tensor(self.embeddings), ids), self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WordEmbedding(Embedding):
     """Rows of a table: ids [B, T] → x [B, T, D], ids [B] → [B, D].
 
         x_t = m ⊙ r[w_t]·E[w_t]
@@ -33,8 +45,7 @@ class WordEmbedding(keras.layers.Embedding):
 
     def call(self, ids, training=False):
         if not training:
-            # Keras's own lookup minds negative ids, by ops that no integer kernel has.
-            return tf.cast(tf.gather(tf.convert_to_tensor(self.embeddings), ids), self.compute_dtype)
+            return super().call(ids)
         table = tf.cast(tf.convert_to_tensor(self.embeddings), self.compute_dtype)
         if self.rates["word_dropout"]:
             table = self.rows(table, training=True)

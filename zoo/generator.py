@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from zoo.adaptive_softmax import AdaptiveSoftmax
 from zoo.decoder import Decoder
-from zoo.embedding import WordEmbedding
+from zoo.embedding import Embedding, WordEmbedding
 from zoo.heads import CELLS, check_recurrence
 from zoo.softmax import Softmax
 
@@ -69,7 +69,7 @@ class Generator(keras.Model):
             "temporal_penalty": temporal_penalty, "engine": engine}
         check_recurrence(cell, layers)
         self.embedding = WordEmbedding(vocabulary_size, embedding, word_dropout, embedding_dropout)
-        self.label_embedding = keras.layers.Embedding(len(labels), embedding) if labels else None
+        self.label_embedding = Embedding(len(labels), embedding) if labels else None
         widths = [units] * (layers - 1) + [embedding if tied else units]
         self.decoder = Decoder(
             [CELLS[cell](width, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop,

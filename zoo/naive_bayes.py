@@ -39,10 +39,14 @@ def first_occurrences(features, dtype=tf.float32):
     >>> first_occurrences(tf.constant([[5, 7, 5, 5]])).numpy().tolist()
     [[1.0, 1.0, 0.0, 0.0]]
     """
-    steps = tf.range(tf.shape(features)[1])
-    earlier = tf.expand_dims(steps, 1) > tf.expand_dims(steps, 0)
-    same = tf.equal(tf.expand_dims(features, 2), tf.expand_dims(features, 1))
-    return 1 - tf.cast(tf.reduce_any(same & earlier, 2), dtype)
+    texts, steps = tf.unstack(tf.shape(features))
+    # Sorted, equal features stand side by side, the earliest first; memory stays linear in the length.
+    values, order = tf.math.top_k(features, steps)
+    new = tf.concat([tf.ones_like(values[:, :1], dtype),
+                     tf.cast(tf.not_equal(values[:, 1:], values[:, :-1]), dtype)], 1)
+    places = order + steps * tf.expand_dims(tf.range(texts), 1)
+    found = tf.scatter_nd(tf.reshape(places, [-1, 1]), tf.reshape(new, [-1]), [texts * steps])
+    return tf.reshape(found, [texts, steps])
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -89,8 +93,8 @@ class LogCountRatios(keras.layers.Layer):
     def sum(self, ids, ratios):
         """Naive Bayes of a text: ids [B, T], ratios [B, T, 2, K] → [B, K]."""
         dtype = ratios.dtype
-        once = tf.stack([first_occurrences(ids, dtype), first_occurrences(pairs(ids), dtype)], 2)
-        weights = tf.expand_dims(once * tf.cast(self.scales, dtype), -1)
+        once = tf.split(first_occurrences(tf.concat([ids, pairs(ids)], 0), dtype), 2)
+        weights = tf.expand_dims(tf.stack(once, 2) * tf.cast(self.scales, dtype), -1)
         length = tf.reduce_sum(shown(ids, dtype), [1, 2])
         return tf.reduce_sum(weights * ratios, [1, 2]) / tf.sqrt(tf.maximum(length, tf.ones([], dtype)))
 

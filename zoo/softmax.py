@@ -1,8 +1,10 @@
 """What a network expects next: a softmax over all words, and its loss."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from zoo.labels import in_range, is_inside
 from zoo.layer import autocast
 
 
@@ -42,9 +44,13 @@ class Softmax(keras.layers.Layer):
         return tf.reshape(z, tf.concat([tf.shape(h)[:-1], [self.vocabulary_size]], 0))
 
     def log_probability(self, h, targets, embeddings=None):
-        """log p of the targets [B, T], 0 where they are padding, 0: h [B, T, D] → [B, T]."""
-        found = tf.gather(tf.nn.log_softmax(self(h, embeddings)), targets, batch_dims=2)
-        return tf.where(targets > 0, found, tf.zeros_like(found))
+        """log p of the targets [B, T], 0 where they are padding, 0: h [B, T, D] → [B, T].
+
+        −∞ for a number outside 0 … V-1, which is no word.
+        """
+        words = tf.where(is_inside(targets, self.vocabulary_size), targets, tf.zeros_like(targets))
+        found = tf.gather(tf.nn.log_softmax(self(h, embeddings)), words, batch_dims=2)
+        return of_words(found, targets, self.vocabulary_size)
 
     @autocast
     def loss(self, h, targets, embeddings=None, smoothing=0.0):
@@ -55,7 +61,10 @@ class Softmax(keras.layers.Layer):
             −Σ q·log p = −log p_y + ε·(z_y − z̄)
 
         where z_y and z̄ cost no more than a product with one row of K each.
+
+        Raises:  a target outside 0 … V-1, see `zoo.labels.in_range`
         """
+        targets, _ = in_range("targets", targets, self.vocabulary_size)
         there = targets > 0
         h, targets = tf.boolean_mask(h, there), tf.boolean_mask(targets, there)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self(h, embeddings))
@@ -73,3 +82,9 @@ class Softmax(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "tied": self.tied}
+
+
+def of_words(log_p, targets, vocabulary_size):
+    """log p [B, T], 0 where a target is padding and −∞ where it is no word."""
+    known = tf.where(is_inside(targets, vocabulary_size), log_p, tf.fill([1, 1], -np.inf))
+    return tf.where(tf.equal(targets, 0), tf.zeros_like(log_p), known)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from zoo.affixes import Affixes
 from zoo.characters import ENCODERS
 from zoo.crf import CRF
+from zoo.embedding import Embedding
 from zoo.heads import Head, batch, cells_of, drop_words, recurrent, signature
 from zoo.language_cost import LanguageCost
 from zoo.output_recurrent import OutputRecurrentRNN
@@ -85,12 +86,12 @@ class Tagger(keras.Model):
         check(crf, feedback, layers, characters, language_cost, bidirectional)
         self.word_dropout, self.sampling = word_dropout, sampling
         self.seed_generator = keras.random.SeedGenerator()
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding)
+        self.embedding = Embedding(vocabulary_size, embedding)
         self.characters = characters and ENCODERS[characters](
             alphabet_size, embedding=character_embedding, units=character_units,
             **({"engine": engine} if characters == "lstm" else {}))
         self.affixes = Affixes(affixes) if affixes else None
-        self.shapes = keras.layers.Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if shapes else None
+        self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if shapes else None
         self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
         self.recurrent = layers and recurrent(
             cell, units, layers, bidirectional, engine, return_sequences=True,
