@@ -25,6 +25,7 @@ from absl import logging
 from tensorflow.python.eager import record
 
 from zoo import recurrence
+from zoo.engines.cores import cores
 
 FOLDER = pathlib.Path(__file__).parent
 SOURCES = tuple(FOLDER / name for name in ("native.cc", "product.cc", "adam.cc"))
@@ -182,11 +183,9 @@ def shaped(tensor, shape):
 
 
 def threads():
-    """TensorFlow's setting, or else as many as this process may use."""
+    """TensorFlow's setting, but no more than the cores that this process may use."""
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
-    if chosen:
-        return chosen
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(chosen, cores()) if chosen else cores()
 
 
 # Where the operations come from.
