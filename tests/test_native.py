@@ -267,10 +267,28 @@ def test_a_result_does_not_depend_on_the_run_or_on_the_threads(cell, monkeypatch
     one = computed(layer, given)
     monkeypatch.setattr(native, "threads", lambda: 4)
     first, *others = [computed(layer, given) for _ in range(5)]
-    assert all(np.array_equal(first[name], other[name]) for other in others for name in first)
-    # Only a sum over all rows may be taken in another order.
-    assert all(np.array_equal(first[name], one[name]) for name in first if not name.startswith("db"))
-    assert_agree(first, one, AGREEMENT)
+    assert all(np.array_equal(one[name], other[name]) for other in (first, *others) for name in one)
+
+
+def gates_shown(x):
+    """σ(x) out of the operation: the output gate of an LSTM whose other gates are open, with c = 30."""
+    layer = compiled("lstm", units=len(x))
+    given = case("lstm", batch=1, time=1, features=1, units=len(x)).to("float32")
+    bias = np.concatenate([np.full(3 * len(x), 40), x]).astype("float32")
+    given.weights = [0 * given.weights[0], 0 * given.weights[1], bias]
+    given.states = [np.full([1, len(x)], 30, "float32") for _ in "hc"]
+    return computed(layer, given)["outputs"][0, 0]
+
+
+def test_a_gate_is_exact_in_relative_terms():
+    x = np.concatenate([np.linspace(-87.33, 20, 1000), [0, -1e-30, 3e38]]).astype("float32")
+    wanted = 1 / (1 + np.exp(-x.astype("float64")))
+    np.testing.assert_allclose(gates_shown(x), wanted, rtol=3e-7)
+
+
+def test_a_gate_that_is_shut_is_zero_and_one_that_is_not_a_number_shows():
+    found = gates_shown(np.array([-89, -1e4, -3e38, -np.inf, np.inf, np.nan]))
+    np.testing.assert_array_equal(found, [0, 0, 0, 0, 1, np.nan])
 
 
 # ---------------------------------------------------------------- in TensorFlow
@@ -452,6 +470,109 @@ def test_vectorized_jacobians_are_those_of_keras(cell):
             last = layer(x, initial_state=states)[1]
         found.append(tape.batch_jacobian(last, x))
     assert_same(*[[jacobian] for jacobian in found])
+
+
+def statements(text):
+    """What Python prints that runs these statements on a layer and an input; it ends, and well."""
+    start = """
+import os, resource, threading
+import numpy as np, tensorflow as tf, zoo
+x = tf.constant(np.random.default_rng(0).normal(size=(32, 40, 32)), tf.float32)
+layer = zoo.LSTM(64, engine="native", seed=1)
+layer.build(x.shape)
+pages = lambda field: int(open("/proc/self/statm").read().split()[field]) * resource.getpagesize()
+"""
+    done = subprocess.run([sys.executable, "-c", start + text], capture_output=True, text=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.split()
+
+
+needs_linux = pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="needs Linux")
+
+
+@needs_linux
+def test_memory_that_runs_out_is_an_error_not_a_crash():
+    assert statements("""
+big, y = zoo.LSTM(2500, engine="native"), tf.zeros([2, 2, 16])
+big.build(y.shape)
+layer(x)
+resource.setrlimit(resource.RLIMIT_AS, (pages(0) + (60 << 20), -1))
+try:
+    big(y)
+except tf.errors.ResourceExhaustedError as error:
+    print("use" in str(error), np.isfinite(layer(x)).all())
+""") == ["True", "True"]
+
+
+@needs_linux
+def test_without_more_threads_the_caller_computes_the_same():
+    assert statements("""
+from zoo.engines import native
+native.operations()
+native.threads = lambda: 1
+alone = layer(x).numpy()
+native.threads = lambda: 3
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+if os.getuid() == 0:
+    os.setuid(12345)
+try:
+    threading.Thread(target=print).start()
+except RuntimeError:
+    print(np.array_equal(layer(x), alone))
+""") == ["True"]
+
+
+@needs_linux
+def test_a_child_made_by_fork_has_threads_and_all_cores_of_its_own():
+    assert statements("""
+from zoo.engines import native
+native.threads = lambda: 3
+wanted = layer(x).numpy()
+cores = os.sched_getaffinity(0)
+child = os.fork()
+if child == 0:
+    same = all(np.array_equal(layer(x), wanted) for _ in range(3))
+    print(same, os.sched_getaffinity(0) == cores, len(os.listdir("/proc/self/task")), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(np.array_equal(layer(x), wanted))
+""") == ["True", "True", "3", "True"]
+
+
+@needs_linux
+def test_many_threads_that_call_keep_no_memory_each():
+    (grown,) = statements("""
+from concurrent.futures import ThreadPoolExecutor
+big, y = zoo.LSTM(1024, engine="native"), tf.zeros([1, 2, 1024])
+big(y)
+before, gate = pages(1), threading.Barrier(16)
+def call(_):
+    gate.wait()
+    big(y)
+with ThreadPoolExecutor(16) as pool:
+    list(pool.map(call, range(16)))
+    print(pages(1) - before)
+""")
+    assert int(grown) < 200e6  # W and U are 17 MB each: kept by every thread, 537 MB
+
+
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory):
+    """`engine_checks.cc` compiled."""
+    path = tmp_path_factory.mktemp("checks") / "checks"
+    names = [f'-DZOO_{way.upper()}="{way.capitalize()}"' for way in native.WAYS]
+    main = pathlib.Path(__file__).with_name("engine_checks.cc")
+    native.call([native.find_compiler(), *native.FLAGS, "-O1", *names, f"-I{native.FOLDER}",
+                 f"-I{tf.sysconfig.get_include()}", *map(str, (main, *native.SOURCES)), "-o", str(path)])
+    return path
+
+
+@needs_linux
+@pytest.mark.parametrize("name", ("agree", "memory", "fork"))
+def test_the_engine_without_tensorflow_passes_its_checks(checks, name):
+    done = subprocess.run([checks, name], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 # ---------------------------------------------------------------- what it cannot run

@@ -23,6 +23,7 @@
 #include <functional>
 #include <numeric>
 
+#include "memory.h"
 #include "operation.h"
 #include "product.h"
 #include "threads.h"
@@ -176,6 +177,8 @@ struct Call {
   float* dx;                     // [B, T, D]
   float* dW;                     // [D, G·H]
   float* dU;                     // [H, G·H]
+  float* dbias;                  // [G·H]
+  float* dinner_bias;            // [H], of b_n: GRU with the reset gate after
   float* dfirst[2];              // [B, H]
 
   int states() const { return kind == kLstm ? 2 : 1; }
@@ -221,10 +224,9 @@ long steps_at_once(const Call& call, long rows) {
 // The rows that one thread takes through time together. A copy works in the same memory.
 class Rows {
  public:
-  Rows(const Call& call, const long* batch, long count)
+  Rows(const Call& call, const long* batch, long count, Scratch& scratch)
       : steps(steps_at_once(call, count)), call_(call), rows_(count), active_(count) {
     const long H = padded(call.H), vectors = count * Row::kVectors * H;
-    static thread_local Scratch scratch;
     float* at = scratch.get(vectors + count * steps * call.G * H);
     float* inputs = at + vectors;
     zero(at, vectors);
@@ -331,8 +333,7 @@ Matrix backward_matrix(const Call& call, int first, int gates) {
 class Gates {
  public:
   Gates(const Call& call, const Row& row, long u, int n)
-      : call_(call), inputs_(row.inputs + u * call.G), unit_(u),
-        place_(row.in(call, call.G * call.H) + u), n_(n) {}
+      : call_(call), inputs_(row.inputs + u * call.G), place_(row.in(call, call.G * call.H) + u), n_(n) {}
 
   Vec input(int gate) const { return load(inputs_ + gate * kLanes); }
   Vec value(int gate) const { return load(call_.gates + place(gate), n_); }
@@ -340,19 +341,15 @@ class Gates {
     if (call_.gates) store(call_.gates + place(gate), value, n_);
   }
 
-  // δ of a gate, to the output and to the sum over rows and steps that is the bias gradient.
-  void emit(int gate, Vec delta, float* sums) const {
-    store(call_.delta + place(gate), delta, n_);
-    store(sums + vector(gate), load(sums + vector(gate)) + delta);
-  }
+  // δ of a gate.
+  void emit(int gate, Vec delta) const { store(call_.delta + place(gate), delta, n_); }
 
  private:
   long place(int gate) const { return place_ + gate * call_.H; }
-  long vector(int gate) const { return unit_ + gate * padded(call_.H); }
 
   const Call& call_;
   const float* const inputs_;
-  const long unit_, place_;
+  const long place_;
   const int n_;
 };
 
@@ -426,23 +423,23 @@ const auto gated = [](const Row& row) { return row.gated; };
 
 enum Direction { kForward, kBackward };
 
-// The panels of a call live in memory of the calling thread: at most two of U, and those of W.
-Panels panels(const Call& call, Direction direction, int first, int gates, int which = 0) {
-  static thread_local Scratch scratch[2];
+Panels panels(const Call& call, Direction direction, int first, int gates, Scratch& scratch) {
   return {direction == kForward ? forward_matrix(call, first, gates) : backward_matrix(call, first, gates),
-          scratch[which]};
+          scratch};
 }
 
 struct Cell {
   virtual ~Cell() = default;
   virtual void pack(Part part) const = 0;
   virtual void step(const Call& call, const Rows& rows, Member& member) const = 0;
-  virtual void back(const Call& call, const Rows& rows, Member& member, float* dbias) const = 0;
+  virtual void back(const Call& call, const Rows& rows, Member& member) const = 0;
+
+  Scratch scratch[2];  // for the panels of U, of which no cell has more
 };
 
 // h' = φ(x + h·U)
 struct Simple : Cell {
-  Simple(const Call& call, Direction direction) : U(panels(call, direction, 0, 1)) {}
+  Simple(const Call& call, Direction direction) : U(panels(call, direction, 0, 1, scratch[0])) {}
 
   void pack(Part part) const override { U.pack(part); }
 
@@ -455,12 +452,12 @@ struct Simple : Cell {
     });
   }
 
-  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const override {
+  void back(const Call& call, const Rows& rows, Member& member) const override {
     elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
       const Vec h = call.gates ? gates.value(0) : load(call.sequence[0] + row.out(call) + u, n);
       const Vec slope = call.kind == kRelu ? (h > Vec{} ? all(1.f) : Vec{}) : 1.f - h * h;
-      gates.emit(0, take_dh(call, row, u, n) * slope, dbias);
+      gates.emit(0, take_dh(call, row, u, n) * slope);
     });
     carry_back(call, rows, member, U, delta(call));
   }
@@ -470,7 +467,7 @@ struct Simple : Cell {
 
 // i f o = σ(x + h·U);  g = tanh(x + h·U);  c' = f·c + i·g;  h' = o·tanh(c')
 struct Lstm : Cell {
-  Lstm(const Call& call, Direction direction) : U(panels(call, direction, 0, 4)) {}
+  Lstm(const Call& call, Direction direction) : U(panels(call, direction, 0, 4, scratch[0])) {}
 
   void pack(Part part) const override { U.pack(part); }
 
@@ -491,7 +488,7 @@ struct Lstm : Cell {
     });
   }
 
-  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const override {
+  void back(const Call& call, const Rows& rows, Member& member) const override {
     elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
       const Vec i = gates.value(0), f = gates.value(1), g = gates.value(2), o = gates.value(3);
@@ -499,10 +496,10 @@ struct Lstm : Cell {
       Vec dc = load(row.dc + u);
       const Vec kept = release(call, row, 1, u, n, dc);
       dc += dh * o * (1.f - y * y);
-      gates.emit(0, dc * g * i * (1.f - i), dbias);
-      gates.emit(1, dc * c * f * (1.f - f), dbias);
-      gates.emit(2, dc * i * (1.f - g * g), dbias);
-      gates.emit(3, dh * y * o * (1.f - o), dbias);
+      gates.emit(0, dc * g * i * (1.f - i));
+      gates.emit(1, dc * c * f * (1.f - f));
+      gates.emit(2, dc * i * (1.f - g * g));
+      gates.emit(3, dh * y * o * (1.f - o));
       store(row.dc + u, dc * f + kept);
     });
     carry_back(call, rows, member, U, delta(call));
@@ -513,7 +510,7 @@ struct Lstm : Cell {
 
 // z r = σ(x + h·U + b);  n = tanh(x_n + r·(h·U_n + b_n));  h' = z·h + (1 − z)·n
 struct Gru : Cell {
-  Gru(const Call& call, Direction direction) : U(panels(call, direction, 0, 3)) {}
+  Gru(const Call& call, Direction direction) : U(panels(call, direction, 0, 3, scratch[0])) {}
 
   void pack(Part part) const override { U.pack(part); }
 
@@ -534,7 +531,7 @@ struct Gru : Cell {
     });
   }
 
-  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const override {
+  void back(const Call& call, const Rows& rows, Member& member) const override {
     const long H = call.H;
     elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
@@ -543,14 +540,13 @@ struct Gru : Cell {
       const Vec dz = dh * (load(row.before[0] + u, n) - candidate) * z * (1.f - z);
       const Vec dn = dh * (1.f - z) * (1.f - candidate * candidate);
       const Vec dr = dn * inner * r * (1.f - r);
-      gates.emit(0, dz, dbias);
-      gates.emit(1, dr, dbias);
-      gates.emit(2, dn, dbias);
+      gates.emit(0, dz);
+      gates.emit(1, dr);
+      gates.emit(2, dn);
       store(row.delta + u, dz, n);
       store(row.delta + H + u, dr, n);
       store(row.delta + 2 * H + u, dn * r, n);
       store(call.inner_delta + row.in(call, H) + u, dn * r, n);
-      add(dbias + 3 * padded(H) + u, dn * r);
       add(row.dh + u, dh * z);
     });
     carry_back(call, rows, member, U, [](const Row& row) { return row.delta; });
@@ -562,7 +558,7 @@ struct Gru : Cell {
 // z r = σ(x + h·U);  n = tanh(x_n + (r·h)·U_n);  h' = z·h + (1 − z)·n
 struct GruResetBefore : Cell {
   GruResetBefore(const Call& call, Direction direction)
-      : U_zr(panels(call, direction, 0, 2, 0)), U_n(panels(call, direction, 2, 1, 1)) {}
+      : U_zr(panels(call, direction, 0, 2, scratch[0])), U_n(panels(call, direction, 2, 1, scratch[1])) {}
 
   void pack(Part part) const override {
     U_zr.pack(part);
@@ -587,7 +583,7 @@ struct GruResetBefore : Cell {
     });
   }
 
-  void back(const Call& call, const Rows& rows, Member& member, float* dbias) const override {
+  void back(const Call& call, const Rows& rows, Member& member) const override {
     elementwise(call, rows, member, [&](Row& row, long u, int n) {
       const Gates gates(call, row, u, n);
       const Vec z = gates.value(0), r = gates.value(1), candidate = gates.value(2);
@@ -596,13 +592,13 @@ struct GruResetBefore : Cell {
       store(row.gate + u, r);
       store(row.gated + u, gated);
       store(call.reset + row.in(call, call.H) + u, gated, n);
-      gates.emit(0, dh * (h - candidate) * z * (1.f - z), dbias);
-      gates.emit(2, dh * (1.f - z) * (1.f - candidate * candidate), dbias);
+      gates.emit(0, dh * (h - candidate) * z * (1.f - z));
+      gates.emit(2, dh * (1.f - z) * (1.f - candidate * candidate));
       add(row.dh + u, dh * z);
     });
     multiplied(U_n, rows, member, delta(call, 2), [&](Row& row, long u, int n, const float* sums) {
       const Vec r = load(row.gate + u), dgated = load(sums);
-      Gates(call, row, u, n).emit(1, dgated * load(row.gated + u) * (1.f - r), dbias);
+      Gates(call, row, u, n).emit(1, dgated * load(row.gated + u) * (1.f - r));
       add_dropped(call, row, u, n, dgated * r);
     });
     carry_back(call, rows, member, U_zr, delta(call));
@@ -740,13 +736,13 @@ void fetch_step(const Call& call, const Rows& rows, long step) {
   }
 }
 
-void step_back(const Call& call, const Cell& cell, Rows& rows, Member& member, long step, float* dbias) {
+void step_back(const Call& call, const Cell& cell, Rows& rows, Member& member, long step) {
   rows.move_to(step);
   for (Row& row : rows)
     for (int s = 0; s < call.states(); ++s) row.before[s] = call.before(s, row.b, step);
   fetch_step(call, rows, step - 1);
   if (!rows.all_active()) member.once([&] { skip(call, rows); });
-  cell.back(call, rows, member, dbias);
+  cell.back(call, rows, member);
 }
 
 void start_back(const Call& call, Rows& rows) {
@@ -763,51 +759,52 @@ void finish_back(const Call& call, Rows& rows) {
   }
 }
 
-void backward(const Call& call, const Panels& W, const Cell& cell, Rows& rows, Member& member,
-              float* dbias) {
+void backward(const Call& call, const Panels& W, const Cell& cell, Rows& rows, Member& member) {
   member.once([&] { start_back(call, rows); });
   for (long end = call.T; end > 0; end -= rows.steps) {
     const long first = std::max<long>(0, end - rows.steps);
-    for (long step = end - 1; step >= first; --step) step_back(call, cell, rows, member, step, dbias);
+    for (long step = end - 1; step >= first; --step) step_back(call, cell, rows, member, step);
     member.together([&](Part part) { project_errors(call, W, part, rows, first, end - first); });
   }
   member.once([&] { finish_back(call, rows); });
 }
 
-// Shares the work out: first the packing, then work(rows, member of a team, number of the piece).
+// Shares the work out: first the packing, then work(rows, member of a team).
 void share_out(const Call& call, const std::function<void(Part)>& pack,
-               const std::function<void(Rows&, Member&, long piece)>& work) {
+               const std::function<void(Rows&, Member&)>& work) {
   const std::vector<long> order = by_length(call);
   const int members = parts(call);
   const long count = members > 1 ? members : pieces(call);
   const int threads = int(std::min<long>(count, call.threads));
   Team packers(threads), team(members);
   if (members > 1) {
-    const Rows rows(call, order.data(), call.B);
+    Scratch scratch;
+    const Rows rows(call, order.data(), call.B, scratch);
     return Pool::instance().run(count, threads, [&](long number) {
       Member(packers, int(number)).together(pack);
       Rows mine = rows;
       Member member(team, int(number));
-      work(mine, member, 0);
+      work(mine, member);
     });
   }
   Pool::instance().run(count, threads, [&](long piece) {
     Member(packers, int(piece % threads)).together(pack);
     const long from = call.B * piece / count, to = call.B * (piece + 1) / count;
-    Rows rows(call, order.data() + from, to - from);
+    Scratch scratch;
+    Rows rows(call, order.data() + from, to - from, scratch);
     Team alone(1);
     Member member(alone, 0);
-    work(rows, member, piece);
+    work(rows, member);
   });
 }
 
 void forward_all(const Call& call) {
-  static thread_local Scratch scratch;
+  Scratch scratch;
   const Panels W({call.W, call.D, call.H, call.G * call.H, 1, call.H, int(call.G)}, scratch);
   const std::unique_ptr<Cell> cell = make_cell(call, kForward);
   share_out(
       call, [&](Part part) { W.pack(part), cell->pack(part); },
-      [&](Rows& rows, Member& member, long) { forward(call, W, *cell, rows, member); });
+      [&](Rows& rows, Member& member) { forward(call, W, *cell, rows, member); });
 }
 
 // What met a weight matrix at a place (b, t), and the dropout mask it was under, if any.
@@ -816,7 +813,8 @@ struct Operand {
   const float* dropout;
 };
 
-// A weight gradient, Σ_t Σ_b a ⊗ δ: its rows first … first + rows − 1.
+// A weight gradient, Σ_t Σ_b a ⊗ δ: its rows first … first + rows − 1; and Σ_t Σ_b δ, that of a bias, where
+// that is wanted.
 struct WeightGradient {
   std::function<Operand(long place)> a;
   long first, rows;
@@ -824,9 +822,13 @@ struct WeightGradient {
   long columns, delta_stride;
   float* to;
   long to_stride;
+  float* bias;
 
-  WeightGradient part(long from, long end) const {
-    return {a, from, end - from, delta, columns, delta_stride, to + from * to_stride, to_stride};
+  // One of `count` shares of its rows; the first one has the bias.
+  WeightGradient part(long i, long count) const {
+    const long from = rows * i / count, end = rows * (i + 1) / count;
+    return {a, from, end - from, delta, columns, delta_stride, to + from * to_stride, to_stride,
+            i ? nullptr : bias};
   }
 };
 
@@ -838,12 +840,13 @@ std::vector<WeightGradient> weight_gradients(const Call& call) {
     return Operand{call.before(0, b, step), call.dropout ? call.dropout + b * call.H : nullptr};
   };
   const auto gated = [&call](long place) { return Operand{call.reset + place * call.H, nullptr}; };
-  const WeightGradient dW = {x, 0, call.D, call.delta, width, width, call.dW, width};
+  const WeightGradient dW = {x, 0, call.D, call.delta, width, width, call.dW, width, call.dbias};
   if (call.kind != kGru && call.kind != kGruResetBefore)
-    return {dW, {h, 0, H, call.delta, width, width, call.dU, width}};
-  const WeightGradient dU_zr = {h, 0, H, call.delta, 2 * H, width, call.dU, width};
-  if (call.kind == kGru) return {dW, dU_zr, {h, 0, H, call.inner_delta, H, H, call.dU + 2 * H, width}};
-  return {dW, dU_zr, {gated, 0, H, call.delta + 2 * H, H, width, call.dU + 2 * H, width}};
+    return {dW, {h, 0, H, call.delta, width, width, call.dU, width, nullptr}};
+  const WeightGradient dU_zr = {h, 0, H, call.delta, 2 * H, width, call.dU, width, nullptr};
+  float* dU_n = call.dU + 2 * H;
+  if (call.kind == kGru) return {dW, dU_zr, {h, 0, H, call.inner_delta, H, H, dU_n, width, call.dinner_bias}};
+  return {dW, dU_zr, {gated, 0, H, call.delta + 2 * H, H, width, dU_n, width, nullptr}};
 }
 
 // B·T is taken a slice at a time, as deep as the cache likes.
@@ -863,13 +866,17 @@ void lay_out(const WeightGradient& g, long place, long deep, float* strips) {
   }
 }
 
-// The columns of a slice of a become the rows of a product, which meet its columns of δ panel by panel.
+// The columns of a slice of a become the rows of a product, which meet its columns of δ panel by panel; for the
+// bias there is one more, of ones.
 void add_up(const WeightGradient& g, long depth) {
-  static thread_local Scratch scratch[2];
-  float* strips = scratch[0].get(padded(g.rows) / kLanes * kStrip);
+  Scratch scratch[2];
+  float* strips = scratch[0].get((padded(g.rows) / kLanes + 1) * kStrip);
+  float* ones = strips + padded(g.rows) / kLanes * kStrip;
+  std::fill(ones, ones + kStrip, 1.f);
   std::vector<Projection> rows;
   for (long row = 0; row < g.rows; ++row)
     rows.push_back({strips + row / kLanes * kStrip + row % kLanes, g.to + row * g.to_stride});
+  if (g.bias) rows.push_back({ones, g.bias});
   for (long place = 0; place < depth; place += kSlice) {
     const long deep = std::min(kSlice, depth - place);
     lay_out(g, place, deep, strips);
@@ -886,36 +893,27 @@ void add_up(const WeightGradient& g, long depth) {
   }
 }
 
-// ∂L/∂W and ∂L/∂U: every thread takes some rows of one of them at a time.
+// ∂L/∂W, ∂L/∂U and those of the biases: every thread takes some rows of one of them at a time. The sums run over
+// B·T in one order, whatever the number of threads.
 void add_up_all(const Call& call) {
   constexpr long kMost = 20 * kRows;
   std::vector<WeightGradient> parts;
   for (const WeightGradient& gradient : weight_gradients(call)) {
     const long count = std::max<long>(2, (gradient.rows + kMost - 1) / kMost);
     for (long i = 0; i < count; ++i)
-      parts.push_back(gradient.part(gradient.rows * i / count, gradient.rows * (i + 1) / count));
+      parts.push_back(gradient.part(i, count));
   }
   Pool::instance().run(long(parts.size()), call.threads, [&](long i) { add_up(parts[i], call.B * call.T); });
 }
 
-// `dbias`: G + 1 padded vectors, of which the last is for the GRU's b_n. Every piece has its own sums, added
-// up in a fixed order, so that a result does not depend on which thread did what.
-void backward_all(const Call& call, float* dbias) {
-  static thread_local Scratch scratch[2];
-  const Panels W({call.W, call.G * call.H, call.D, 1, call.G * call.H, 0, 1}, scratch[1]);
+void backward_all(const Call& call) {
+  Scratch scratch;
+  const Panels W({call.W, call.G * call.H, call.D, 1, call.G * call.H, 0, 1}, scratch);
   const std::unique_ptr<Cell> cell = make_cell(call, kBackward);
-  const long count = pieces(call), width = (call.G + 1) * padded(call.H);
-  float* sums = scratch[0].get(count * width);
-  zero(sums, count * width);
   share_out(
       call, [&](Part part) { W.pack(part), cell->pack(part); },
-      [&](Rows& rows, Member& member, long piece) {
-        backward(call, W, *cell, rows, member, sums + piece * width);
-      });
+      [&](Rows& rows, Member& member) { backward(call, W, *cell, rows, member); });
   add_up_all(call);
-  zero(dbias, width);
-  for (long piece = 0; piece < count; ++piece)
-    for (long i = 0; i < width; ++i) dbias[i] += sums[piece * width + i];
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -946,7 +944,7 @@ Call common(const Settings& settings, Context& context) {
   Call call = {};
   call.kind = Kind(settings.cell);
   call.go_backwards = settings.go_backwards;
-  call.threads = int(settings.threads);
+  call.threads = int(std::max<int64_t>(1, settings.threads));
   call.B = context.size(kX, 0);
   call.T = context.size(kX, 1);
   call.D = context.size(kW, 0);
@@ -977,7 +975,7 @@ const float* padded_bias(const Call& call, const float* bias, Scratch& scratch) 
 enum { kBias = kCommon, kRecurrentBias };
 
 void compute_forward(const Settings& settings, Context& context) {
-  static thread_local Scratch scratch[2];
+  Scratch scratch[2];
   Call call = common(settings, context);
   const long B = call.B, T = call.T, H = call.H, G = call.G;
   call.bias = padded_bias(call, context.floats(kBias, "bias", G * H, true), scratch[0]);
@@ -995,7 +993,6 @@ void compute_forward(const Settings& settings, Context& context) {
 enum { kGates = kCommon, kExtra, kSequence, kDSequence, kDH, kDC };
 
 void compute_backward(const Settings& settings, Context& context) {
-  static thread_local Scratch scratch;
   Call call = common(settings, context);
   const long B = call.B, T = call.T, H = call.H, G = call.G;
   const bool lstm = call.kind == kLstm, after = call.kind == kGru, before = call.kind == kGruResetBefore;
@@ -1014,20 +1011,19 @@ void compute_backward(const Settings& settings, Context& context) {
   call.dU = context.output(3, {H, G * H});
   call.dfirst[0] = context.output(4, {B, H});
   call.dfirst[1] = context.output(5, lstm, {B, H});
-  float* dbias = context.output(6, {G * H});
+  call.dbias = context.output(6, {G * H});
   float* drecurrent_bias = context.output(7, after, {G * H});
   if (!context.ok()) return;
-  float* sums = scratch.get((G + 1) * padded(H));
-  zero(sums, (G + 1) * padded(H));
-  zero(call.dW, B * T > 0 ? 0 : call.D * G * H);
-  zero(call.dU, B * T > 0 ? 0 : H * G * H);
-  if (B) backward_all(call, sums);
-  for (long gate = 0; gate < G; ++gate) copy(dbias + gate * H, sums + gate * padded(H), H);
-  // The GRU's second bias is added where the first one is, but for that of the candidate.
-  if (after) {
-    copy(drecurrent_bias, dbias, 2 * H);
-    copy(drecurrent_bias + 2 * H, sums + G * padded(H), H);
+  if (after) call.dinner_bias = drecurrent_bias + 2 * H;
+  if (B * T == 0) {
+    zero(call.dW, call.D * G * H);
+    zero(call.dU, H * G * H);
+    zero(call.dbias, G * H);
+    if (after) zero(call.dinner_bias, H);
   }
+  if (B) backward_all(call);
+  // The GRU's second bias is added where the first one is, but for that of the candidate.
+  if (after) copy(drecurrent_bias, call.dbias, 2 * H);
 }
 
 const bool registered = [] {

@@ -20,6 +20,7 @@ from tensorflow.python.eager import record
 
 from zoo.engines import build, graphs, second_order, selftest
 from zoo.engines.build import BuildError
+from zoo.engines.cores import cores
 from zoo.engines.kinds import GRU, LSTM, kind
 
 FOLDER = pathlib.Path(__file__).parent
@@ -166,11 +167,9 @@ def shaped(tensor, shape):
 
 
 def threads():
-    """TensorFlow's setting, or else as many as this process may use."""
+    """TensorFlow's setting, but no more than the cores that this process may use."""
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
-    if chosen:
-        return chosen
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(chosen, cores()) if chosen else cores()
 
 
 # Where the operations come from.

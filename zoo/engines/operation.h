@@ -3,7 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensorflow/c/kernels.h"
@@ -26,7 +30,6 @@ class Context {
   explicit Context(TF_OpKernelContext* context) : context_(context) {}
 
   ~Context() {
-    for (TF_Tensor* tensor : tensors_) TF_DeleteTensor(tensor);
     if (!status_.ok()) TF_OpKernelContext_Failure(context_, status_.it);
   }
 
@@ -94,6 +97,8 @@ class Context {
     if (ok()) TF_SetStatus(status_.it, TF_INVALID_ARGUMENT, message.c_str());
   }
 
+  TF_Status* status() { return status_.it; }
+
  private:
   // A handle of an input. Whoever holds one keeps an output from taking over its memory; TensorFlow itself
   // keeps the memory until the run ends.
@@ -107,15 +112,18 @@ class Context {
     TF_Tensor* it = nullptr;
   };
 
-  float* kept(TF_Tensor* tensor) {
+  using Owned = std::unique_ptr<TF_Tensor, void (*)(TF_Tensor*)>;
+
+  float* kept(TF_Tensor* it) {
+    Owned tensor(it, TF_DeleteTensor);
     if (!ok()) return nullptr;
-    tensors_.push_back(tensor);
-    return TF_TensorElementCount(tensor) ? static_cast<float*>(TF_TensorData(tensor)) : nullptr;
+    tensors_.push_back(std::move(tensor));
+    return TF_TensorElementCount(it) ? static_cast<float*>(TF_TensorData(it)) : nullptr;
   }
 
   TF_OpKernelContext* context_;
   Status status_;
-  std::vector<TF_Tensor*> tensors_;
+  std::vector<Owned> tensors_;
 };
 
 inline int64_t integer(TF_OpKernelConstruction* construction, const char* name, TF_Status* status) {
@@ -143,18 +151,32 @@ struct Kernel {
   void (*destroy)(void* settings);
 };
 
+// action(), whose exceptions become a status: TensorFlow is called through C, which none may cross.
+template <class Action>
+void guarded(TF_Status* status, const Action& action) {
+  try {
+    action();
+  } catch (const std::bad_alloc&) {
+    TF_SetStatus(status, TF_RESOURCE_EXHAUSTED,
+                 "expected memory to work in, received none: use a smaller batch or layer, or fewer threads");
+  } catch (const std::exception& error) {
+    TF_SetStatus(status, TF_INTERNAL, error.what());
+  }
+}
+
 // An operation of `Settings`, which are read from the attributes of its node.
 template <class Settings, void (*run)(const Settings&, Context&)>
 Kernel kernel() {
   return {[](TF_OpKernelConstruction* construction) -> void* {
             Status status;
-            auto* settings = new Settings(construction, status.it);
+            std::unique_ptr<Settings> settings;
+            guarded(status.it, [&] { settings = std::make_unique<Settings>(construction, status.it); });
             if (!status.ok()) TF_OpKernelConstruction_Failure(construction, status.it);
-            return settings;
+            return settings.release();
           },
           [](void* settings, TF_OpKernelContext* tf) {
             Context context(tf);
-            run(*static_cast<Settings*>(settings), context);
+            guarded(context.status(), [&] { run(*static_cast<Settings*>(settings), context); });
           },
           [](void* settings) { delete static_cast<Settings*>(settings); }};
 }

@@ -8,14 +8,19 @@
 #include <cfenv>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "process.h"
+
 #if defined(__linux__)
-#include <pthread.h>
 #include <sched.h>
 #endif
 
@@ -42,13 +47,10 @@ inline void keep_off_this_core(std::thread& thread) {
 
 class Pool {
  public:
-  // Never destroyed: its threads may outlive static objects.
-  static Pool& instance() {
-    static Pool* pool = new Pool;
-    return *pool;
-  }
+  static Pool& instance() { return PerProcess<Pool>::instance(); }
 
-  // work(0) … work(pieces − 1), on at most `threads` threads.
+  // work(0) … work(pieces − 1), on at most `threads` threads. Throws what one of them threw; the others may
+  // then be left out.
   void run(long pieces, int threads, const std::function<void(long)>& work) {
     const int helpers = int(std::min<long>(threads, pieces)) - 1;
     if (helpers <= 0) {
@@ -69,34 +71,58 @@ class Pool {
 
     void take_part() {
       for (long piece; (piece = next++) < pieces;) {
-        work(piece);
+        const std::exception_ptr thrown = attempt(piece);
         std::lock_guard<std::mutex> lock(mutex);
+        if (thrown && !error) error = thrown;
         if (++done == pieces) finished.notify_one();
+      }
+    }
+
+    std::exception_ptr attempt(long piece) {
+      try {
+        if (!failed) work(piece);
+        return nullptr;
+      } catch (...) {
+        failed = true;
+        return std::current_exception();
       }
     }
 
     void wait() {
       std::unique_lock<std::mutex> lock(mutex);
       finished.wait(lock, [this] { return done == pieces; });
+      if (error) std::rethrow_exception(std::exchange(error, nullptr));
     }
 
     const long pieces;
     const std::function<void(long)>& work;  // a helper that comes late sees next ≥ pieces and never calls it
     std::fenv_t arithmetic;  // how the caller treats denormals: the result must not depend on the thread
     std::atomic<long> next{0};
+    std::atomic<bool> failed{false};
     long done = 0;
+    std::exception_ptr error;
     std::mutex mutex;
     std::condition_variable finished;
   };
 
+  // Where no more threads or no more memory can be had, those that are there do, or the caller alone.
   void offer(const std::shared_ptr<Job>& job, int helpers) {
-    {
+    int offered = 0;
+    try {
       std::lock_guard<std::mutex> lock(mutex_);
-      while (int(threads_.size()) < helpers) threads_.emplace_back([this] { help(); });
+      grow(helpers);
       for (std::thread& thread : threads_) keep_off_this_core(thread);
-      for (int i = 0; i < helpers; ++i) jobs_.push_back(job);
+      for (; offered < std::min(helpers, int(threads_.size())); ++offered) jobs_.push_back(job);
+    } catch (const std::bad_alloc&) {
     }
-    for (int i = 0; i < helpers; ++i) wake_.notify_one();
+    for (int i = 0; i < offered; ++i) wake_.notify_one();
+  }
+
+  void grow(int helpers) {
+    try {
+      while (int(threads_.size()) < helpers) threads_.emplace_back([this] { help(); });
+    } catch (const std::system_error&) {
+    }
   }
 
   void help() {
@@ -131,13 +157,14 @@ class Team {
 
   int size() const { return parts_; }
 
-  // work(part), if nobody has begun that part of this phase.
+  // work(part), if nobody has begun that part of this phase. A part that throws counts as done, so that nobody
+  // waits for it; Pool::run then throws, and what was computed after it is of no account.
   template <class Work>
   bool attempt(long phase, int part, const Work& work) {
     long before = phase - 1;
     if (!begun_[part].count.compare_exchange_strong(before, phase)) return false;
+    const AtEnd count([this] { done_.count.fetch_add(1); });
     work(Part{part, parts_});
-    done_.count.fetch_add(1);
     return true;
   }
 
@@ -146,6 +173,13 @@ class Team {
  private:
   struct alignas(64) Counter {  // a cache line each
     std::atomic<long> count{0};
+  };
+
+  template <class Action>
+  struct AtEnd {
+    explicit AtEnd(Action action) : action(action) {}
+    ~AtEnd() { action(); }
+    const Action action;
   };
 
   const int parts_;

@@ -1,11 +1,9 @@
-// Vectors: GCC's vector extension, as wide as the machine's registers; and room for floats.
+// Vectors: GCC's vector extension, as wide as the machine's registers.
 
 #pragma once
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
-#include <new>
 
 namespace zoo {
 
@@ -22,6 +20,7 @@ constexpr int kLanes = 4, kRows = 3;
 constexpr int kVectors = 4;  // the most vectors in a panel
 
 typedef float Vec __attribute__((vector_size(4 * kLanes)));
+typedef unsigned Bits __attribute__((vector_size(4 * kLanes)));
 
 inline Vec load(const float* from) {
   Vec v;
@@ -58,8 +57,7 @@ inline Vec clamp(Vec x, float limit) {
 }
 
 // tanh x = x·P(x²)/Q(x²), relative error below 4e-7: a least-maximum fit on [0, 9], where 1 − tanh x falls
-// below half a unit in the last place. The second clamp makes ±1 exact: a gate that is shut lets nothing
-// through, not even an infinity.
+// below half a unit in the last place. The second clamp makes ±1 exact.
 inline Vec tanh(Vec x) {
   x = clamp(x, 9.f);
   const Vec s = x * x;
@@ -70,7 +68,19 @@ inline Vec tanh(Vec x) {
   return clamp(x * p / q, 1.f);
 }
 
-inline Vec sigmoid(Vec x) { return 0.5f * tanh(0.5f * x) + 0.5f; }
+// σ x = 1/(1 + e⁻ˣ), relative error below 3e-7 wherever σ is a normal number. e⁻ˣ = 2ⁿ·eʳ: a number that leaves
+// no room for a fraction puts n into the last bits of −x/ln 2, from where it moves to an exponent; eʳ is a
+// least-maximum fit on ±ln 2/2; ln 2 is cut in two, so that r is as exact as x. From −88.4 down 2ⁿ is ∞, and a
+// gate that is shut is 0: no number is so large that some of it gets through.
+inline Vec sigmoid(Vec x) {
+  x = x > all(20.f) ? all(20.f) : x;  // 1 + e⁻²⁰ is 1
+  x = x < all(-89.f) ? all(-89.f) : x;
+  constexpr float kShift = 3 << 22, kExponent = 127;
+  const Vec shifted = (kShift + kExponent) - 1.442695041f * x, n = shifted - (kShift + kExponent);
+  const Vec r = (-x - 0.693359375f * n) + 2.121944401e-4f * n, two_n = Vec(Bits(shifted) << 23);
+  const Vec q = ((8.312501297e-3f * r + 4.189033171e-2f) * r + 1.666711539e-1f) * r + 4.999923031e-1f;
+  return 1.f / (1.f + (q * (r * r) + r + 1.f) * two_n);
+}
 
 inline Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }
 
@@ -78,25 +88,5 @@ inline Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }
 inline int lanes(long units, long unit) { return int(std::min<long>(kLanes, units - unit)); }
 
 inline long padded(long n) { return (n + kLanes - 1) / kLanes * kLanes; }
-
-// Room for floats, aligned, kept by its thread from call to call: fresh pages would cost more than the work.
-class Scratch {
- public:
-  float* get(size_t size) {
-    if (size > size_) {
-      data_.reset(static_cast<float*>(::operator new(size * sizeof(float), kAlignment)));
-      size_ = size;
-    }
-    return data_.get();
-  }
-
- private:
-  static constexpr std::align_val_t kAlignment{64};
-  struct Free {
-    void operator()(float* data) const { ::operator delete(data, kAlignment); }
-  };
-  std::unique_ptr<float, Free> data_;
-  size_t size_ = 0;
-};
 
 }  // namespace zoo
