@@ -16,10 +16,12 @@ import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import numpy as np
 from absl import app, flags
 
-from tasks import command, loop, publish, translation, translation_metrics
-from tasks.batches import Batches
-from zoo.context import FORMS
-from zoo.decoder import USES
+from tasks import cli, exporting
+from tasks.training import loop
+from tasks.training.batches import Batches
+from tasks.translation import metrics, task as translation
+from zoo.layers.context import FORMS
+from zoo.layers.decoder import USES
 
 FLAGS = flags.FLAGS
 SYSTEMS = {"attention": {"model": "lstm_luong"}, **{
@@ -67,7 +69,7 @@ def by_length(data, texts, language):
     """BLEU of the translations of each quarter of the sources."""
     references = list(data.targets.values())
     for rows in np.array_split(np.argsort(data.lengths, kind="stable"), len(QUARTERS)):
-        yield translation_metrics.translation(
+        yield metrics.translation(
             [texts[row] for row in rows], [references[row] for row in rows], language)["bleu"]
 
 
@@ -80,7 +82,7 @@ def row(name, task, corpus):
     steps, epochs = in_time(task, head, task.data(head, corpus.train))
     validation = task.data(head, corpus.validation)
     validation.width = 1
-    answers = validation.answers(publish.of_head(head))
+    answers = validation.answers(exporting.of_head(head))
     scores = [validation.measures(answers)["bleu"],
               *by_length(validation, answers.texts, corpus.target_language)]
     return (f"| {name} | {head.network.count_params():,} | {epochs:.1f} | "
@@ -90,7 +92,7 @@ def row(name, task, corpus):
 def main(_):
     task = translation.TASK
     corpus = task.load_corpus()
-    command.fill(task.recipe(corpus))
+    cli.fill(task.recipe(corpus))
     print(f"| system | weights | epochs | BLEU | {' | '.join(QUARTERS)} |\n|" + "---|" * 8)
     for name in FLAGS.systems or SYSTEMS:
         print(row(name, task, corpus), flush=True)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from export import saved_model
-from tasks import translation
+from tasks.translation import task
 
 FLAGS = flags.FLAGS
 
@@ -39,7 +39,7 @@ def seconds(translate, batches):
 
 
 def main(_):
-    run, corpus = translation.TASK.again()
+    run, corpus = task.TASK.again()
     texts = sorted((source for source, _ in corpus.validation), key=len)
     batches = [tf.constant(texts[n:n + FLAGS.batch]) for n in range(0, len(texts), FLAGS.batch)]
     print(f"| {len(texts):,} sentences, {FLAGS.batch} at a time | sentences/s |\n|---|---|")
@@ -49,7 +49,7 @@ def main(_):
 
 
 if __name__ == "__main__":
-    translation.TASK.define_flags()
+    task.TASK.define_flags()
     flags.DEFINE_integer("batch", 32, "Sentences at a time.", 1)
     flags.DEFINE_integer("rounds", 3, "Rounds that count.", 1)
     app.run(main)

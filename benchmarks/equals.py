@@ -11,18 +11,17 @@ import zoo  # before TensorFlow: it keeps the import quiet
 import keras
 import tensorflow as tf
 
-from zoo.classifier import Classifier, TextClassifier
-from zoo.configurations import CLASSIFIERS, GENERATORS, TAGGERS, TRANSLATORS
-from zoo.generator import Generator
-from zoo.heads import signature
-from zoo.subwords import GENERATED, Subwords
-from zoo.tagger import Tagger, TextTagger
-from zoo.text import RESERVED, Text
-from zoo.text_generator import SETTINGS, TextGenerator
-from zoo.text_pair import TextPair
-from zoo.text_translator import TextTranslator
-from zoo.tokens import Tokens
-from zoo.translator import Translator
+from zoo.models.classifier import Classifier, TextClassifier
+from zoo.models.configurations import CLASSIFIERS, GENERATORS, TAGGERS, TRANSLATORS
+from zoo.models.head import signature
+from zoo.models.language_model import SETTINGS, Generator, TextGenerator
+from zoo.models.tagger import Tagger, TextTagger
+from zoo.models.translator import TextTranslator, Translator
+from zoo.text.subwords import GENERATED, Subwords
+from zoo.text.text_pair import TextPair
+from zoo.text.token_features import Tokens
+from zoo.text.tokenizer import Text
+from zoo.text.vocabulary import RESERVED
 
 UNITS = 128
 WORDS, CHARACTERS, LABELS = 5000, 100, 10

@@ -33,7 +33,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks.equals import FORMATS, Layer, head_cases, layer_cases
 from benchmarks.layers import take_turns
-from export import runner, saved_model, tflite, verify
+from export import saved_model, tflite, verify
+from export.cpp_loader import loader
 
 FLAGS = flags.FLAGS  # those of benchmarks.layers, and
 flags.DEFINE_string("only", "", "the models whose names begin so: LSTM, GRU, classification, …")
@@ -123,7 +124,7 @@ def cpp_times(files):
     for _ in range(2 if FLAGS.quick else ROUNDS):
         for file in files:
             warm, timed = ((file.signature, file.inputs, count) for count in (10, 100))
-            *_, (_, outputs, microseconds) = runner.ask(file.path, [warm, timed])
+            *_, (_, outputs, microseconds) = loader.ask(file.path, [warm, timed])
             found[file.name] = (found[file.name][0] + list(microseconds / 1e3), outputs)
     return found
 

@@ -25,8 +25,9 @@ import zoo  # noqa: F401, before TensorFlow: it keeps the import quiet
 import numpy as np
 from absl import app, flags
 
-from export import protocols, tf_serving
-from export.versions import Version, located, numbers
+from export import tf_serving
+from export.serving import protocols
+from export.serving.versions import Version, located, numbers
 
 FLAGS = flags.FLAGS
 WORDS = "the film was not bad at all but 很好 🙂 I would call it good on Monday it is 3.5 stars".split()

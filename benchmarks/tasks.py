@@ -21,8 +21,9 @@ import tensorflow as tf
 from absl import app, flags
 
 from benchmarks.twins import Fitted, twin
-from tasks import command, loop
-from tasks.batches import Batches
+from tasks import cli
+from tasks.training import loop
+from tasks.training.batches import Batches
 
 FLAGS = flags.FLAGS
 TASKS = ("sentiment", "tagging", "generation", "translation")
@@ -64,7 +65,7 @@ def any_size(array):
 def measured(task):
     """A line of the table."""
     corpus = task.load_corpus()
-    command.fill({**task.recipe(corpus), **MORE.get(task.name, {})})
+    cli.fill({**task.recipe(corpus), **MORE.get(task.name, {})})
     heads = [task.untrained(corpus) for _ in range(2)]
     data = [task.data(head, corpus.train) for head in heads]
     for head, part in zip(heads, data):

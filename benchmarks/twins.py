@@ -11,16 +11,16 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from zoo import classifier, tagger
-from zoo.embedding import WordEmbedding
-from zoo.softmax import Softmax
+from zoo.layers.embedding import WordEmbedding
+from zoo.layers.softmax import Softmax
+from zoo.models import classifier, tagger
 
 CELLS = {"simple": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 
 def recurrent(cell, units, layers, bidirectional, engine, return_sequences, dropout=0.0,
               recurrent_dropout=0.0):
-    """`zoo.heads.recurrent` of one layer."""
+    """`zoo.models.head.recurrent` of one layer."""
     if layers != 1:
         raise ValueError(f"layers: expected 1, received {layers}")
     layer = CELLS[cell](units, return_sequences=return_sequences, recurrent_dropout=recurrent_dropout)

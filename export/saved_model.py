@@ -3,7 +3,7 @@
     folder/1/   saved_model.pb, variables/, assets/, …   point TF Serving at `folder`; see `tf_serving`
 
 `write` verifies in a second process, which runs `verify.py` and cannot import the project, and then
-through TensorFlow's C++ loader, which is the one TF Serving uses (`runner.py`).
+through TensorFlow's C++ loader, which is the one TF Serving uses (`cpp_loader`).
 """
 import contextlib
 import json
@@ -19,11 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from export import (
-    ExportError, cannot_write, manifest, one_line, plain_variables, runner, stock_ops, tf_serving,
-    unfinished, verify)
-from export.versions import numbers
-from zoo.engines.build import BuildError
-from zoo.heads import batch
+    ExportError, cannot_write, checksums, one_line, plain_variables, stock_ops, tf_serving, unfinished,
+    verify)
+from export.cpp_loader import loader
+from export.serving.versions import numbers
+from zoo.engines.native.ops.build import BuildError
+from zoo.models.head import batch
 
 
 def write(head, folder, examples, server=verify.SERVER, name=None):
@@ -171,7 +172,7 @@ def _verify(path, answers, server):
     report = _verify_in_python(path, answers, server)
     requests = int(1e3 * verify.SECONDS / report["milliseconds"])
     try:
-        times = runner.check(str(path), answers, min(runner.REQUESTS, 1 + requests))
+        times = loader.check(str(path), answers, min(loader.REQUESTS, 1 + requests))
         return {**report, "cpp": times, "skipped": []}
     except BuildError as error:
         return {**report, "skipped": [f"TensorFlow's C++ loader: {one_line(error)}"]}
@@ -200,7 +201,7 @@ def _verify_in_python(path, answers, server):
 def _finish(model, folder, name):
     """Write the sums of the version's files, and what servers read beside them."""
     try:
-        manifest.write(model)
+        checksums.write(model)
         tf_serving.write_configuration(folder, name)
     except OSError as error:
         raise cannot_write(folder, error) from None

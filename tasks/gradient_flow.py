@@ -16,8 +16,9 @@ import tensorflow as tf
 from absl import flags
 
 import zoo
-from tasks import command, plots
-from tasks.run import Run
+from tasks import cli
+from tasks.reporting import plots
+from tasks.training.run_directory import Run
 from zoo.gradient_flow import gradient_norms, with_spectral_radius
 
 TASK = "gradient_flow"
@@ -74,8 +75,8 @@ def positive(name, value):
 def define_flags():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     default = Settings()
-    command.define_run_flags(TASK)
-    flags.adopt_module_key_flags(command)
+    cli.define_run_flags(TASK)
+    flags.adopt_module_key_flags(cli)
     flags.DEFINE_list("cells", list(default.cells), "Cells to compare.")
     flags.DEFINE_list("radii", list(map(str, default.radii)), "Spectral radii of each gate's block "
                       "of the recurrent kernel.")
@@ -91,7 +92,7 @@ def define_flags():
 
 def main():
     """The diagnostic with the flags of the command line."""
-    diagnose(command.settings(__name__), command.FLAGS.output_dir, command.FLAGS.overwrite)
+    diagnose(cli.settings(__name__), cli.FLAGS.output_dir, cli.FLAGS.overwrite)
 
 
 def diagnose(options, folder, overwrite=False):
@@ -290,4 +291,4 @@ def swing(row, after):
 
 if __name__ == "__main__":
     define_flags()
-    command.main(main)
+    cli.main(main)

@@ -6,12 +6,14 @@ import numpy as np
 
 import zoo
 from export import model_card, saved_model
-from tasks import command, loop, plots, precision, publish, report
-from tasks.batches import Batches, bucketed
-from tasks.run import FINGERPRINT, Run
-from tasks.split import PARTS
+from tasks import cli, exporting
+from tasks.reading.splits import PARTS
+from tasks.reporting import plots, tables
+from tasks.training import loop, precision
+from tasks.training.batches import Batches, bucketed
+from tasks.training.run_directory import FINGERPRINT, Run
 
-FLAGS = command.FLAGS
+FLAGS = cli.FLAGS
 
 
 class Task:
@@ -24,7 +26,7 @@ class Task:
         load_corpus()              a corpus: name, train, validation, test, terms, fingerprint
         recipe(corpus)             {flag: value} where the user left one open
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
-        data(head, examples)       a `tasks.data.Data`
+        data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
         baselines(corpus, test, head)   {name: answers} of what counts alone know
         limits()                   what a user must know, sentences of the model card
@@ -45,7 +47,7 @@ class Task:
         """The whole way from a corpus to exported, measured files."""
         loop.deterministic(FLAGS.seed)
         corpus = self.load_corpus()
-        command.fill(self.recipe(corpus))
+        cli.fill(self.recipe(corpus))
         with precision.mixed(FLAGS.mixed_precision):
             head = self.untrained(corpus)
         if FLAGS.init_from:
@@ -54,7 +56,7 @@ class Task:
                        {**loop.environment(), "engine": head.network.engine_in_use})
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
-            return report.show(run.read_json("metrics.json"))
+            return tables.show(run.read_json("metrics.json"))
         data = self.parts(head, corpus)
         result = self.fit(head, data, run)
         if FLAGS.mixed_precision:
@@ -63,13 +65,13 @@ class Task:
         self.finish(run, head, corpus, data, result)
 
     def parts(self, head, corpus, names=PARTS):
-        """{part: `tasks.data.Data`}."""
+        """{part: `tasks.training.dataset.Data`}."""
         return {part: self.data(head, getattr(corpus, part)) for part in names}
 
     def settings(self, corpus):
         """What shapes the result: the flags, and which corpus they led to."""
         name = corpus.name if FLAGS.corpus == "auto" else FLAGS.corpus
-        return {**command.settings(type(self).__module__), "corpus": name,
+        return {**cli.settings(type(self).__module__), "corpus": name,
                 FINGERPRINT: corpus.fingerprint}
 
     def prepare(self, head, training):
@@ -81,7 +83,7 @@ class Task:
     def fit(self, head, data, run):
         """Train the head's network; its weights are then those of the best epoch."""
         training, validation = data["train"], data["validation"]
-        objective, run_now = training.objective, publish.of_head(head)
+        objective, run_now = training.objective, exporting.of_head(head)
         self.prepare(head, training)
 
         def validate(network):
@@ -109,7 +111,7 @@ class Task:
 
     def answers(self, head, data):
         """What the head answers to the parts that are measured."""
-        now = publish.of_head(head)
+        now = exporting.of_head(head)
         return {part: data[part].answers(now) for part in ("validation", "test")}
 
     def finish(self, run, head, corpus, data, result):
@@ -117,7 +119,7 @@ class Task:
         test, answers = data["test"], self.answers(head, data)
         facts = {
             "task": self.name, "corpus": corpus.name, "model": FLAGS.model, "seed": FLAGS.seed,
-            "command": command.line(self.name, type(self).__module__),
+            "command": cli.line(self.name, type(self).__module__),
             "parameters": sizes(head.network.trainable_weights), "weights": sizes(head.network.weights),
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
@@ -125,8 +127,8 @@ class Task:
             **{part: data[part].measures(answers[part]) for part in answers},
             "baselines": {name: test.measures(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
-        print(f"\ntest part: {report.line(facts['test'])}")
-        facts["exports"] = publish.export(run, head, data, answers, FLAGS.force, FLAGS.tf_serving)
+        print(f"\ntest part: {tables.line(facts['test'])}")
+        facts["exports"] = exporting.export(run, head, data, answers, FLAGS.force, FLAGS.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -163,14 +165,14 @@ class Task:
             "terms": corpus.terms,
             "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
                       "training seconds": facts["train"]["seconds"], "epochs": facts["train"]["epochs"]},
-            "variants": report.rows(facts),
+            "variants": tables.rows(facts),
             "seed": facts["seed"],
             "command": facts["command"],
             "signatures": saved_model.describe(run.folder / "saved_model"),
             "limits": ["Trained on one corpus: texts of another kind get worse answers.",
-                       *self.limits(), *report.notes(facts)]})
+                       *self.limits(), *tables.notes(facts)]})
         run.write_json("metrics.json", facts)
-        report.show(facts)
+        tables.show(facts)
 
     def question(self, head):
         """A text to ask the trained model."""
@@ -182,8 +184,8 @@ class Task:
     def answer(self):
         """Answer texts from the last export, without building the model."""
         run = Run.trained(FLAGS.output_dir, self.name)
-        texts = command.questions(FLAGS.predict)
-        for text, row in zip(texts, publish.served(run, texts)):
+        texts = cli.questions(FLAGS.predict)
+        for text, row in zip(texts, exporting.served(run, texts)):
             print(self.line(row, text))
 
     def evaluate(self):
@@ -196,7 +198,7 @@ class Task:
 
     def scored(self, head, part):
         """The answers that --mode=evaluate measures."""
-        return part.answers(publish.of_head(head))
+        return part.answers(exporting.of_head(head))
 
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""
@@ -205,13 +207,14 @@ class Task:
         Run.open(run.folder, self.name, self.settings(corpus))  # refuses other corpora and settings
         head = zoo.load(run.folder)
         data = self.parts(head, corpus, ("validation", "test"))
-        exports = publish.export(run, head, data, self.answers(head, data), FLAGS.force, FLAGS.tf_serving)
+        exports = exporting.export(run, head, data, self.answers(head, data), FLAGS.force,
+                                   FLAGS.tf_serving)
         self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 
     def again(self):
         """The finished run and its corpus, loaded with its settings where no flag says otherwise."""
         run = Run.trained(FLAGS.output_dir, self.name)
-        command.take_up(run.settings, self.corpus_flags)
+        cli.take_up(run.settings, self.corpus_flags)
         return run, self.load_corpus()
 
 

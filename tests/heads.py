@@ -121,8 +121,8 @@ class Head:
 
 def classifier(cell, pooling, bidirectional=True, units=8):
     """A real head, untrained: the text classifier of the zoo."""
-    from zoo.classifier import Classifier, TextClassifier
-    from zoo.text import Text
+    from zoo.models.classifier import Classifier, TextClassifier
+    from zoo.text.tokenizer import Text
     text = Text.learn(["a good film, not bad", "a bad film"])
     network = Classifier(len(text), outputs=2, cell=cell, pooling=pooling, units=units,
                          bidirectional=bidirectional, embedding=6)
@@ -142,9 +142,9 @@ def as_lite(folder, variables, **signatures):
 
 def tagger(name):
     """Another real head, untrained, of one of the zoo's configurations."""
-    from zoo.configurations import TAGGERS, configuration
-    from zoo.tagger import Tagger, TextTagger
-    from zoo.tokens import Tokens
+    from zoo.models.configurations import TAGGERS, configuration
+    from zoo.models.tagger import Tagger, TextTagger
+    from zoo.text.token_features import Tokens
     text = Tokens.learn([["a", "good", "film", ",", "not", "bad"], ["a", "Bad", "film"]])
     options = {"units": 6, "embedding": 5, "character_units": 6, "character_embedding": 4}
     network = Tagger(len(text.words), ["B-X", "I-X", "O"], "BIO", alphabet_size=len(text.alphabet),
@@ -157,9 +157,9 @@ def tagger(name):
 
 def generator(labels=(), tokenizer="character", **options):
     """A language model, untrained."""
-    from zoo.generator import Generator
-    from zoo.subwords import Subwords
-    from zoo.text_generator import TextGenerator
+    from zoo.models.language_model import Generator
+    from zoo.text.subwords import Subwords
+    from zoo.models.language_model import TextGenerator
     text = Subwords.learn(["sing o muse\nthe wrath 我 of\n"], tokenizer)
     network = Generator(len(text), labels, units=12, embedding=6, layers=2, **options)
     random = np.random.default_rng(1)
@@ -170,10 +170,10 @@ def generator(labels=(), tokenizer="character", **options):
 
 def translator(**options):
     """A translator from characters to words, untrained."""
-    from zoo.subwords import Subwords
-    from zoo.text_pair import TextPair
-    from zoo.text_translator import TextTranslator
-    from zoo.translator import Translator
+    from zoo.text.subwords import Subwords
+    from zoo.text.text_pair import TextPair
+    from zoo.models.translator import TextTranslator
+    from zoo.models.translator import Translator
     text = TextPair(Subwords.learn(["我爱中国他不茶好"], "character"),
                     Subwords.learn(["I love China .", "he does not love tea"], "word"))
     network = Translator(len(text.source), len(text.target), units=8, embedding=6, **options)

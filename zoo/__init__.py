@@ -4,19 +4,22 @@ from zoo import quiet
 
 quiet.import_tensorflow()
 
-from zoo.adaptive_softmax import AdaptiveSoftmax  # noqa: E402
-from zoo.attention import Attention  # noqa: E402
-from zoo.attention_decoder import AttentionDecoder  # noqa: E402
-from zoo.bidirectional import Bidirectional  # noqa: E402
-from zoo.context import Context  # noqa: E402
-from zoo.crf import CRF  # noqa: E402
-from zoo.cudnn import CudnnGRU, CudnnLSTM, CudnnRNNRelu, CudnnRNNTanh  # noqa: E402
-from zoo.decoder import Decoder  # noqa: E402
-from zoo.gru import GRU, GRUCell  # noqa: E402
-from zoo.lstm import LSTM, LSTMCell  # noqa: E402
-from zoo.output_recurrent import OutputRecurrentRNN  # noqa: E402
-from zoo.simple_rnn import SimpleRNN, SimpleRNNCell  # noqa: E402
-from zoo.stack import Stack  # noqa: E402
+from zoo.layers.adaptive_softmax import AdaptiveSoftmax  # noqa: E402
+from zoo.layers.attention import Attention  # noqa: E402
+from zoo.layers.attention_decoder import AttentionDecoder  # noqa: E402
+from zoo.layers.bidirectional import Bidirectional  # noqa: E402
+from zoo.layers.context import Context  # noqa: E402
+from zoo.layers.crf import CRF  # noqa: E402
+from zoo.layers.cudnn import CudnnGRU, CudnnLSTM, CudnnRNNRelu, CudnnRNNTanh  # noqa: E402
+from zoo.layers.decoder import Decoder  # noqa: E402
+from zoo.cells.gru import GRUCell  # noqa: E402
+from zoo.layers.recurrent import GRU  # noqa: E402
+from zoo.cells.lstm import LSTMCell  # noqa: E402
+from zoo.layers.recurrent import LSTM  # noqa: E402
+from zoo.layers.output_recurrent import OutputRecurrentRNN  # noqa: E402
+from zoo.cells.simple_rnn import SimpleRNNCell  # noqa: E402
+from zoo.layers.recurrent import SimpleRNN  # noqa: E402
+from zoo.layers.stack import Stack  # noqa: E402
 
 __all__ = ["AdaptiveSoftmax", "Attention", "AttentionDecoder", "Bidirectional", "CRF", "Context",
            "CudnnGRU", "CudnnLSTM", "CudnnRNNRelu", "CudnnRNNTanh", "Decoder", "GRU", "GRUCell", "LSTM",
@@ -37,11 +40,11 @@ def head_class(folder):
     """The class of the trained model of a run; raises as `load`."""
     import json
     import pathlib
-    from zoo import generator, translator  # noqa: F401, Keras looks for the saved networks' classes
-    from zoo.classifier import TextClassifier
-    from zoo.tagger import TextTagger
-    from zoo.text_generator import TextGenerator
-    from zoo.text_translator import TextTranslator
+    from zoo.models import language_model, translator  # noqa: F401, Keras looks for the saved networks' classes
+    from zoo.models.classifier import TextClassifier
+    from zoo.models.tagger import TextTagger
+    from zoo.models.language_model import TextGenerator
+    from zoo.models.translator import TextTranslator
     heads = {"classifier": TextClassifier, "generator": TextGenerator, "tagger": TextTagger,
              "translator": TextTranslator}
     path = pathlib.Path(folder) / "model.json"

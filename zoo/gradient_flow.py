@@ -13,7 +13,7 @@ Source: Bengio et al. 1994; Pascanu et al. 2013.
 import numpy as np
 import tensorflow as tf
 
-from zoo.cell import Cell
+from zoo.cells.cell import Cell
 
 
 def errors_through_time(layer, x, dy, states=None):

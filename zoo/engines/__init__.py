@@ -3,7 +3,7 @@
 An engine is a module with two functions:
 
     unmet(layer)    None, or the condition that keeps it from running this layer, in words
-    run(cell, inputs, states, timing, return_sequences)    as `zoo.recurrence.run`
+    run(cell, inputs, states, timing, return_sequences)    as `zoo.engines.loop.run`
 
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
 cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built
@@ -19,10 +19,10 @@ import sys
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from zoo import recurrence
-from zoo.engines import block, cudnn, lite, native
+from zoo.engines import block, cudnn, lite, loop
+from zoo.engines.native import ops
 
-ENGINES = {"cudnn": cudnn, "native": native, "loop": recurrence, "block": block, "lite": lite}
+ENGINES = {"cudnn": cudnn, "native": ops, "loop": loop, "block": block, "lite": lite}
 
 SAVERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite")
 

@@ -8,7 +8,7 @@ exported holds both, and decides when it is asked.
 import keras
 import tensorflow as tf
 
-from zoo import recurrence
+from zoo.engines import loop
 
 FEW = 4  # texts
 
@@ -19,9 +19,9 @@ def unmet(layer):
 
 
 def run(cell, inputs, states, timing, return_sequences):
-    """All steps of a recurrence; see `zoo.recurrence.run`."""
+    """All steps of a recurrence; see `zoo.engines.loop.run`."""
     def by_steps():
-        sequence, last = recurrence.run(cell, inputs, states, timing, return_sequences)
+        sequence, last = loop.run(cell, inputs, states, timing, return_sequences)
         return [sequence] * return_sequences + list(last)
 
     if not fits(cell, timing, inputs):

@@ -16,8 +16,9 @@ Source: cuDNN's reference, `cudnnRNNForward` and `cudnnGetRNNWeightParams`; Appl
 import keras
 import tensorflow as tf
 
-from zoo.cell import add_bias
-from zoo.engines import graphs, native
+from zoo.engines import graphs
+from zoo.engines.native import ops
+from zoo.ops.products import add_bias
 
 # Not bfloat16, before it is seen right on a GPU: there TensorFlow casts back and forth around cuDNN.
 DTYPES = ("float16", "float32", "float64")
@@ -36,7 +37,7 @@ def unmet(layer):
 def _unmet_option(layer):
     if layer.use_cudnn is False:
         return "use_cudnn=True or 'auto', not False"
-    if native.family(layer.cell) is None and not isinstance(layer.cell, SkipInput):
+    if ops.family(layer.cell) is None and not isinstance(layer.cell, SkipInput):
         return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(layer.cell).__name__}"
     if layer.compute_dtype not in DTYPES:
         return f"float16, float32 or float64, not {layer.compute_dtype}"
@@ -44,7 +45,7 @@ def _unmet_option(layer):
         given = getattr(layer, option, needed)
         if given != needed:
             return f"{option}={needed}, not {given}"
-    return native.unmet_activation(layer.cell)
+    return ops.unmet_activation(layer.cell)
 
 
 def _unmet_machine():
@@ -69,7 +70,7 @@ class SkipInput:
 # What the engine does.
 
 def run(cell, inputs, states, timing, return_sequences):
-    """As `zoo.recurrence.run`, but that the sequence is zero before the first unmasked step."""
+    """As `zoo.engines.loop.run`, but that the sequence is zero before the first unmasked step."""
     x, mask = inputs, timing.mask
     if timing.go_backwards:
         x, mask = tf.reverse(x, [1]), None if mask is None else tf.reverse(mask, [1])

@@ -6,7 +6,8 @@ Here a step copies the outputs of its own piece, and a piece those of all.
 
 import tensorflow as tf
 
-from zoo.recurrence import loop, put, reserve, scan, stack
+from zoo.engines.loop import scan
+from zoo.ops.while_loop import loop, put, reserve, stack
 
 PIECE = 32  # steps
 
@@ -17,7 +18,7 @@ def unmet(layer):
 
 
 def run(cell, inputs, states, timing, return_sequences):
-    """All steps of a recurrence; see `zoo.recurrence.run`."""
+    """All steps of a recurrence; see `zoo.engines.loop.run`."""
     x_gates, timing = cell.input_gates(timing.in_time(inputs)), timing.time_major()
     weights = cell.recurrent_weights(timing.weight_drop)
     if not return_sequences or timing.unroll:

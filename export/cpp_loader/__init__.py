@@ -1,0 +1,1 @@
+"""A SavedModel loaded as TF Serving loads it: a C++ program."""

@@ -1,0 +1,125 @@
+"""Asks a server for predictions: one module that can be copied.
+
+    python -m export.client http://127.0.0.1:8080/v1/models/sentiment "not bad at all"
+    python -m export.client grpc://127.0.0.1:8500/sentiment "not bad at all"
+
+`rest` needs Python alone and asks `export.serve` or TF Serving's REST API; `grpc_predict` needs
+tensorflow-serving-api and asks TF Serving. Both take and give every signature of every model.
+"""
+import json
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class ServerError(Exception):
+    """What the server said, one line."""
+
+
+def rest(url, inputs, signature="serving_default", seconds=30):
+    """The outputs of a signature, {name: column}.
+
+    Args:    url     http://host:port/v1/models/NAME, perhaps with /versions/2
+             inputs  {name: column}, nested lists of texts and numbers; or the column of the only input.
+                     A text alone is a column of one
+    Raises:  ServerError: it refused;  OSError: it cannot be reached
+    """
+    body = json.dumps({"signature_name": signature, "inputs": _columns(inputs)}).encode()
+    request = urllib.request.Request(f"{url}:predict", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
+            return json.load(answer)["outputs"]
+    except urllib.error.HTTPError as error:
+        raise ServerError(f"{error.code}: {_reason(error.read())}") from None
+
+
+def _columns(inputs):
+    """The inputs, in which a text alone is a column of one."""
+    if isinstance(inputs, dict):
+        return {name: [column] if isinstance(column, (str, bytes)) else column
+                for name, column in inputs.items()}
+    return [inputs] if isinstance(inputs, (str, bytes)) else inputs
+
+
+def _reason(body):
+    try:
+        return json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace").strip()
+
+
+def grpc_predict(address, model, inputs, signature="serving_default", version=None, seconds=30):
+    """The same over gRPC, as NumPy arrays.
+
+    Args:    address  host:port;  model  its name
+             inputs   {name: array or nested lists}: whole numbers go as int32, others as float32; a
+                      text alone is a column of one
+    Raises:  grpc.RpcError: it refused, or cannot be reached
+    """
+    import grpc
+    import numpy as np
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = model, signature
+    if version is not None:
+        request.model_spec.version.value = version
+    narrow = {np.dtype("int64"): np.int32, np.dtype("float64"): np.float32}
+    for name, value in _columns(inputs).items():
+        array = np.asarray(value)
+        array = array.astype(narrow.get(array.dtype, array.dtype))
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+    with grpc.insecure_channel(address) as channel:
+        answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, seconds)
+    return {name: tf.make_ndarray(value) for name, value in answer.outputs.items()}
+
+
+def readable(outputs):
+    """{name: column}, of lists or arrays, as a dict for every row; tags as long as their text.
+
+    >>> readable({"tags": [["O", ""], ["B", "I"]], "lengths": [1, 2]})
+    [{'tags': ['O']}, {'tags': ['B', 'I']}]
+    """
+    columns = {name: _texts(getattr(column, "tolist", lambda column=column: column)())
+               for name, column in outputs.items()}
+    lengths = columns.pop("lengths", None)
+    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+    return [{name: value[:length] if isinstance(value, list) else value for name, value in row.items()}
+            for row, length in zip(rows, lengths or [None] * len(rows))]
+
+
+def _texts(value):
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def main(arguments):
+    """Print a line of JSON for every text."""
+    if len(arguments) < 2 or not arguments[0].startswith(("http://", "https://", "grpc://")):
+        raise ValueError('expected a server and texts: http://127.0.0.1:8080/v1/models/NAME "a text", or '
+                         'grpc://127.0.0.1:8500/NAME "a text"')
+    url, *texts = arguments
+    if url.startswith("grpc://"):
+        place = urllib.parse.urlsplit(url)
+        outputs = grpc_predict(place.netloc, place.path.strip("/"), {"text": texts})
+    else:
+        outputs = rest(url, texts)
+    for row in readable(outputs):
+        print(json.dumps(row, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (ValueError, ServerError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as problem:
+        print(f"error: {problem}; grpc:// needs it: python -m pip install tensorflow-serving-api",
+              file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,104 @@
+"""What every task does with a trained head: write its files, and measure each on the test part."""
+
+import numpy as np
+
+import zoo
+from export import saved_model, tflite, verify
+from zoo.models.head import in_slices
+
+# TFLite files are asked as a device asks, one text at a time.
+ONE_TEXT = 1
+
+
+def export(run, head, data, answers, force=False, server=verify.SERVER):
+    """Write the SavedModel and the TFLite files of a head, and measure them.
+
+    Args:    data     {"validation": …, "test": …}, `tasks.training.dataset.Data` each; validation decides
+                      which TFLite files are kept
+             answers  the head's own, {"validation": …, "test": …}
+             force    keep all files
+             server   version of the TF Serving that is to load the SavedModel
+    Returns: {"saved_model": report, "tflite": {variant: report}}, as `export` gives them, with the
+             measures of each file on the test part as "test" and, of exact answers, as "same" the
+             share of each part's texts that it answers as the head does
+    Raises:  ExportError: see `export`
+    """
+    print("\nexporting …", flush=True)
+    validation = data["validation"]
+
+    def score(lite):
+        return validation.measures(of_lite(lite)(validation))[validation.objective.quality]
+
+    calibration = validation.calibration(of_head(head))
+    variants = (*tflite.VARIANTS, tflite.STATIC, *[tflite.INTEGER] * (calibration is not None))
+    exports = {
+        "saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16], server),
+        "tflite": tflite.write(
+            head, run.folder / "tflite", variants=variants, evaluate=score,
+            budget=validation.objective.budget, force=force, calibration=calibration,
+            length=int(np.percentile(validation.lengths, 99)))}
+    for check in exports["saved_model"]["skipped"]:
+        print(f"not checked: {check}")
+    signatures = saved_model.load(run.folder / "saved_model")
+    exports["saved_model"].update(on_parts(data, answers, lambda part: part.served(signatures)))
+    for entry in exports["tflite"].values():
+        if "file" in entry:
+            entry.update(lite_on(data, answers, run.folder / "tflite" / entry["file"]))
+    return exports
+
+
+def cut(data, answers, lite, found):
+    """How many texts of the test part a file of a fixed length cuts, and the measures that it lacks."""
+    if not (lite.length and data["test"].longer(lite.length)):
+        return {}
+    known = data["test"].measures(answers["test"])
+    return {"length": lite.length, "longer": data["test"].longer(lite.length),
+            "not_measured": [name for name in known if name not in found["test"]]}
+
+
+def on_parts(data, answers, ask):
+    """The measures of a file on the test part; of exact answers "same", the share that is the head's.
+
+    Args:    ask  part → the file's answers
+    """
+    given = {part: ask(data[part]) for part in answers if part == "test" or data[part].exact}
+    found = {"test": data["test"].measures(given["test"])}
+    if data["test"].exact:
+        found["same"] = {part: same_answers(given[part], answers[part]) for part in given}
+    return found
+
+
+def same_answers(some, others):
+    """Share of the texts that both answer alike.
+
+    >>> same_answers([["O", "B-x"], []], [["O", "O"], []])
+    0.5
+    """
+    return float(np.mean([one == other for one, other in zip(some, others, strict=True)]))
+
+
+def served(run, texts):
+    """The last SavedModel's answers, a dictionary a text; the model itself is not built."""
+    serve = saved_model.load(run.folder / "saved_model")["serving_default"]
+    readable, facts = zoo.head_class(run.folder).readable, run.read_json("model.json")
+    return in_slices(lambda strings: serve(text=strings), texts, lambda row: readable(row, facts))
+
+
+def of_head(head):
+    """run(signature, **inputs): what the head's TFLite files would answer, were they written now."""
+    signatures = head.lite_signatures()
+    return lambda signature, **inputs: signatures[signature](**inputs)
+
+
+def of_lite(lite):
+    """A part → the answers of a TFLite file."""
+    return lambda part: part.answers(lite, ONE_TEXT)
+
+
+def lite_on(data, answers, path, requests=200):
+    """What a TFLite file answers, see `on_parts`, and its time for one request: of the test part a
+    text, of a language model a symbol."""
+    signature, inputs = data["test"].requests(requests)
+    lite = tflite.Lite(path)
+    found = on_parts(data, answers, of_lite(lite))
+    return {**found, **cut(data, answers, lite, found), **tflite.measure(path, inputs, signature)}

@@ -1,0 +1,33 @@
+"""N-grams on the same symbols: what a language model has to beat."""
+
+import numpy as np
+
+from tasks.generation.dataset import FEW
+from tasks.generation.ngrams import KneserNey
+
+ORDERS = {"few": (5, 6, 7), "many": (3,)}     # of n-grams, for small alphabets and large vocabularies
+
+
+def kneser_ney(train, validation, test):
+    """{name: log p of every symbol of the test part} by the order that is best on the validation part."""
+    read = labelled if hasattr(train, "labels") else running
+    orders = ORDERS["few" if train.vocabulary_size <= FEW else "many"]
+    answers = {order: read(order, train, validation) for order in orders}
+    best = max(orders, key=lambda order: answers[order].mean())
+    return {f"Kneser-Ney {best}-grams": read(best, train, test)}
+
+
+def running(order, train, held_out):
+    """log p of a running text: [N]."""
+    return KneserNey(order, train.vocabulary_size).fit(train.ids).log_probability(held_out.ids)
+
+
+def labelled(order, train, held_out):
+    """log p of texts with labels, a model a label, text by text: [N]."""
+    answers = [None] * len(held_out)
+    for label in np.unique(train.labels):
+        model = KneserNey(order, train.vocabulary_size).fit(np.concatenate(
+            [[train.end], *(ids for ids, one in zip(train.ids, train.labels) if one == label)]))
+        for n in np.flatnonzero(held_out.labels == label):
+            answers[n] = model.log_probability(held_out.ids[n], history=[train.end])
+    return np.concatenate(answers)

@@ -1,0 +1,161 @@
+"""Corpora for language models: NLTK's, prose that comes with Python, and your own text files.
+
+A running text is cut by position, for pieces drawn from all over it would give away what stands between
+them. Texts that each have a label, of which a model is to write more, are split by a hash of the text.
+"""
+
+import dataclasses
+import functools
+import glob
+import hashlib
+import pathlib
+
+from tasks.generation import streams
+from tasks.reading import corpus as corpora, files, nltk, splits, tables
+from tasks.reading.splits import PARTS
+from tasks.sentiment import corpora as labelled
+
+CONDITIONAL = ("names",)
+NAMES = ("auto", "sample", *nltk.TEXTS, *CONDITIONAL)
+STANDARD = "shakespeare"
+PERCENTS = {"train": 85, "validation": 5, "test": 10}     # of a running text without a split
+ENDINGS = (".txt", ".text", ".raw", ".tokens")            # of text files in a folder, also .gz
+TABLES = (".csv", ".tsv", ".tab")                         # texts with labels, also .gz
+SAMPLE_TERMS = ("the language reference that comes with CPython; Python Software Foundation, PSF Licence "
+                "version 2")
+
+
+@dataclasses.dataclass
+class TextCorpus:
+    """Three parts: of a running text streams (iterating yields strings), with labels lists of examples.
+
+    `labels` is sorted, and empty for a running text.
+    """
+    name: str
+    labels: list
+    train: object
+    validation: object
+    test: object
+    terms: str                        # where from, and under which terms
+    warnings: list = dataclasses.field(default_factory=list)
+
+    @property
+    def conditional(self):
+        """Whether each text has a label, from which a model is to write it."""
+        return bool(self.labels)
+
+    @functools.cached_property
+    def fingerprint(self):
+        """A hash of every character and its part, or of every text, its label and its part."""
+        if self.conditional:
+            return splits.fingerprint(vars(self))
+        digest = hashlib.blake2b(digest_size=8)
+        for part in PARTS:
+            digest.update(f"{part} {getattr(self, part).characters}\n".encode())
+            for block in getattr(self, part):
+                digest.update(block.encode("utf-8", "replace"))
+        return digest.hexdigest()
+
+
+def load(name="auto", text_column=None, label_column=None):
+    """Loads a corpus by name, or files by path.
+
+    Args:    name   a name in `NAMES`; a text file (also .gz); several of them, separated by commas, or a
+                    pattern such as 'books/*.txt'; a folder, of which all text files are read in order.
+                    Where files are named for it, they are the train, validation (dev, valid, val) and
+                    test part. A .tsv or .csv file, or a folder of such parts, holds texts with labels
+             text_column, label_column   of a .tsv or .csv file: a name in its header, or a number from 1
+    Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
+    """
+    name = str(name)
+    columns = {"text_column": text_column, "label_column": label_column}
+    if name in CONDITIONAL or (name not in NAMES and _table(pathlib.Path(name).expanduser())):
+        return _labelled(labelled.load(name, **columns))
+    if any(column is not None for column in columns.values()):
+        raise ValueError("expected a TSV or CSV file with text_column or label_column, received corpus "
+                         f"'{name}'; leave those flags out")
+    if name in NAMES:
+        return corpora.automatic(_named, STANDARD) if name == "auto" else _named(name)
+    parts, warnings = _parts(name, _paths(name))
+    called = ",".join(map(corpora.called, name.split(",")))
+    return TextCorpus(called, [], **parts, terms=corpora.OWN_TERMS, warnings=warnings)
+
+
+def _named(name):
+    if name == "sample":
+        texts, terms = _topics(), SAMPLE_TERMS
+    else:
+        reader, terms = nltk.TEXTS[name]
+        texts = nltk.read(name, reader)
+    return TextCorpus(name, [], **_cut(name, streams.opened(["".join(texts)])[0]), terms=terms)
+
+
+def _topics():
+    """The help texts that `help("topics")` lists, in the order of their names."""
+    from pydoc_data.topics import topics
+    return [topics[name].strip() + "\n\n\n" for name in sorted(topics)]
+
+
+def _labelled(corpus):
+    return TextCorpus(corpus.name, corpus.labels, **{part: getattr(corpus, part) for part in PARTS},
+                      terms=corpus.terms, warnings=corpus.warnings)
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+def _table(path):
+    """Whether a file holds texts with labels, or a folder a training part of those."""
+    if path.is_dir():
+        return any(_table(file) and files.part(file.name) == "train" for file in path.iterdir()
+                   if file.is_file())
+    return tables.kind(path) in TABLES
+
+
+def _paths(name):
+    """The files that a path, several paths or a pattern mean; all of them exist."""
+    whole = name and pathlib.Path(name).expanduser().exists()
+    found = []
+    for piece in [name] if whole else map(str.strip, name.split(",")):
+        path = pathlib.Path(piece).expanduser()
+        matches = [path] if path.exists() else [pathlib.Path(hit) for hit in sorted(glob.glob(str(path)))]
+        if not piece or not matches:
+            raise corpora.unknown(piece, NAMES, "a text file", ENDINGS)
+        found += [file for match in matches for file in _files(match)]
+    return found
+
+
+def _files(path):
+    """The file, or the text files of a folder."""
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if file.is_file() and _is_text(file)]
+    if not found:
+        raise FileNotFoundError(f"expected text files ({' '.join(ENDINGS)}, also .gz) in {path}, found "
+                                "none")
+    return found
+
+
+def _is_text(path):
+    """Whether a file of a folder is meant; one that is just called "train" is."""
+    return tables.kind(path) in ENDINGS or (not tables.kind(path) and files.part(path.name) is not None)
+
+
+def _parts(name, paths):
+    """{part: stream} and warnings. Files that are named for their parts stay apart."""
+    found, warnings = {"train": paths}, []
+    if len(paths) > 1 and "train" in map(files.part, map(corpora.called, paths)):
+        found = {part: [path] for part, path in files.parts(paths).items()}
+        warnings = [f"{path.name} is left out: its name tells no part" for path in paths
+                    if [path] not in found.values()]
+    read = {part: streams.opened(group) for part, group in found.items()}
+    warnings += [warning for _, notes in read.values() for warning in notes]
+    return _cut(name, **{part: stream for part, (stream, _) in read.items()}), warnings
+
+
+def _cut(name, train, **held_out):
+    """The parts of a running text: what no file holds is the end of training, test the very end."""
+    missing = [part for part in PARTS[1:] if part not in held_out]
+    share = [100 - sum(PERCENTS[part] for part in missing), *(PERCENTS[part] for part in missing)]
+    parts = {**held_out, **dict(zip(["train", *missing], train.cut(*share)))}
+    splits.check_parts(name, {part: parts[part].characters for part in PARTS}, "characters")
+    return parts

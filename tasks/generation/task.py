@@ -1,0 +1,219 @@
+"""Language modelling and text generation (N→N, 1→N): data → model → train → evaluate → export.
+
+    python -m tasks.generation                                    train on the standard corpus
+    python -m tasks.generation --predict "ROMEO: "                go on with a text
+    python -m tasks.generation --corpus=novel.txt                 your own text
+    python -m tasks.generation --corpus=names --predict female    a text that follows from a label
+
+A running text is read in long rows side by side, whose states are carried from window to window.
+"""
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from export import saved_model
+from tasks import cli
+from tasks.generation import baselines as language_baselines, corpora, surprise
+from tasks.generation.dataset import WINDOW, LabelledTexts, RunningText, lines
+from tasks.generation.dynamic_evaluation import DynamicEvaluation
+from tasks.generation.label_check import label_check
+from tasks.generation.neural_cache import NeuralCache
+from tasks.generation.windows import Stateful, windows
+from tasks.recipes import ASGD, GENERATION, recipe
+from tasks.task import Task
+from tasks.training.run_directory import Run
+from zoo.models.configurations import GENERATORS, configuration
+from zoo.models.language_model import LENGTH, SETTINGS, Generator, TextGenerator
+from zoo.text.subwords import Subwords
+
+FLAGS = flags.FLAGS
+OVERRIDES = (*cli.NETWORK, "vector", "tied", "layer_dropout", "recurrent_dropout", "weight_drop",
+             "activation_penalty", "temporal_penalty", "cutoffs")
+SHOWN = 3000            # symbols of the test part on the page of surprises
+
+
+class Generation(Task):
+    """What generation has of its own."""
+
+    name = "generation"
+    corpus_flags = ("text_column", "label_column")
+    kind, example = "A recurrent language model", "The "
+    unit, without_labels = "characters", "the next symbol of a text"
+
+    def define_flags(self):
+        """Called by the program alone: whoever imports this module may have flags of the same names."""
+        cli.define_task_flags(self.name, GENERATORS)
+        flags.adopt_module_key_flags(cli)
+        flags.DEFINE_string("text_column", None, "Name or number of the text's column in a table.")
+        flags.DEFINE_string("label_column", None, "Name or number of the label's column in a table.")
+        flags.DEFINE_enum("level", None, list(Subwords.tokenizers), "What a symbol is.")
+        flags.DEFINE_integer("vocabulary_size", 40000, "Largest vocabulary.", 5)
+        flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)
+        flags.DEFINE_enum("vector", None, ["first", "every"], "Where a label's vector enters.")
+        flags.DEFINE_bool("tied", None, "One matrix reads and predicts.")
+        cli.define_numbers("cutoffs", "Where the clusters of an adaptive softmax begin, for large "
+                           "vocabularies: 2000,10000.")
+        flags.DEFINE_float("layer_dropout", None, "Rate between recurrent layers.")
+        flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
+        flags.DEFINE_float("weight_drop", None, "Share of the recurrent weights that are dropped.")
+        flags.DEFINE_float("activation_penalty", None, "On large activations.", 0)
+        flags.DEFINE_float("temporal_penalty", None, "On activations that change.", 0)
+        flags.DEFINE_integer("window", None, "Symbols an error flows back through.", 2)
+        flags.DEFINE_bool("varied", None, "Windows of random length around --window.")
+        flags.DEFINE_integer("length", LENGTH, "Most symbols that --predict writes.", 1)
+        flags.DEFINE_float("temperature", SETTINGS["temperature"], "Of the choice of a symbol; 0 takes "
+                           "the likeliest.", 0)
+        flags.DEFINE_integer("top_k", SETTINGS["top_k"], "Choose among so many; 0 for all.", 0)
+        flags.DEFINE_float("top_p", SETTINGS["top_p"], "Choose among the likeliest with this mass.", 0, 1)
+        flags.DEFINE_float("typical", SETTINGS["typical"], "Choose among the most typical.", 0, 1)
+        flags.DEFINE_float("repetition_penalty", SETTINGS["repetition_penalty"], "Above 1 against "
+                           "repetition.", 0.1)
+        flags.DEFINE_integer("beam_width", None, "Search for the likeliest text instead.", 1)
+        flags.DEFINE_string("stop", None, "Text that --predict stops before.")
+        cli.rates("layer_dropout", "recurrent_dropout", "weight_drop")
+        self.define_evaluation_flags()
+
+    @staticmethod
+    def define_evaluation_flags():
+        """Of --mode=evaluate on a running text."""
+        flags.DEFINE_bool("dynamic", False, "With --mode=evaluate: go on learning from the text that is "
+                          "scored, after each window.")
+        flags.DEFINE_integer("dynamic_window", 20, "Symbols of a window of --dynamic.", 1)
+        flags.DEFINE_float("dynamic_rate", 0.2, "Learning rate of --dynamic.", 0)
+        flags.DEFINE_float("dynamic_decay", 0.002, "Share of the way back to the trained weights, each "
+                           "window of --dynamic.", 0, 1)
+        flags.DEFINE_bool("cache", False, "With --mode=evaluate: expect what came lately after states "
+                          "like the present one.")
+        flags.DEFINE_integer("cache_size", 2000, "Symbols that --cache remembers.", 1)
+        flags.DEFINE_float("cache_flatness", 0.3, "How much the likeness of states counts in --cache.", 0)
+        flags.DEFINE_float("cache_share", 0.1, "Share of --cache in what is expected.")
+        cli.rates("cache_share")
+
+    def train(self):
+        if FLAGS.dynamic or FLAGS.cache:
+            raise ValueError("expected --mode=evaluate with --dynamic or --cache, received "
+                             f"--mode={FLAGS.mode}")
+        super().train()
+
+    def load_corpus(self):
+        """The corpus of the flags; says what it is and what was odd about it."""
+        corpus = corpora.load(FLAGS.corpus, FLAGS.text_column, FLAGS.label_column)
+        return cli.introduced(corpus, self.unit, self.size)
+
+    @staticmethod
+    def size(part):
+        """Characters of a part."""
+        return getattr(part, "characters", None) or sum(len(example.text) + 1 for example in part)
+
+    def recipe(self, corpus):
+        """The settings of the corpus, else of its kind."""
+        found = recipe(GENERATION, corpus.name, "with labels" if corpus.conditional else "default")
+        return {**found, **(ASGD if FLAGS.optimizer == "asgd" else {})}
+
+    def untrained(self, corpus):
+        """A head whose vocabulary is learnt and whose network is new."""
+        texts = [example.text for example in corpus.train] if corpus.conditional else lines(corpus.train)
+        text = Subwords.learn(texts, FLAGS.level, FLAGS.vocabulary_size, FLAGS.min_count)
+        options = configuration(GENERATORS, FLAGS.model, cli.chosen(OVERRIDES))
+        return TextGenerator(Generator(len(text), corpus.labels, **options), text)
+
+    def data(self, head, examples):
+        return (LabelledTexts if head.labels else RunningText)(head, examples)
+
+    def trained(self, head):
+        return head.network if head.labels else Stateful(head.network, FLAGS.batch_size)
+
+    def batches(self, head, training):
+        if head.labels:
+            return super().batches(head, training)
+        return lambda epoch: windows(training.ids, training.start, FLAGS.batch_size, FLAGS.window,
+                                     FLAGS.seed, epoch, FLAGS.varied)
+
+    def loss(self, head):
+        """−log p, summed over the symbols of a batch; the step divides it by their number."""
+        if head.labels:
+            return lambda targets, outputs: head.network.loss_of(targets, outputs[0])
+        return head.network.loss_of
+
+    def scored(self, head, part):
+        """log p of a part, by a model that adapts to it where flags say so."""
+        if not (FLAGS.dynamic or FLAGS.cache):
+            return super().scored(head, part)
+        if head.labels:
+            raise ValueError("expected a running text with --dynamic or --cache, received texts with "
+                             "labels; leave those flags out")
+        read, window = head.read, WINDOW
+        if FLAGS.dynamic:
+            window = FLAGS.dynamic_window
+            read = DynamicEvaluation(head, FLAGS.dynamic_rate, FLAGS.dynamic_decay).read
+        if FLAGS.cache:
+            read = NeuralCache(read, FLAGS.cache_size, FLAGS.cache_flatness, FLAGS.cache_share).read
+        return part.read_by(read, head.network.start({"ids": np.zeros([1, 1], np.int32)}), window)
+
+    def baselines(self, corpus, test, head):
+        train, validation = (self.data(head, part) for part in (corpus.train, corpus.validation))
+        return language_baselines.kneser_ney(train, validation, test)
+
+    def draw(self, folder, head, targets, answers):
+        """A page on which each symbol of the test part has the colour of its surprise."""
+        # Column by column, for nothing is said after an end.
+        pieces = head.text.pieces(np.asarray(targets[:SHOWN], np.int32)[:, None])[:, 0].numpy()
+        said = [piece.decode("utf-8", "replace") or "\n" for piece in pieces]
+        (folder / "surprise.html").write_text(surprise.page(said, answers[:SHOWN]), encoding="utf-8")
+
+    def limits(self):
+        return ["Writes what is likely after its corpus, true or not.",
+                "A symbol that is not in the vocabulary is read as unknown and never written."]
+
+    def facts(self, head, corpus):
+        return {"written": label_check(head, corpus)} if head.labels else {}
+
+    def show_answers(self, head, corpus, count=2):
+        print()
+        asked = head.labels or ["\n"]
+        for text, row in zip(asked * count, head.predict(asked * count)):
+            print(self.line(row, text))
+
+    def question(self, head):
+        return head.labels[0] if head.labels else self.example
+
+    def line(self, row, text):
+        return f"  {text.strip()}{': ' * bool(text.strip())}{row['text']}"
+
+    def answer(self):
+        """Go on with texts from the last export, without building the model."""
+        run = Run.trained(FLAGS.output_dir, self.name)
+        signatures = saved_model.load(run.folder / "saved_model")
+        labels = run.read_json("model.json")["labels"]
+        for n, text in enumerate(cli.questions(FLAGS.predict)):
+            print(("" if labels else text) + told(signatures, asked(text, labels), [FLAGS.seed, n]))
+
+
+def asked(text, labels):
+    """What the signatures take for a text to go on with, or for a label."""
+    if labels and text not in labels:
+        raise ValueError(f"expected a label among {', '.join(labels)}, received {text!r}")
+    given = {"text": "", "label": text} if labels else {"text": text}
+    return {name: tf.constant([value]) for name, value in given.items()}
+
+
+def told(signatures, given, seed):
+    """What is written, up to --stop: chosen by random numbers, or searched for."""
+    if FLAGS.beam_width:
+        answer = signatures["search"](**given, width=tf.constant(FLAGS.beam_width),
+                                      length=tf.constant(FLAGS.length))
+    else:
+        uniform = np.random.default_rng(seed).random([1, FLAGS.length], np.float32)
+        settings = {name: tf.constant(FLAGS[name].value, tf.constant(value).dtype)
+                    for name, value in SETTINGS.items()}
+        answer = signatures["generate"](**given, uniform=tf.constant(uniform), **settings)
+    text = answer["text"].numpy()[0].decode("utf-8", "replace")
+    return text.partition(FLAGS.stop)[0] if FLAGS.stop else text
+
+
+TASK = Generation()
+
+if __name__ == "__main__":
+    TASK.define_flags()
+    cli.main(TASK.main)

@@ -1,0 +1,141 @@
+"""The result of a run as people read it in a terminal."""
+
+SHOWN = ("bleu", "chrf", "exact_match", "bits_per_character", "perplexity", "nats_per_token",
+         "unknown_share",
+         "span_f1", "span_precision", "span_recall", "token_accuracy", "unseen_accuracy", "accuracy",
+         "macro_f1", "micro_f1", "log_loss", "expected_calibration_error", "mean_squared_error",
+         "mean_absolute_error", "r_squared", "pearson")
+SHORT = {"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact",
+         "bits_per_character": "bits/char", "nats_per_token": "nats", "perplexity": "ppl",
+         "unknown_share": "unknown",
+         "span_f1": "F1", "span_precision": "precision", "span_recall": "recall",
+         "token_accuracy": "tokens", "unseen_accuracy": "unseen",
+         "expected_calibration_error": "ece", "mean_squared_error": "mse",
+         "mean_absolute_error": "mae", "r_squared": "R²"}
+
+SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte and for its end; ppl "
+           "and nats count it as one token.")
+
+
+def rows(facts):
+    """{variant: {column: value}}: baselines, the model and its files, all on the test part."""
+    exports = facts["exports"]
+    table = {name: short(measures) for name, measures in facts["baselines"].items()}
+    table[facts["model"]] = short(facts["test"])
+    files = {"SavedModel": exports["saved_model"],
+             **{f"TFLite {variant}": entry for variant, entry in exports["tflite"].items()}}
+    for name, entry in files.items():
+        if "test" in entry:
+            table[name] = {**short(entry["test"]), "kB": entry["bytes"] // 1000,
+                           "ms": entry["milliseconds"], "p95": entry.get("milliseconds_p95")}
+    return table
+
+
+def short(measures):
+    """The measures a table has room for, by their short names."""
+    return {SHORT.get(name, name): measures[name] for name in SHOWN if name in measures}
+
+
+def line(measures):
+    """The same in one line.
+
+    >>> line({"accuracy": 0.75, "log_loss": 0.5})
+    'accuracy 0.7500  log_loss 0.5000'
+    """
+    return "  ".join(f"{name} {number(value)}" for name, value in short(measures).items())
+
+
+def show(facts):
+    """Print the table of a run's metrics.json."""
+    table = rows(facts)
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    print(f"\n{facts['corpus']}, test part; {facts['parameters']:,} parameters of "
+          f"{facts['weights']:,} weights, {facts['train']['epochs']} epochs in "
+          f"{facts['train']['seconds']:.0f} s, {facts['train']['tokens_per_second']:,.0f} tokens/s\n")
+    print(f"{'':26}" + "".join(f"{column:>10}" for column in columns))
+    for name, row in table.items():
+        print(f"{name:26}" + "".join(f"{number(row.get(column)):>10}" for column in columns))
+    for note in notes(facts):
+        print(f"\n{note}")
+    if "written" in facts:
+        print(f"\n{written(facts['written'])}")
+    for variant, entry in facts["exports"]["tflite"].items():
+        if "file" not in entry:
+            print(f"TFLite {variant} was not written: {entry.get('refused') or entry['error']}")
+
+
+def notes(facts):
+    """What must be known of the table's numbers: sentences.
+
+    >>> static = {"length": 9, "longer": 2, "not_measured": ["log_loss"]}
+    >>> print(*notes({"exports": {"tflite": {"static": static}}}))
+    TFLite static reads 9 tokens of a text, 2 texts of the test part are longer; not measured: log_loss.
+    """
+    found = [SPELLED] * bool(facts.get("test", {}).get("unknown_share"))
+    for variant, entry in facts["exports"]["tflite"].items():
+        if "longer" in entry:
+            left_out = "; not measured: " * bool(entry["not_measured"]) + ", ".join(entry["not_measured"])
+            found.append(f"TFLite {variant} reads {entry['length']:,} tokens of a text, "
+                         f"{entry['longer']:,} texts of the test part are longer{left_out}.")
+    return found
+
+
+def written(check):
+    """What `tasks.generation.label_check` found, in a sentence.
+
+    >>> written({"written": 9, "new": 0.8, "distinct": 1, "as_labelled": 0.75, "real_as_labelled": 0.9})
+    '9 texts written for each label: 80 % are new; 75 % are classified as their label, of real texts 90 %'
+    """
+    percent = {name: f"{100 * value:.0f} %" for name, value in check.items()}
+    return (f"{check['written']:,} texts written for each label: {percent['new']} are new; "
+            f"{percent['as_labelled']} are classified as their label, of real texts "
+            f"{percent['real_as_labelled']}")
+
+
+def number(value):
+    """A number in at most eight characters; nothing for None.
+
+    >>> number(0.77), number(1234), number(None)
+    ('0.7700', '1,234', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def answer(row):
+    """One line for one text's answer: the label and how sure the model is, or the value.
+
+    >>> answer({"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}})
+    'good          90 %'
+    >>> answer({"values": {"value": 2.5}})
+    '2.500'
+    """
+    if "values" in row:
+        return "  ".join(f"{value:.3f}" for value in row["values"].values())
+    label, p = row["label"], row["probabilities"]
+    # A name may hold the sign that joins several.
+    chosen = [label] if label in p else [name for name in p if p[name] > 0.5]
+    sure = [f"{p[name]:.0%}".replace("%", " %") for name in chosen]
+    return f"{label or '(none)':12}  {', '.join(sure)}"
+
+
+def marked(row, text):
+    """A text with its spans in brackets; without spans, every token with its tag.
+
+    >>> row = {"tokens": ["in", "Łódź", "?"], "tags": ["O", "S-place", "O"], "start": [0, 3, 10],
+    ...        "end": [2, 10, 11], "spans": [{"type": "place", "start": 3, "end": 10}]}
+    >>> marked(row, "in Łódź?")
+    'in [Łódź place]?'
+    >>> row["tags"] = ["ADP", "PROPN", "PUNCT"]
+    >>> marked({**row, "spans": None}, "in Łódź?")
+    'in/ADP Łódź/PROPN ?/PUNCT'
+    """
+    if row.get("spans") is None:
+        return " ".join(f"{token}/{tag}" for token, tag in zip(row["tokens"], row["tags"]))
+    encoded, parts, at = text.encode("utf-8", "surrogateescape"), [], 0
+    for span in row["spans"]:
+        start, end = span["start"], span["end"]
+        parts += [encoded[at:start], b"[", encoded[start:end], f" {span['type']}".rstrip().encode(), b"]"]
+        at = end
+    return b"".join([*parts, encoded[at:]]).decode("utf-8", "replace")

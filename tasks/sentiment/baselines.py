@@ -1,0 +1,39 @@
+"""What a recurrent model has to beat: NLTK's naive Bayes, and guesses that read nothing.
+
+Each learns from examples and answers for texts as a model would: with probabilities [N, C] in the
+order of `labels`, or with predictions [N] for regression.
+"""
+
+import collections
+
+import numpy as np
+
+from tasks.naive_bayes import naive_bayes
+
+
+def naive_bayes_multi_label(train, texts, labels):
+    """One naive Bayes a label: does it apply or not? The label of each example is a tuple."""
+    columns = [naive_bayes([(text, label in given) for text, given in train], texts, [True])
+               for label in labels]
+    return np.hstack(columns)
+
+
+def majority(train, texts, labels):
+    """The labels' frequencies in training, whatever the text; its first choice is the majority.
+
+    >>> majority([("x", "a"), ("y", "a"), ("z", "b"), ("w", "a")], ["?"], ["a", "b"]).tolist()
+    [[0.75, 0.25]]
+    """
+    count = collections.Counter(label for _, given in train
+                                for label in (given if isinstance(given, tuple) else (given,)))
+    frequencies = np.array([count[label] for label in labels]) / len(train)
+    return np.tile(frequencies, (len(texts), 1))
+
+
+def mean(train, texts):
+    """The mean target of the training part, whatever the text.
+
+    >>> mean([("x", 1.0), ("y", 4.0)], ["?"]).tolist()
+    [2.5]
+    """
+    return np.full(len(texts), np.mean([target for _, target in train]))

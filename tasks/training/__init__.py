@@ -1,0 +1,1 @@
+"""How a network is trained: loop, optimizer, batches, the run directory."""

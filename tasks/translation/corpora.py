@@ -1,0 +1,189 @@
+"""Corpora for translation: NLTK's, the built-in sample, and your own tables and aligned files."""
+
+import collections
+import dataclasses
+import functools
+import unicodedata
+
+from tasks.reading import nltk, tables
+from tasks.reading.corpus import OWN_TERMS, automatic, called, unknown
+from tasks.reading.splits import PARTS, Pair, check_parts, fingerprint, normalised, overlap, split
+from tasks.translation import parallel_files, sample as translation_sample
+from tasks.translation.parallel_files import UNKNOWN
+
+NAMES = ("auto", "sample", *nltk.ALIGNED)
+STANDARD = "comtrans"
+Keyed = collections.namedtuple("Keyed", "text pair")
+
+
+@dataclasses.dataclass
+class ParallelCorpus:
+    """Three lists of pairs. Languages are codes such as "de", or "und" where nobody said."""
+    name: str
+    source_language: str
+    target_language: str
+    train: list
+    validation: list
+    test: list
+    terms: str                        # where from, and under which terms
+    warnings: list = dataclasses.field(default_factory=list)
+
+    @property
+    def fingerprint(self):
+        """A hash of every sentence, its translation and its part."""
+        return fingerprint(vars(self))
+
+
+def load(name="auto", seed=0, source_language=None, target_language=None, reverse=False,
+         source_column=None, target_column=None):
+    """Loads a corpus by name, or files by path.
+
+    Args:    name             a name in `NAMES`; a TSV or CSV file; two aligned files with a comma
+                              between, as train.de,train.en; or a folder with train, validation
+                              (valid, val, dev) and test of one of those; each may be gzipped
+             seed             of the built-in sample's grammar; splits never depend on it
+             source_language, target_language   codes: they choose among the sides that are known
+                              by their endings, headers or characters, and name the others
+             reverse          the second side is the source, unless the languages say otherwise
+             source_column, target_column   of a table: a name in its header, or a number from 1
+    Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
+    """
+    name = str(name)
+    languages = source_language, target_language
+    if source_language and source_language == target_language:
+        raise ValueError(f"expected two languages, received {source_language} twice; correct "
+                         "source_language or target_language")
+    if name in NAMES:
+        if source_column is not None or target_column is not None:
+            raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
+                             f"corpus '{name}'; leave them out")
+        named = functools.partial(_named, seed=seed, languages=languages, reverse=reverse)
+        return automatic(named, STANDARD) if name == "auto" else named(name)
+    if not parallel_files.exists(name):
+        raise _nothing(name)
+    texts = parallel_files.read(name, languages, (source_column, target_column))
+    return _assemble(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS)
+
+
+def references(pairs):
+    """{source: its translations}, each once, in the order of the corpus: what a test is scored against.
+
+    >>> references([Pair("嗨", "Hi."), Pair("好", "Good."), Pair("嗨", "Hello."), Pair("嗨", "Hi.")])
+    {'嗨': ['Hi.', 'Hello.'], '好': ['Good.']}
+    """
+    found = collections.defaultdict(dict)
+    for source, target in pairs:
+        found[source][target] = None
+    return {source: list(targets) for source, targets in found.items()}
+
+
+def _nothing(name):
+    missing = [path for path in parallel_files.paths(name) if not path.exists()]
+    if "," in name:
+        return FileNotFoundError(f"expected two aligned files, found nothing at {missing[0]}; check the "
+                                 "path")
+    return unknown(name, NAMES, "a table or two aligned files", tables.DELIMITERS)
+
+
+def _named(name, seed, languages, reverse):
+    if name == "sample":
+        parts = {part: [Pair(*row) for row in rows]
+                 for part, rows in translation_sample.generate(seed).items()}
+        texts = parallel_files.Texts(("zh", "en"), parts, [])
+        return _assemble(name, texts, languages, reverse, translation_sample.TERMS)
+    sides = _completed(languages)
+    pairs, warnings = parallel_files.whole(name, list(enumerate(
+        nltk.read_aligned(name, *sides), 1)))
+    texts = parallel_files.Texts(sides, {"train": pairs}, warnings)
+    return _assemble(name, texts, (None, None), reverse, nltk.ALIGNED[name])
+
+
+def _completed(languages):
+    """Both languages of NLTK's corpus, from German into English unless it is said otherwise."""
+    source, target = languages
+    return source or ("de" if target != "de" else "en"), target or ("en" if source != "en" else "de")
+
+
+def _assemble(name, texts, languages, reverse, terms):
+    """Turns the sides as asked, splits what has no official split, and looks at it."""
+    sides = _detected(texts)
+    sides, turned = _oriented(name, sides, languages, reverse)
+    parts = {part: [Pair(*pair[::-1]) for pair in pairs] if turned else pairs
+             for part, pairs in texts.parts.items()}
+    parts = divided(name, parts)
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs")
+    return ParallelCorpus(name, *sides, **{part: parts[part] for part in PARTS}, terms=terms,
+                          warnings=texts.warnings + overlap(parts))
+
+
+# ------------------------------------------------------------------------------------------ languages
+
+def _detected(texts):
+    """The languages, where nobody said them by the characters they are written in."""
+    sample = [pair for pairs in texts.parts.values() for pair in pairs[:1000]]
+    return tuple(said if said != UNKNOWN else written_in("".join(side))
+                 for said, side in zip(texts.languages, zip(*sample)))
+
+
+def written_in(text):
+    """"zh" or "ja" for what is mostly written in their characters, else "und".
+
+    >>> written_in("我爱中国。"), written_in("私は本を読む。"), written_in("I love 中国.")
+    ('zh', 'ja', 'und')
+    """
+    scripts = collections.Counter(unicodedata.name(letter, "").split(" ")[0]
+                                  for letter in text if letter.isalpha())
+    kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
+    if 2 * (scripts["CJK"] + kana) <= scripts.total():
+        return UNKNOWN
+    return "ja" if 10 * kana > scripts["CJK"] else "zh"
+
+
+def _oriented(name, sides, wanted, reverse):
+    """The languages of source and target, and whether the sides change places.
+
+    >>> _oriented("a", ("und", "zh"), ("zh", "en"), False)
+    (('zh', 'en'), True)
+    """
+    for turned in (reverse, not reverse):
+        found = sides[::-1] if turned else sides
+        if all(asked in (None, side) or side == UNKNOWN and asked not in found
+               for asked, side in zip(wanted, found)):
+            return tuple(asked or side for asked, side in zip(wanted, found)), turned
+    raise ValueError(f"corpus '{name}': expected the languages {' and '.join(sides)}, received "
+                     f"{' and '.join(filter(None, wanted))}; correct source_language and target_language")
+
+
+# -------------------------------------------------------------------------------------------- parts
+
+def divided(name, parts):
+    """Completes {part: pairs}: 80 % train, 10 % validation, 10 % test, no sentence in two of them.
+
+    Pairs that share a sentence, on either side, go together, and so do those that share one with them:
+    which part they go to is a hash of the sentence that is first in the alphabet. It depends neither on
+    the direction nor on the order of the pairs.
+    """
+    keys = iter(_groups(parts["train"]))
+    keyed = {part: [Keyed(next(keys) if part == "train" else pair.text, pair) for pair in pairs]
+             for part, pairs in parts.items()}
+    result = split(name, keyed, None, set(), stratify=False)
+    return {part: [pair for _, pair in result[part]] for part in PARTS}
+
+
+def _groups(pairs):
+    """For every pair the first sentence of its group: those that shared sentences hold together.
+
+    >>> _groups([Pair("b", "c"), Pair("x", "y"), Pair("d", "c"), Pair("D", "a")])
+    ['a', 'x', 'a', 'a']
+    """
+    leader = {}
+
+    def find(text):
+        while leader.setdefault(text, text) != text:
+            leader[text] = text = leader[leader[text]]
+        return text
+
+    for pair in pairs:
+        first, second = sorted(find(normalised(text)) for text in pair)
+        leader[second] = first
+    return [find(normalised(pair.source)) for pair in pairs]

@@ -1,0 +1,245 @@
+"""Translation (N→M): data → model → train → evaluate → export.
+
+    python -m tasks.translation                                    train on the standard corpus
+    python -m tasks.translation --predict "Ich habe keine Zeit."   ask the exported model
+    python -m tasks.translation --corpus=train.de,train.en         your own aligned files, or a table
+
+After every epoch the validation part is translated greedily; the test part is translated by beam search.
+"""
+
+import pathlib
+
+import numpy as np
+from absl import flags
+
+from export import saved_model
+from tasks import cli
+from tasks.reading.splits import PARTS
+from tasks.recipes import TRANSLATION, recipe
+from tasks.task import Task
+from tasks.training.batches import Batches, bucketed
+from tasks.training.run_directory import Run
+from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
+from tasks.translation.dataset import Answers, Translations
+from zoo.layers.attention_decoder import FEEDS
+from zoo.layers.context import FORMS
+from zoo.layers.decoder import USES
+from zoo.models.configurations import TRANSLATORS, configuration
+from zoo.models.head import in_slices
+from zoo.models.translator import ALPHA, ATTENTIONS, WIDTH, TextTranslator, Translator
+from zoo.text.subwords import Subwords
+from zoo.text.text_pair import TextPair
+
+FLAGS = flags.FLAGS
+OVERRIDES = (*cli.NETWORK, "bidirectional", "attention", "feeds", "coverage", "context", "vector",
+             "residual", "tied", "layer_dropout", "recurrent_dropout", "weight_drop", "label_smoothing",
+             "sampling")
+BASELINES = {"source as it is": translation_baselines.copied,
+             "word for word (IBM 1)": translation_baselines.word_for_word}
+UNSPACED = ("zh", "cmn", "zho", "ja", "jpn")    # languages written without spaces
+DRAWN = 4                                       # test sentences whose attention is drawn
+LONGEST = 50                                    # a translation has at most so many symbols for one
+
+
+class Translation(Task):
+    """What translation has of its own."""
+
+    name = "translation"
+    corpus_flags = ("source_language", "target_language", "reverse", "source_column", "target_column")
+    unit = "pairs"
+    kind, example = "A recurrent translator", "我爱中国"
+
+    def define_flags(self):
+        """Called by the program alone: whoever imports this module may have flags of the same names."""
+        cli.define_task_flags(self.name, TRANSLATORS)
+        flags.adopt_module_key_flags(cli)
+        self.define_corpus_flags()
+        self.define_network_flags()
+        flags.DEFINE_integer("max_length", 100, "Pairs with more tokens on a side are not trained on.", 2)
+        flags.DEFINE_integer("width", WIDTH, "Hypotheses of the beam search, for --predict and the test "
+                             "part.", 1)
+        flags.DEFINE_float("alpha", ALPHA, "The beam search's preference for long translations.", 0)
+        flags.DEFINE_integer("n_best", 1, "Translations that --predict prints.", 1)
+        flags.DEFINE_string("picture", None, "File that --predict of one text draws into, as SVG: where "
+                            "attention looked.")
+
+    @staticmethod
+    def define_corpus_flags():
+        flags.DEFINE_string("source_language", None, "A code such as de.")
+        flags.DEFINE_string("target_language", None, "A code such as en.")
+        flags.DEFINE_bool("reverse", False, "Translate from the second side into the first.")
+        flags.DEFINE_string("source_column", None, "Name or number of the source's column in a table.")
+        flags.DEFINE_string("target_column", None, "Name or number of the target's column in a table.")
+        levels = list(Subwords.tokenizers)
+        flags.DEFINE_enum("source_level", None, levels, "What a symbol of the source is: by default a "
+                          "character of Chinese and Japanese, else a word piece.")
+        flags.DEFINE_enum("target_level", None, levels, "What a symbol of the target is: by default as "
+                          "for the source.")
+        flags.DEFINE_integer("vocabulary_size", None, "Largest vocabulary, of either side.", 6)
+        flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)
+
+    @staticmethod
+    def define_network_flags():
+        flags.DEFINE_bool("bidirectional", None, "Read the source both ways.")
+        flags.DEFINE_enum("attention", None, ATTENTIONS, "How attention scores a position of the source.")
+        flags.DEFINE_enum("feeds", None, FEEDS, "What attention gives back to the states.")
+        flags.DEFINE_bool("coverage", None, "Attention sees where it looked before.")
+        flags.DEFINE_enum("context", None, FORMS, "The vector that the encoder hands on.")
+        flags.DEFINE_enum("vector", None, USES, "Where the context enters, without attention.")
+        flags.DEFINE_bool("residual", None, "Add a layer's input to its output.")
+        flags.DEFINE_bool("tied", None, "One matrix reads and predicts what is written.")
+        flags.DEFINE_float("layer_dropout", None, "Rate between layers, and before attention.")
+        flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
+        flags.DEFINE_float("weight_drop", None, "Share of the recurrent weights that are dropped.")
+        flags.DEFINE_float("label_smoothing", None, "Share of a target that is spread over all words.")
+        flags.DEFINE_float("sampling", None, "Scheduled sampling: share of the words read in training "
+                           "that are the network's own.")
+        cli.rates("layer_dropout", "recurrent_dropout", "weight_drop", "label_smoothing", "sampling")
+
+    def load_corpus(self):
+        """The corpus of the flags; says what it is and what was odd about it."""
+        corpus = corpora.load(
+            FLAGS.corpus, 0, FLAGS.source_language, FLAGS.target_language, FLAGS.reverse,
+            *(int(column) if column and column.isdecimal() else column
+              for column in (FLAGS.source_column, FLAGS.target_column)))
+        self.language = corpus.target_language
+        return cli.introduced(corpus, self.unit)
+
+    def recipe(self, corpus):
+        return recipe(TRANSLATION, corpus.name, "default")
+
+    def untrained(self, corpus):
+        """A head whose vocabularies are learnt and whose network is new."""
+        text = TextPair(*(
+            Subwords.learn([pair[side] for pair in corpus.train], level or by_language(language),
+                           FLAGS.vocabulary_size, FLAGS.min_count)
+            for side, (level, language) in enumerate((
+                (FLAGS.source_level, corpus.source_language),
+                (FLAGS.target_level, corpus.target_language)))))
+        options = configuration(TRANSLATORS, FLAGS.model, cli.chosen(OVERRIDES))
+        network = Translator(len(text.source), len(text.target), **options)
+        return TextTranslator(network, text, longest(text, corpus.train))
+
+    def data(self, head, examples):
+        return Translations(head, examples, self.language, FLAGS.width, FLAGS.alpha)
+
+    def parts(self, head, corpus, names=PARTS):
+        """Validation is translated greedily: there is a translation of every epoch, and of every file."""
+        data = super().parts(head, corpus, names)
+        if "validation" in data:
+            data["validation"].width = 1
+        return data
+
+    def batches(self, head, training):
+        """Pairs of which both sides are of similar length."""
+        pairs = training.pairs
+        kept, key = pairs.no_longer_than(FLAGS.max_length), pairs.key()
+        if len(kept) < len(key):
+            print(f"note: {len(key) - len(kept):,} pairs have more than {FLAGS.max_length} tokens on a "
+                  "side and are not trained on (--max_length)")
+
+        def batches(epoch):
+            groups = bucketed(key[kept], FLAGS.batch_size, FLAGS.seed, epoch)
+            return Batches([kept[group] for group in groups], pairs.batch)
+        return batches
+
+    def loss(self, head):
+        """−log p, summed over the tokens of a batch; the step divides it by their number."""
+        return head.network.loss_of
+
+    def baselines(self, corpus, test, head):
+        return {name: Answers(baseline(corpus.train, test.texts)) for name, baseline in BASELINES.items()}
+
+    def facts(self, head, corpus):
+        references = list(corpora.references(corpus.test).values())
+        return {"languages": [corpus.source_language, corpus.target_language],
+                "beam": {"width": FLAGS.width, "alpha": FLAGS.alpha},
+                "metrics": metrics.signatures(references, corpus.target_language)}
+
+    def curves(self, row):
+        return {name: value for name, value in row.items() if name not in ("perplexity", "exact_match")}
+
+    def draw(self, folder, head, targets, answers):
+        """Where attention looked for the first test sentences."""
+        texts = [text for text in targets if text.strip()][:DRAWN]
+        if head.network.attends and texts:
+            found = head.n_best(texts, FLAGS.width, FLAGS.alpha, n_best=1)
+            for n in range(len(texts)):
+                pictured({name: np.asarray(found[name])[n] for name in found},
+                         folder / f"attention_{n + 1}.svg")
+
+    def described(self, corpus):
+        return f"{corpus.source_language} → {corpus.target_language}"
+
+    def limits(self):
+        return ["Translates sentence by sentence: what the one before said is not known.",
+                "It may leave out or make up parts of a sentence, the more so the longer it is."]
+
+    def show_answers(self, head, corpus, count=4):
+        print()
+        asked = list(corpora.references(corpus.test).items())[:count]
+        for (text, truth), row in zip(asked, head.predict([text for text, _ in asked])):
+            print(f"  {cli.shown(text)}\n    {self.line(row, text)}   (truth: {truth[0]})")
+
+    def line(self, row, text):
+        return row["translation"]
+
+    def answer(self):
+        """Translate texts by the last export, without building the model; with --picture draw where
+        attention looked."""
+        run = Run.trained(FLAGS.output_dir, self.name)
+        if FLAGS.n_best > FLAGS.width:
+            raise ValueError(f"n_best: expected at most the width of the beam, {FLAGS.width}, received "
+                             f"{FLAGS.n_best}; raise --width")
+        n_best = saved_model.load(run.folder / "saved_model")["n_best"]
+        texts = cli.questions(FLAGS.predict)
+        beam = {"width": np.int32(FLAGS.width), "alpha": np.float32(FLAGS.alpha)}
+        rows = in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
+        for row in rows:
+            print(*printed(row, FLAGS.n_best), sep="\n")
+        if FLAGS.picture and not (len(rows) == 1 and pictured(rows[0], pathlib.Path(FLAGS.picture))):
+            raise ValueError("picture: expected one text, with words, and a translator with attention; "
+                             "leave --picture out")
+
+
+def by_language(language):
+    """What a symbol is where nobody said: a character, or a word piece."""
+    return "character" if language.lower().replace("_", "-").partition("-")[0] in UNSPACED else "subword"
+
+
+def longest(text, pairs):
+    """How many symbols of the target there are for one of the source at the most, at least 2."""
+    sides = [side([pair[n] for pair in pairs]).row_lengths().numpy()
+             for n, side in enumerate((text.source, text.target))]
+    return int(min(LONGEST, max(2, np.ceil(np.max(sides[1] / np.maximum(sides[0], 4))))))
+
+
+def printed(row, count):
+    """The best translations of a row of `n_best`; several with their scores.
+
+    >>> row = {"translations": [b"Yes.", b"Sure."], "scores": [-0.5, -0.75]}
+    >>> printed(row, 1), printed(row, 2)
+    (['Yes.'], ['-0.500  Yes.', '-0.750  Sure.'])
+    """
+    texts = [text.decode("utf-8", "replace") for text in row["translations"][:count]]
+    return texts if count == 1 else [f"{score:.3f}  {text}" for score, text in zip(row["scores"], texts)]
+
+
+def pictured(row, path):
+    """Draw where attention looked for the best translation of a row; whether there is such a picture."""
+    if "alignments" not in row:
+        return False
+    source, target = ([token.decode("utf-8", "replace") for token in tokens if token]
+                      for tokens in (row["source_tokens"], row["tokens"][0]))
+    if not (source and target):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    alignment.draw(source, target, row["alignments"][0][:len(target), :len(source)], path)
+    return True
+
+
+TASK = Translation()
+
+if __name__ == "__main__":
+    TASK.define_flags()
+    cli.main(TASK.main)

@@ -1,0 +1,318 @@
+"""The module that answers texts on a device reads them exactly as the graph does."""
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from export import fixed_shapes, run, tflite
+from heads import classifier, generator, tagger, translator
+from zoo.models import language_model, translator as text_translator
+from zoo.text.subwords import GENERATED, Subwords
+from zoo.text.token_features import SHAPES, Tokens
+from zoo.text.tokenizer import IDEOGRAPHS, Text
+
+COUNT = int(os.environ.get("ZOO_FUZZ", 1500))
+WORDS = ["good", "Film", "don't", "it’s", "naïve", "3.14", "1,000,000", "2nd", "IBM", "ΣΊΣΥΦΟΣ",
+         "İstanbul", "很好", "コーヒー", "ﾊﾟ", "👍🏽", "👩‍👩‍👧", "🏴\U000e0067\U000e007f", "🇩🇪🇫", "❤️", "❤\u200d🇩🇪",
+         "नमस्ते", "۱۲۳", "...", "a.b", "x_y", "rock’n’roll", "می\u200cخواهم", "##ing", "Ⅷ", "½", "〇",
+         "々", "ⱟⰯ", "\ufeff", "\u200b", "\x1f", "[UNK]"]
+BYTES = b"\0\n A\xc3\xa9\xe0\x80\xed\xa0\xf0\x9f\xff."
+ASSIGNED = [chr(c) for c in range(0x110000)
+            if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co") and not 0xE000 <= c < 0xF900]
+
+
+def strings(count, seed=0):
+    """Texts of all kinds: words, any characters, broken UTF-8."""
+    draw = random.Random(seed)
+
+    def broken():
+        return bytes(draw.choices(BYTES, k=draw.randrange(1, 9)))
+    kinds = [lambda: draw.choice(WORDS).encode(), lambda: draw.choice(ASSIGNED).encode(),
+             lambda: chr(draw.randrange(1, 0x250)).encode(), lambda: draw.choice(" \t\n'.,-‍:7").encode(),
+             broken]
+    return [b"".join(kind() for kind in draw.choices(kinds, [5, 4, 4, 6, n % 2], k=draw.randrange(14)))
+            for n in range(count)]
+
+
+def written(text, folder, **facts):
+    """The reader of what was exported with a text processing."""
+    text.save(folder)
+    (folder / "model.json").write_text(json.dumps(facts))
+    return run.Reader(folder)
+
+
+@pytest.mark.parametrize("tokenizer, lowercase, limit", [
+    ("word", True, None), ("word", False, 5), ("character", True, None), ("byte", False, 7),
+    ("subword", True, None)])
+def test_ids_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
+    texts = strings(COUNT)
+    known = strings(300, seed=1) + [word.encode() for word in WORDS] * 3
+    text = Text.learn(known, tokenizer, size=400, lowercase=lowercase, max_length=limit)
+    read = written(text, tmp_path)
+    wanted = text(texts).to_list()
+    different = [t for t, ids in zip(texts, wanted) if read.ids(t) != ids]
+    assert not different, (len(different), different[:3])
+    assert len({n for ids in wanted for n in ids}) > 50
+    assert read(b"")[0]["ids"].tolist() == [[0]]
+
+
+@pytest.mark.parametrize("tokenizer, lowercase, limit", [
+    ("subword", False, None), ("word", True, None), ("separated", False, 6), ("character", False, None)])
+def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, tokenizer, lowercase, limit):
+    texts = strings(COUNT, seed=3) + [b"\n\n a\n  b\x0b\x85c \n", "dont" * 40, "\u2028a \xa0b\x1cc"]
+    known = strings(300, seed=1) + [" ".join(WORDS).encode()] * 3
+    text = Subwords.learn(known, tokenizer, size=600, lowercase=lowercase, max_length=limit)
+    read = written(text, tmp_path)
+    wanted = text(texts).to_list()
+    different = [t for t, ids in zip(texts, wanted) if read.ids(run.encoded(t)) != ids]
+    assert not different, (len(different), different[:3])
+    assert len({n for ids in wanted for n in ids}) > 50
+    draw = np.random.default_rng(0)
+    ids = [[*row, *draw.integers(0, len(text), 3)] for row in wanted]
+    for inside in (False, True):
+        said = text.strings(tf.ragged.constant(ids, dtype=tf.int32), inside=inside).numpy()
+        assert [read.text(row, inside=inside) for row in ids] == [one.decode() for one in said]
+
+
+@pytest.mark.parametrize("tokenizer, lowercase, digits", [
+    ("word", True, True), ("space", False, True), ("character", True, False)])
+def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenizer, lowercase, digits):
+    texts = strings(COUNT // 2, seed=2) + [b"", b" ", b"a\xed\xa9\x9fb. \xed\xb2\x80 \xed\xa0"]
+    known = [*WORDS[:-1], "77", "a"]
+    text = Tokens.learn([known], tokenizer=tokenizer, lowercase=lowercase, digits=digits,
+                        max_characters=5)
+    read = written(text, tmp_path)
+    tokens, start, end = text.split(texts)
+    inputs = text(tokens)
+    for n, one in enumerate(texts):
+        found, places = read(one)
+        count = max(1, len(places))
+        width = found["characters"].shape[2]
+        assert [(a, b) for _, a, b in places] == \
+            [(a, b) for a, b in zip(start[n].numpy(), end[n].numpy()) if b], one
+        for name in ("ids", "shapes"):
+            assert found[name].tolist() == [inputs[name][n, :count].numpy().tolist()], (name, one)
+        assert found["characters"].tolist() == [inputs["characters"][n, :count, :width].numpy().tolist()]
+        assert not tf.reduce_any(inputs["characters"][n, :, width:] != 0)
+
+
+def test_every_character_is_of_the_graphs_kind():
+    """All of Unicode that this Python knows, against RE2."""
+    characters = tf.constant([c.encode() for c in ASSIGNED])
+    letter = rf"[^\P{{L}}{IDEOGRAPHS}]|[^\P{{N}}\p{{Han}}\p{{Nd}}]"
+    for kinds, pattern in (("a", letter), ("m", r"\p{M}"), ("d", r"\p{Nd}"),
+                           (" ", r"[\s\p{Z}\p{Cc}\x{200B}\x{FEFF}]"), ("srt", r"\p{S}")):
+        match = tf.strings.regex_full_match(characters, pattern).numpy()
+        wrong = [c for c, yes in zip(ASSIGNED, match) if yes != (run.kind(c) in kinds)]
+        assert not wrong, (kinds, [hex(ord(c)) for c in wrong])
+
+
+def test_every_character_has_the_graphs_lower_case():
+    lower = tf.strings.lower(tf.constant([c.encode() for c in ASSIGNED[1:]]), encoding="utf-8").numpy()
+    wrong = [c for c, small in zip(ASSIGNED[1:], lower) if run.lower(c) != small.decode()]
+    assert not wrong, [hex(ord(c)) for c in wrong]
+
+
+def test_every_character_has_the_graphs_shape():
+    characters = tf.constant([c.encode() for c in ASSIGNED])
+    matches = [tf.strings.regex_full_match(characters, shape).numpy() for shape in SHAPES]
+    first = np.where(np.any(matches, 0), np.argmax(matches, 0) + 1, 7)
+    wrong = [c for c, n in zip(ASSIGNED, first) if run.shape(c) != n]
+    assert not wrong, [hex(ord(c)) for c in wrong]
+
+
+def test_incomplete_files_are_one_clear_line(tmp_path):
+    text = Text.learn(["a good film"])
+    with pytest.raises(FileNotFoundError, match="expected .*text.json, received no such file: copy it"):
+        run.Reader(tmp_path)
+    written(text, tmp_path)
+    lines = (tmp_path / "vocabulary.txt").read_text().splitlines(True)
+    (tmp_path / "vocabulary.txt").write_text("".join(lines[:-1]))
+    with pytest.raises(ValueError, match=r"expected \[5\] lines .* received \[4\]"):
+        run.Reader(tmp_path)
+
+
+def test_arrays_fit_what_a_file_fixes():
+    ids = np.arange(1, 6, dtype=np.int32).reshape(1, 5)
+    assert run.fitted(ids, [-1, -1]).tolist() == ids.tolist()
+    assert run.fitted(ids, [1, 3]).tolist() == [[1, 2, 3]]
+    assert run.fitted(ids, [1, 7]).tolist() == [[1, 2, 3, 4, 5, 0, 0]]
+
+
+def on_device(head, folder, name="float32", changed=lambda signatures: signatures):
+    """The head's TFLite file with all that was exported beside it, and a copy of the module."""
+    folder.mkdir()
+    tflite._save(head, folder / "model", changed)
+    (folder / f"{name}.tflite").write_bytes(tflite._flatbuffer(folder / "model", "float32"))
+    shutil.rmtree(folder / "model")
+    for file, text in head.assets().items():
+        (folder / file).write_text(text, encoding="utf-8")
+    shutil.copy(run.__file__, folder / "copied.py")
+    return folder / f"{name}.tflite"
+
+
+# Without the project, TensorFlow and Keras: whoever imports them fails.
+ALONE = """
+import runpy, sys
+sys.modules.update(dict.fromkeys(["tensorflow", "keras", "zoo", "export", "tasks"]))
+sys.argv = ["copied.py", *sys.argv[1:]]
+runpy.run_path("copied.py", run_name="__main__")
+"""
+
+
+def alone(folder, *arguments):
+    return subprocess.run([sys.executable, "-c", ALONE, *arguments], cwd=folder, capture_output=True)
+
+
+def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path):
+    head = classifier("gru", "mean+max")
+    texts = ["a good film, not bad", "", "BAD", b"\xff film".decode("utf-8", "surrogateescape")]
+    path = on_device(head, tmp_path / "device")
+    ran = alone(path.parent, path.name, *texts)
+    assert ran.returncode == 0, ran.stderr.decode()[-500:]
+    for line, wanted in zip(ran.stdout.splitlines(), head.predict(texts), strict=True):
+        answer = json.loads(line)
+        assert answer["label"] == wanted["label"]
+        assert answer["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
+
+
+def test_tags_equal_the_heads(tmp_path):
+    head, texts = tagger("bilstm_char_crf"), ["A good film, not bad!", "", "好 Bad film"]
+    model = run.Model(on_device(head, tmp_path / "device"))
+    for text, wanted in zip(texts, head.predict(texts)):
+        answer = model(text)
+        for name, key in (("token", "tokens"), ("tag", "tags"), ("start", "start"), ("end", "end")):
+            assert [one[name] for one in answer] == wanted[key]
+        assert [one["probability"] for one in answer] == pytest.approx(wanted["probability"], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def writing(tmp_path_factory):
+    head = generator()
+    return head, run.load(on_device(head, tmp_path_factory.mktemp("writing") / "device"))
+
+
+def continued(head, text, length, seed=0, label=None, **settings):
+    """What the head writes by the numbers that the module draws."""
+    uniform = np.random.default_rng(seed).random((1, length), np.float32)
+    label = None if label is None else tf.constant([label])
+    settings = {**language_model.SETTINGS, **settings}
+    return head.go_on(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
+
+
+@pytest.mark.parametrize("text", ["sing o muse\nthe", "", "\n", "我 x?"])
+@pytest.mark.parametrize("settings", [
+    {}, {"temperature": 0.0}, {"temperature": 1.3, "top_k": 5, "repetition_penalty": 1.5},
+    {"typical": 0.6, "seed": 7}, {"top_p": 0.5}])
+def test_a_text_goes_on_as_the_heads(writing, text, settings):
+    head, model = writing
+    assert model(text, length=30, **settings) == {"text": continued(head, text, 30, **settings)}
+
+
+def test_words_go_on_inside_their_line(tmp_path):
+    head = generator(tokenizer="word")
+    model = run.load(on_device(head, tmp_path / "device"))
+    assert model("sing o")["text"] == continued(head, "sing o", language_model.LENGTH)
+    assert model("sing o")["text"].startswith(" ")
+
+
+def test_texts_follow_from_labels_as_the_heads(tmp_path):
+    head = generator(["ode", "epic"], vector="every")
+    model = run.load(on_device(head, tmp_path / "device"))
+    for label in head.labels:
+        assert model(label)["text"] == continued(head, "", language_model.LENGTH, label=label)
+    assert model("ode") != model("epic")
+    with pytest.raises(ValueError, match="expected a label among ode, epic, received 'odd'"):
+        model("odd")
+
+
+def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path):
+    head, model = writing
+    tflite._save(head, tmp_path / "model", lambda free: fixed_shapes.fixed(free, 7))
+    path = model.path.with_name("static.tflite")
+    path.write_bytes(tflite._flatbuffer(tmp_path / "model", tflite.STATIC))
+    for text in ("", "o", "the wra", "the wrat", "sing o muse\nthe wrath of o"):
+        assert run.load(path)(text, length=5) == model(text, length=5)
+    assert run.load(path)("o", length=20) == model("o", length=7)
+
+
+@pytest.mark.parametrize("options", [{}, {"attention": "none"}])
+def test_translations_equal_the_heads_unknown_words_too(tmp_path, options):
+    head = translator(**options)
+    if head.network.attends:  # so that unknown words are said
+        bias = np.zeros(len(head.text.target), np.float32)
+        bias[GENERATED.index("[UNK]")] = 9.0
+        head.network.softmax.bias.assign(bias)
+    answer = tf.function(lambda text, width, alpha: head.n_best(text, width, alpha), input_signature=[
+        tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int32), tf.TensorSpec([])])
+    model = run.load(on_device(head, tmp_path / "device", changed=lambda all: {"beam": all["beam"]}))
+    for text in ["我爱中国", "", "茶好 猫", "猫狗他不爱茶"]:
+        for settings in ({}, {"width": 1, "alpha": 0.0}):
+            found = model(text, **settings)
+            wanted = answer([text], *{**text_translator.DEFAULTS, **settings}.values())
+            assert found["translation"] == wanted["translations"][0, 0].numpy().decode()
+            assert found["score"] == pytest.approx(float(wanted["scores"][0, 0]), abs=1e-4)
+    if head.network.attends:
+        assert "猫" in model("猫")["translation"]
+
+
+def test_settings_are_the_heads_where_nobody_says_others():
+    options = dict(run.Generator.options)
+    assert options.pop("seed") == 0 and options.pop("length") == language_model.LENGTH
+    assert options == language_model.SETTINGS and run.Translator.options == text_translator.DEFAULTS
+
+
+def test_a_copy_of_the_module_writes_by_its_options(writing):
+    head, model = writing
+    ran = alone(model.path.parent, model.path.name, "the ", "--length=9", "--temperature=0", "o")
+    assert ran.returncode == 0, ran.stderr.decode()[-500:]
+    assert [json.loads(line)["text"] for line in ran.stdout.splitlines()] == \
+        [continued(head, text, 9, temperature=0.0) for text in ("the ", "o")]
+
+
+@pytest.mark.parametrize("option, said", [
+    ("--lenght=9", b"expected options among length, seed, temperature"),
+    ("--length=many", b"--length: expected a number, received 'many'"),
+    ("--length=0", b"length: expected at least 1, received 0")])
+def test_bad_options_are_one_clear_line(writing, option, said):
+    folder, name = writing[1].path.parent, writing[1].path.name
+    ran = alone(folder, name, "the", option)
+    assert ran.returncode == 2 and said in ran.stderr, ran.stderr
+
+
+def test_a_file_without_the_signature_says_what_it_has(writing):
+    path = writing[1].path
+    with pytest.raises(ValueError, match="with the signature beam, .* generate_ids, ids, init, step"):
+        run.Model(path).ask("beam")
+
+
+@pytest.mark.parametrize("facts, answer, right", [
+    ({"labels": ["a", "b", "c"], "kind": "multi"}, {"probabilities": [.6, .4, .75]}, "a|c"),
+    ({"labels": ["a", "b"], "kind": "multi"}, {"probabilities": [.1, .4]}, ""),
+    ({"labels": ["a", "b"], "kind": "single"}, {"probabilities": [.25, .75]}, "b")])
+def test_labels_are_chosen_as_the_kind_says(facts, answer, right):
+    model = run.Model.__new__(run.Model)
+    model.facts = facts
+    assert model.readable({key: np.array(value) for key, value in answer.items()}, None)["label"] == right
+
+
+def test_numbers_stand_by_their_names_and_the_rest_as_it_is():
+    model = run.Model.__new__(run.Model)
+    model.facts = {"labels": ["stars"]}
+    assert model.readable({"values": np.array([2.5])}, None) == {"values": {"stars": 2.5}}
+    assert model.readable({"ids": np.array([4, 2])}, None) == {"ids": [4, 2]}
+
+
+@pytest.mark.parametrize("arguments, said", [
+    ([], b"expected a TFLite file and texts"), (["absent.tflite", "a"], b"received no such file")])
+def test_bad_arguments_are_one_clear_line(tmp_path, arguments, said):
+    shutil.copy(run.__file__, tmp_path / "copied.py")
+    ran = alone(tmp_path, *arguments)
+    assert ran.returncode == 2 and said in ran.stderr and ran.stderr.count(b"\n") == 1

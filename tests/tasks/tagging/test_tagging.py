@@ -1,0 +1,248 @@
+"""The task from the command line, on the built-in sample: one whole run, and what can go wrong."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+
+import zoo
+from conftest import flags_of
+from export import saved_model, tflite
+from tasks import cli
+from tasks.tagging import corpora
+from tasks.tagging.dataset import Sentences
+from tasks.tagging.task import TASK
+from tasks.training import loop
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SMALL = ("--units=16", "--embedding=16", "--character_units=10")
+
+
+def start(*arguments):
+    """The task in a child process, where no NLTK corpus can be had."""
+    environment = {**os.environ, "NLTK_DATA": "/nowhere", "COLUMNS": "80"}
+    return subprocess.Popen([sys.executable, "-m", "tasks.tagging", *map(str, arguments)], cwd=ROOT,
+                            env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def run(*arguments, stdin=None):
+    """(exit code, standard output, standard error) of the task."""
+    child = start(*arguments)
+    out, err = child.communicate(stdin, timeout=1800)
+    return child.returncode, out, err
+
+
+def here(*arguments):
+    """Run the task in this process. Raises SystemExit where the command would fail."""
+    with flags_of(TASK):
+        flags.FLAGS(["tagging", *map(str, arguments)])
+        cli.guarded(TASK.main)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a run that was killed while it trained and then went on, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "tagging"
+    arguments = "--corpus=sample", "--epochs=4", f"--output_dir={folder}"
+    child = start(*arguments)
+    while not (folder / "checkpoints/best.npz").exists():
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    code, out, err = run(*arguments)
+    assert code == 0 and err == "", err
+    return folder, out
+
+
+@pytest.fixture(scope="module")
+def metrics(finished):
+    return json.loads((finished[0] / "metrics.json").read_text())
+
+
+def test_a_run_leaves_everything_the_contract_names(finished, metrics):
+    for name in ("history.csv", "checkpoints/latest.npz", "model.keras", "MODEL_CARD.md",
+                 "plots/learning_curves.png", "plots/confusion_matrix.png", "saved_model/1",
+                 "tflite/model_float32.tflite", "tflite/vocabulary.txt", "tflite/alphabet.txt",
+                 "tflite/labels.txt"):
+        assert (finished[0] / name).exists(), name
+    assert {"task", "corpus", "model", "seed", "parameters", "train", "validation", "test",
+            "exports"} <= set(metrics)
+    assert "next: python -m tasks.tagging" in finished[1]
+
+
+def test_the_model_beats_what_is_counted(metrics):
+    best = max(baseline["span_f1"] for baseline in metrics["baselines"].values())
+    assert metrics["test"]["span_f1"] > max(0.8, best)
+
+
+def test_every_file_tags_as_keras_does(finished, metrics):
+    head, sentences = zoo.load(finished[0]), corpora.load("sample").test[:60]
+    test = Sentences(head, sentences)
+    lite = tflite.Lite(finished[0] / "tflite/model_float32.tflite")
+    for rows in (np.arange(1), np.arange(20), np.arange(20, 60)):
+        ids = test.padded(rows)
+        answer = head.lite_signatures()["ids"](**ids)
+        np.testing.assert_array_equal(lite(**ids)["tags"], answer["tags"])
+        np.testing.assert_allclose(lite(**ids)["marginals"], answer["marginals"], atol=1e-4)
+    assert not any(name.startswith("custom")
+                   for name in tflite.op_names(finished[0] / "tflite/model_float32.tflite"))
+    exports = metrics["exports"]
+    assert exports["saved_model"]["test"] == exports["tflite"]["float32"]["test"] == metrics["test"]
+    for entry in (exports["saved_model"], exports["tflite"]["float32"]):
+        assert entry["same"] == {"validation": 1.0, "test": 1.0}
+
+
+def test_the_saved_model_gives_offsets_into_the_request(finished):
+    texts = ["What time is it in Łódź?", "wake me at seven", "", "🙂 play Boston\u2009by Jordan"]
+    serve = saved_model.load(finished[0] / "saved_model")["serving_default"]
+    answer = {name: value.numpy() for name, value in serve(text=tf.constant(texts)).items()}
+    predicted = zoo.load(finished[0]).predict(texts)
+    for n, text in enumerate(texts):
+        count, encoded = answer["lengths"][n], text.encode()
+        assert [encoded[a:b] for a, b in zip(answer["start"][n][:count], answer["end"][n][:count])] == \
+            answer["tokens"][n][:count].tolist()
+        assert [tag.decode() for tag in answer["tags"][n][:count]] == predicted[n]["tags"]
+        assert set(answer["tags"][n][count:]) <= {b""}
+
+
+def test_predict_marks_the_spans(finished):
+    code, out, _ = run(f"--output_dir={finished[0]}", "--predict", "What time is it in Boston?")
+    assert (code, out) == (0, "What time is it in [Boston place]?\n")
+    code, out, _ = run(f"--output_dir={finished[0]}", "--predict=-", stdin="what time is it\n\n")
+    assert code == 0 and out == "what time is it\n\n"
+
+
+def test_a_finished_run_is_shown_again_and_other_settings_are_an_error(finished):
+    code, out, _ = run("--corpus=sample", "--epochs=4", f"--output_dir={finished[0]}")
+    assert code == 0 and "finished" in out and "TFLite int8" in out
+    code, _, err = run("--corpus=sample", "--units=7", f"--output_dir={finished[0]}")
+    assert code == 2 and "--units" in err and err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def mistakes(tmp_path_factory):
+    """{name: (exit code, standard error)} of commands that cannot work, run side by side."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    (folder / "ragged.conll").write_text("a O\nb\n\n")
+    commands = {"missing file": ["--corpus=nowhere.conll"], "ragged": [f"--corpus={folder}/ragged.conll"],
+                "wrong value": ["--epochs=many"], "unknown model": ["--model=bert"],
+                "no crf": ["--corpus=sample", "--model=output_rnn", "--crf"],
+                "nothing trained": ["--predict=hello"],
+                "vectors": ["--corpus=sample", "--vectors=nowhere"]}
+    children = {name: start(*arguments, f"--output_dir={folder}/{name}")
+                for name, arguments in commands.items()}
+    return {name: (child.communicate(timeout=1800)[1], child.returncode)
+            for name, child in children.items()}
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("missing file", "nowhere.conll"), ("ragged", "ragged.conll"), ("wrong value", "epochs"),
+    ("unknown model", "bilstm_crf"), ("no crf", "feedback"), ("vectors", "nowhere"),
+    ("nothing trained", "python -m tasks.tagging")])
+def test_a_mistake_is_one_clear_line_and_a_failing_exit(mistakes, name, expected):
+    err, code = mistakes[name]
+    assert code != 0 and err.count("\n") == 1 and err.startswith("error: "), err
+    assert expected in err and "Traceback" not in err
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory):
+    """A run on parts of speech of one's own, by a model of one direction."""
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(5)
+    words = {"NOUN": ["dog", "cat", "tree"], "VERB": ["sees", "hears", "likes"], "DET": ["the", "a"]}
+    lines = [f"{rng.choice(words[tag])}{rng.integers(9)}\t{tag}" for _ in range(150)
+             for tag in ("DET", "NOUN", "VERB", "DET", "NOUN", "")[:6] if tag]
+    blocks = ["\n".join(lines[n:n + 5]) for n in range(0, len(lines), 5)]
+    (folder / "own.conll").write_text("\n\n".join(blocks) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+        here(f"--corpus={folder}/own.conll", "--model=lstm", *SMALL, "--epochs=6",
+             f"--output_dir={folder}/run", "--learning_rate=0.02", "--average=0.9")
+    return folder / "run"
+
+
+def test_plain_tags_are_learnt_and_printed_beside_their_tokens(streaming, capsys):
+    assert json.loads((streaming / "metrics.json").read_text())["test"]["token_accuracy"] > 0.9
+    capsys.readouterr()
+    here("--predict", "the1 dog1", f"--output_dir={streaming}")
+    assert capsys.readouterr().out == "the1/DET dog1/NOUN\n"
+
+
+def test_a_saved_stream_gives_the_tags_of_the_whole_sentence(streaming):
+    signatures = saved_model.load(streaming / "saved_model")
+    tokens = tf.constant([["the1", "dog2", "sees3"], ["a0", "tree1", "xyz"]])
+    whole, states = signatures["tokens"](tokens=tokens)["tags"], signatures["init"](token=tokens[:, 0])
+    for t in range(3):
+        answer = signatures["step"](token=tokens[:, t], **states)
+        states = {name: value for name, value in answer.items() if name.startswith("state")}
+        np.testing.assert_array_equal(answer["tag"], whole[:, t])
+
+
+def test_evaluating_and_exporting_again_take_the_settings_of_the_run(streaming, capsys):
+    stored = json.loads((streaming / "metrics.json").read_text())
+    here("--mode=evaluate", f"--output_dir={streaming}")
+    printed = f"token_accuracy               {stored['test']['token_accuracy']:.4f}"
+    assert printed in capsys.readouterr().out
+    here("--mode=export", f"--output_dir={streaming}")
+    again = json.loads((streaming / "metrics.json").read_text())
+    assert again["exports"]["saved_model"]["version"] == 2
+    assert again["exports"]["saved_model"]["test"] == stored["test"]
+
+
+def test_odd_sentences_are_trained_on_tagged_and_counted(tmp_path, monkeypatch, capsys):
+    """Gold tags that break BIO, tags that training lacks, nothing but blank lines, 5,000 tokens."""
+    monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+    train = [f"word{n} O\nOslo B-x\ntown I-x\n" for n in range(40)] + ["to O\nUlm I-x\n", "to O\n" * 5000]
+    (tmp_path / "train.conll").write_text("\n \n\n".join(train))
+    (tmp_path / "dev.conll").write_text("in O\nOslo B-x\n\nUlm B-new\n")
+    (tmp_path / "test.conll").write_text("in B-new\n\n" + "Oslo B-x\n" * 5000)
+    here(f"--corpus={tmp_path}", *SMALL, "--epochs=1", f"--output_dir={tmp_path}/run")
+    printed = capsys.readouterr().out
+    assert "note: train: 1 tags break the scheme BIO, the first in sentence 41: I-x after O" in printed
+    assert "note: tag 'B-new' never occurs in training, 2 times in validation and test" in printed
+    assert "42 sentences to learn from, 2 to choose by, 2 to test on" in printed
+    found = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert 0 <= found["test"]["span_recall"] <= 5000 / 5001
+    assert found["exports"]["tflite"]["float32"]["same"]["test"] == 1
+
+
+def test_the_twin_without_a_crf_differs_by_its_scores_alone(tmp_path, monkeypatch):
+    networks = []
+    monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+    monkeypatch.setattr(TASK, "finish", lambda run, head, *rest: networks.append(head.network))
+    for crf in ("--crf", "--nocrf"):
+        here("--corpus=sample", crf, *SMALL, "--epochs=1", f"--output_dir={tmp_path}/{crf}")
+    with_crf, twin = networks
+    assert {name for name in twin.options if twin.options[name] != with_crf.options[name]} == {"crf"}
+    assert [w.shape for w in twin.weights] == [w.shape for w in with_crf.weights
+                                               if not any(w is own for own in with_crf.crf.weights)]
+
+
+def test_a_run_starts_from_word_vectors(tmp_path, monkeypatch):
+    networks = []
+
+    def train(network, *_):
+        networks.append(network)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+    rows = (" ".join([word, *[number] * 16]) for word, number in (("the", "7"), ("elsewhere", "8")))
+    (tmp_path / "v.txt").write_text("\n".join(rows))
+    with pytest.raises(SystemExit):
+        here("--corpus=sample", "--model=lstm", *SMALL, f"--vectors={tmp_path}/v.txt",
+             f"--output_dir={tmp_path}/run")
+    table = np.array(networks[0].embedding.embeddings)
+    assert (table == 7).all(1).sum() == (table == 8).all(1).sum() == 1

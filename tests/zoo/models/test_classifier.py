@@ -1,0 +1,217 @@
+"""The classifier network and its head."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.models.blocks import CELLS, drop_words
+from zoo.models.classifier import Classifier, TextClassifier, check_poolings
+from zoo.models.configurations import CLASSIFIERS, configuration
+from zoo.text.tokenizer import Text
+
+TEXTS = ["a good film", "a bad film", "not a good film at all", "", "好电影"]
+IDS = tf.constant([[2, 3, 4, 0, 0], [5, 6, 0, 0, 0], [2, 2, 7, 8, 9], [0, 0, 0, 0, 0]])
+
+
+def network(**options):
+    small = {"units": 5, "embedding": 4, "vocabulary_size": 12, "outputs": 3}
+    built = Classifier(**{**small, **options})
+    built(tf.minimum(IDS, built.options["vocabulary_size"] - 1))
+    return built
+
+
+def head(kind="single", labels=("bad", "good", "neither"), **options):
+    text = Text.learn(TEXTS)
+    return TextClassifier(network(vocabulary_size=len(text), outputs=len(labels), **options), text,
+                          labels, kind)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_configuration_gives_logits_that_padding_does_not_change(name):
+    built = network(**configuration(CLASSIFIERS, name, {"layers": 2}))
+    padded = tf.pad(IDS, [[0, 0], [0, 4]])
+    assert built(IDS).shape == (4, 3)
+    np.testing.assert_allclose(built(IDS), built(padded), atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_pooled_states_are_those_of_the_recurrent_layer(cell):
+    built = network(cell=cell, pooling="mean")
+    h = built.recurrent(built.embedding(IDS), mask=IDS != 0)
+    np.testing.assert_allclose(built.represent(IDS)[0], tf.reduce_mean(h[0, :3], 0), rtol=1e-5)
+
+
+def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_ratios():
+    built = network(members=3, naive_bayes=True, filters=2)
+    for seed, weight in enumerate(built.weights):
+        weight.assign(keras.random.normal(weight.shape, seed=seed))
+    each, trained = [], built(IDS, training=True)
+    for member in built.all_members():
+        assert member.ratios is built.ratios
+        pooled = np.asarray(member.read(IDS), np.float64)
+        each.append(pooled @ np.array(member.linear.kernel) + np.array(member.linear.bias))
+    total = np.array(built.ratios.sum(IDS, built.ratios(IDS)))
+    np.testing.assert_allclose(built(IDS), np.mean(each, 0) + total, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(trained, np.array(each) + total, rtol=1e-4, atol=1e-5)
+    assert np.abs(each[0] - each[1]).max() > 0.1 < np.abs(each[1] - each[2]).max()
+    assert sum(weight is built.ratios.words for weight in built.weights) == 1
+
+
+def test_the_representation_holds_states_and_n_grams_of_all_members():
+    built = network(members=2, pooling="max", filters=3)
+    one, other = built.all_members()
+    expected = [part for member in (one, other) for part in (
+        tf.reduce_max(member.recurrent(member.embedding(IDS[2:3])), 1),
+        member.ngrams(member.embedding(IDS[2:3]), IDS[2:3] != 0))]
+    np.testing.assert_allclose(built.represent(IDS)[2:3], tf.concat(expected, -1), rtol=1e-5)
+    assert built.represent(IDS).shape == (4, 2 * (10 + 9))
+
+
+def test_a_new_embedding_fills_its_range():
+    table = np.array(network(vocabulary_size=500, embedding_range=0.25).embedding.embeddings)
+    assert 0.24 < table.max() <= 0.25 and -0.25 <= table.min() < -0.24
+
+
+def test_a_gradient_reaches_every_weight():
+    built = network(pooling="mean+max+attention", layers=2, filters=3, members=2)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(built(IDS, training=True)))
+    gradients = tape.gradient(loss, built.trainable_variables)
+    assert all(float(tf.reduce_max(tf.abs(g))) > 0 for g in map(tf.convert_to_tensor, gradients))
+
+
+def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding():
+    built = network(word_dropout=0.5)
+    ids = tf.fill([50, 20], 7) * tf.constant([1] * 15 + [0] * 5)
+    read = drop_words(ids, built.word_dropout, built.seed_generator).numpy()
+    assert set(np.unique(read[:, :15])) == {1, 7} and not read[:, 15:].any()
+    assert 0.4 < (read[:, :15] == 1).mean() < 0.6
+    np.testing.assert_array_equal(built(IDS), built(IDS, training=False))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_configuration_survives_a_keras_file(tmp_path, name):
+    built = network(**configuration(CLASSIFIERS, name, {"layers": 2}))
+    for weight in built.weights:  # Nothing is left at a value that a new network would have too.
+        weight.assign(weight + 0.1 * keras.random.normal(weight.shape, seed=1))
+    built.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(built(IDS), again(IDS))
+    assert len(again.weights) == len(built.weights) > 5
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16", "mixed_float16"])
+def test_every_precision_gives_nearly_the_same_logits(policy):
+    built = network(naive_bayes=True, pooling="mean+max+attention")
+    built.ratios.words.assign(keras.random.normal(built.ratios.words.shape, seed=1))
+    other = network(naive_bayes=True, pooling="mean+max+attention", dtype=policy)
+    other.set_weights(built.get_weights())
+    np.testing.assert_allclose(tf.cast(other(IDS), tf.float32), built(IDS), atol=0.05)
+
+
+@pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+"])
+def test_an_unknown_pooling_is_refused(pooling):
+    with pytest.raises(ValueError, match="pooling: expected 'last'"):
+        check_poolings(pooling)
+
+
+def test_an_unknown_cell_or_model_is_refused():
+    with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
+        network(cell="transformer")
+    with pytest.raises(ValueError, match="layers: expected at least 1, received 0"):
+        network(layers=0)
+    with pytest.raises(ValueError, match="expected a model among nb_bilstm.*received 'bert'"):
+        configuration(CLASSIFIERS, "bert", {})
+
+
+def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature():
+    one = head()
+    one.temperature = 2.5
+    logits = one.network(IDS).numpy() / 2.5
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    np.testing.assert_allclose(one.answer(IDS)["probabilities"], expected, rtol=1e-5)
+
+
+def test_several_labels_are_those_above_a_half():
+    several = head("multi")
+    several.network.linear.bias.assign([9.0, -9.0, 9.0])
+    several.network.linear.kernel.assign(tf.zeros_like(several.network.linear.kernel))
+    assert several.predict(["a film"])[0]["label"] == "bad|neither"
+    several.network.linear.bias.assign([-9.0, -9.0, -9.0])
+    assert several.predict(["a film"])[0]["label"] == ""
+
+
+def test_regression_gives_the_number_on_its_own_scale():
+    number = head("regression", ["stars"])
+    number.mean, number.deviation = 3.0, 2.0
+    logit = float(number.network(number.text.dense(["a good film"]))[0, 0])
+    answer = number.predict(["a good film"])[0]["values"]["stars"]
+    assert answer == pytest.approx(3.0 + 2.0 * logit)
+
+
+def test_predict_keeps_the_order_of_texts_and_takes_any_bytes():
+    one = head()
+    texts = [*TEXTS * 20, "good " * 3000, "ab\udcff"]
+    alone = [one.predict([text])[0]["probabilities"]["good"] for text in texts[-3:]]
+    together = [row["probabilities"]["good"] for row in one.predict(texts)[-3:]]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+    assert one.predict([]) == []
+
+
+def test_predict_follows_a_new_temperature():
+    one = head()
+    before = one.predict(["a good film"])
+    one.temperature = 5.0
+    assert one.predict(["a good film"]) != before
+
+
+def test_a_saved_head_answers_as_before(tmp_path):
+    one = head()
+    one.temperature = 1.7
+    one.save(tmp_path)
+    assert zoo.load(tmp_path).predict(TEXTS) == one.predict(TEXTS)
+
+
+def test_loading_from_an_empty_folder_says_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train one first"):
+        zoo.load(tmp_path)
+
+
+def test_starting_from_another_head_takes_its_words_and_layers_only():
+    old, new = head(), head()
+    new.text = Text.learn(["film good new words"])
+    new.network = network(vocabulary_size=len(new.text))
+    before = np.array(new.network.embedding.embeddings)
+    new.start_from(old)
+    after = np.array(new.network.embedding.embeddings)
+    row = new.text.vocabulary.index("film"), old.text.vocabulary.index("film")
+    np.testing.assert_array_equal(after[row[0]], old.network.embedding.embeddings[row[1]])
+    unseen = new.text.vocabulary.index("words")
+    np.testing.assert_array_equal(after[unseen], before[unseen])
+    for ours, theirs in zip(new.network.recurrent.weights, old.network.recurrent.weights):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="init_from: expected recurrent layers of shapes"):
+        new.start_from(head(units=6))
+
+
+def test_starting_from_another_head_takes_the_words_of_every_member():
+    old, new = head(members=2), head(members=2)
+    new.start_from(old)
+    for ours, theirs in zip(new.network.all_members(), old.network.all_members()):
+        np.testing.assert_array_equal(ours.embedding.embeddings, theirs.embedding.embeddings)
+        for our, their in zip(ours.recurrent.weights, theirs.recurrent.weights):
+            np.testing.assert_array_equal(our, their)
+    with pytest.raises(ValueError, match="embedding and members"):
+        new.start_from(head())
+
+
+def test_starting_from_a_head_with_other_labels_leaves_what_reads_their_ratios_new():
+    old, new = head(naive_bayes=True), head(labels=("yes", "no"), naive_bayes=True)
+    kernel = next(w for w in new.network.recurrent.weights if w.name == "kernel")
+    before = np.array(kernel)
+    new.start_from(old)
+    theirs = next(w for w in old.network.recurrent.weights if w.name == "kernel")
+    np.testing.assert_array_equal(np.array(kernel)[:4], np.array(theirs)[:4])
+    np.testing.assert_array_equal(np.array(kernel)[4:], before[4:])

@@ -1,0 +1,123 @@
+"""What all heads share: a text alone is one text, and one graph answers all calls."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from export import saved_model
+from export.serving import client
+from heads import classifier, generator, tagger, translator
+
+UNIFORM = np.full([1, 3], 0.5, np.float32)
+# A head, a text to ask it, and its methods that take texts.
+HEADS = {
+    "classifier": (lambda: classifier("gru", "mean"), "not bad", ["answer_text"]),
+    "tagger": (lambda: tagger("bilstm"), "not bad", ["answer_text", "embed"]),
+    "generator": (generator, "sing o", ["answer_text", "embed", "score_text", "search"]),
+    "labels": (lambda: generator(["ode", "epic"]), "epic", ["answer_text"]),
+    "translator": (translator, "我爱中国", ["answer_text", "embed", "n_best"])}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_text_alone_is_one_text(name):
+    make, text, methods = HEADS[name]
+    head = make()
+    assert head.predict(text) == head.predict([text]) == head.predict(text.encode())
+    for method in methods:
+        alone, listed = getattr(head, method)(text), getattr(head, method)([text])
+        for key in listed:
+            np.testing.assert_array_equal(alone[key], listed[key])
+
+
+def test_a_label_and_a_phrase_alone_are_one():
+    head, other = generator(["ode", "epic"]), translator()
+    for method, more in (("score_text", ()), ("go_on", [UNIFORM])):
+        alone, listed = (getattr(head, method)(*given[0], *more, given[1])
+                         for given in ((["of"], "epic"), ([["of"]], ["epic"])))
+        np.testing.assert_array_equal(alone["log_probability"], listed["log_probability"])
+    alone, listed = (other.n_best("我爱", banned=said)["scores"] for said in ("China", ["China"]))
+    np.testing.assert_array_equal(alone, listed)
+
+
+def test_a_client_sends_a_text_alone_as_a_column_of_one(monkeypatch):
+    sent = []
+
+    class Stopped(Exception):
+        pass
+
+    def opened(request, timeout):
+        sent.append(request.data)
+        raise Stopped
+    monkeypatch.setattr("urllib.request.urlopen", opened)
+    for inputs in ("not bad", ["not bad"], {"text": "not bad"}, {"text": ["not bad"]}):
+        with pytest.raises(Stopped):
+            client.rest("http://127.0.0.1:1/v1/models/m", inputs)
+    assert sent[0] == sent[1] and sent[2] == sent[3]
+
+
+def test_an_export_is_verified_with_a_text_alone(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(saved_model, "_verify", lambda path, answers, server: seen.append(answers) or {})
+    saved_model.write(tagger("lstm"), tmp_path, "a good film")
+    assert seen[0]["serving_default"][0]["text"].tolist() == [b"a good film"]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_predictions_are_traced_once(name):
+    make, text, _ = HEADS[name]
+    head = make()
+    traced, answer_text = [], head.answer_text
+    head.answer_text = lambda texts: traced.append(1) or answer_text(texts)
+    for texts in ([text], [text, text], [text, text + " " + text if name != "labels" else text]):
+        head.predict(texts)
+    assert len(traced) == 1
+
+
+def test_predictions_follow_what_has_changed_in_the_head():
+    head = classifier("gru", "mean")
+    before = head.predict("not bad")[0]["probabilities"]
+    head.temperature = 0.1
+    assert head.predict("not bad") != [before]
+    probabilities = head.predict("not bad")[0]["probabilities"]
+    logits = head.network(head.text.dense(["not bad"]))[0] / 0.1
+    np.testing.assert_allclose(list(probabilities.values()), tf.nn.softmax(logits), rtol=1e-5)
+    head.network = classifier("lstm", "mean").network
+    logits = head.network(head.text.dense(["not bad"]))[0] / 0.1
+    found = list(head.predict("not bad")[0]["probabilities"].values())
+    np.testing.assert_allclose(found, tf.nn.softmax(logits), rtol=1e-5)
+    head.network.linear.bias.assign([0.0, 1.0])
+    logits = head.network(head.text.dense(["not bad"]))[0] / 0.1
+    found = list(head.predict("not bad")[0]["probabilities"].values())
+    np.testing.assert_allclose(found, tf.nn.softmax(logits), rtol=1e-5)
+
+
+def other(name):
+    """A head of the same kind with other weights."""
+    head = HEADS[name][0]()
+    for weight in head.network.weights:
+        weight.assign(np.full(weight.shape, 7, weight.dtype))
+    return head
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_starts_from_the_embeddings_and_the_recurrent_layers_of_another(name):
+    old, new = HEADS[name][0](), other(name)
+    new.start_from(old)
+    taken = [pair for reader in new.readers() for pair in reader.weights()]
+    given = [pair for reader in old.readers() for pair in reader.weights()]
+    assert len(taken) > 3
+    for (_, ours), (_, theirs) in zip(taken, given, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(new.readers(), old.readers()):
+        np.testing.assert_array_equal(ours.table, theirs.table)
+    kept = {id(weight) for weight in new.network.weights} - {id(weight) for weight, _ in taken}
+    assert kept and all((np.array(w) == 7).all() for w in new.network.weights if id(w) in kept)
+
+
+def test_a_head_that_cannot_start_from_another_stays_as_it_is():
+    head, wide = other("generator"), generator()
+    wide.network = type(wide.network)(len(wide.text), units=12, embedding=5, layers=2)
+    with pytest.raises(ValueError, match="init_from: expected recurrent layers of shapes"):
+        head.start_from(wide)
+    with pytest.raises(ValueError, match="init_from: expected 1 embeddings.*received 2"):
+        head.start_from(translator())
+    assert all((np.array(weight) == 7).all() for weight in head.network.weights)

@@ -1,0 +1,226 @@
+"""The tagging network and its head."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.models.configurations import TAGGERS, configuration
+from zoo.models.tagger import Tagger, TextTagger
+from zoo.text.spans import legal
+from zoo.text.token_features import Tokens
+
+LABELS = ["B-place", "I-place", "O"]
+SENTENCES = [["What", "time", "in", "New", "York", "?"], ["Boston", "42"], ["in"]]
+TEXTS = ["What time is it in New York?", "", "Łódź 42", "in Boston"]
+
+
+def network(name="bilstm", **options):
+    small = {"units": 5, "embedding": 4, "vocabulary_size": 12, "alphabet_size": 9, "labels": LABELS,
+             "scheme": "BIO", "character_units": 6, "character_embedding": 3}
+    built = Tagger(**configuration(TAGGERS, name, {**small, **options}))
+    random = np.random.default_rng(4)
+    for weight in built.trainable_weights:
+        weight.assign(random.normal(0, 0.6, weight.shape))
+    return built
+
+
+def inputs(built, steps=5):
+    random = np.random.default_rng(2)
+    lengths = [[5], [2], [4], [0]]
+    there = np.arange(steps) < lengths
+    found = {"ids": random.integers(1, 12, [4, steps]) * there,
+             "characters": random.integers(1, 9, [4, steps, 3]) * there[..., None],
+             "shapes": random.integers(1, 8, [4, steps]) * there}
+    return {name: tf.constant(found[name], tf.int32) for name in built.reads}
+
+
+def head(name="bilstm_char_crf", **options):
+    text = Tokens.learn(SENTENCES)
+    return TextTagger(network(name, vocabulary_size=len(text.words), alphabet_size=len(text.alphabet),
+                              **options), text)
+
+
+def padded(given, steps=4):
+    return {name: tf.pad(array, [[0, 0], [0, steps]] + [[0, 0]] * (array.shape.rank - 2))
+            for name, array in given.items()}
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_every_configuration_gives_tags_and_a_loss_that_padding_does_not_change(name):
+    built = network(name)
+    given, tags = inputs(built), np.random.default_rng(1).integers(0, 3, [4, 5])
+    tags = tf.constant(np.where(given["ids"] != 0, tags, -1), tf.int32)
+    wide, wide_tags = padded(given), tf.pad(tags, [[0, 0], [0, 4]], constant_values=-1)
+    assert built(given).shape == (4, 5, 3)
+    for one, other in ((built.decode(built(given), given["ids"] != 0),
+                        built.decode(built(wide), wide["ids"] != 0)),):
+        np.testing.assert_array_equal(one["tags"], other["tags"][:, :5])
+        np.testing.assert_allclose(one["marginals"], other["marginals"][:, :5], atol=1e-5)
+    np.testing.assert_allclose(built.loss_of(tags, built(given)), built.loss_of(wide_tags, built(wide)),
+                               rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_every_configuration_survives_a_keras_file(tmp_path, name):
+    built = network(name)
+    built.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(built(inputs(built)), again(inputs(again)))
+    assert len(again.weights) == len(built.weights)
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_a_gradient_reaches_every_weight_in_training(name):
+    built = network(name, word_dropout=0.2, sampling=0.5 if name == "output_rnn" else 0.0,
+                    language_cost=0.0 if name == "output_rnn" else 0.1, affixes=3)
+    given = inputs(built)
+    tags = tf.where(given["ids"] != 0, tf.ones([4, 5], tf.int32), -1)
+    with tf.GradientTape() as tape:
+        loss = built.loss_of(tags, built({**given, "tags": tags}, training=True)) + sum(built.losses)
+    gradients = map(tf.convert_to_tensor, tape.gradient(loss, built.trainable_variables))
+    assert all(float(tf.reduce_max(tf.abs(g))) > 0 for g in gradients)
+
+
+def test_the_softmax_loss_is_the_sum_over_tokens():
+    built = network()
+    given = inputs(built)
+    logits, tags = built(given).numpy().astype(float), [[0, 2, 1, 2, 0], [1, 1], [2, 0, 1, 1], []]
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    expected = -sum(np.log(p[b, t, tag]) for b, row in enumerate(tags) for t, tag in enumerate(row))
+    dense = tf.constant([row + [-1] * (5 - len(row)) for row in tags])
+    np.testing.assert_allclose(built.loss_of(dense, built(given)), expected, rtol=1e-5)
+
+
+def test_a_crf_gives_only_sequences_that_the_scheme_allows():
+    built = network("bilstm_crf")
+    given = {"ids": tf.random.stateless_uniform([50, 20], [1, 2], 1, 12, tf.int32),
+             "shapes": tf.ones([50, 20], tf.int32)}
+    tags = built.decode(built(given), given["ids"] != 0)["tags"].numpy()
+    assert all(legal([LABELS[tag] for tag in row], "BIO") for row in tags)
+    assert len(np.unique(tags)) == 3
+
+
+@pytest.mark.parametrize("name", ["lstm", "rnn", "output_rnn"])
+def test_a_stream_gives_the_tags_of_the_whole_sentence(name):
+    one = head(name, layers=2 if name != "output_rnn" else 0)
+    tokens = tf.constant([["What", "time", "in", "Boston"], ["42", "in", "York", "Ulm"]])
+    whole, signatures = one.answer_tokens(tokens), one.streaming_signatures()
+    states = signatures["init"](token=tokens[:, 0])
+    for t in range(4):
+        answer = signatures["step"](token=tokens[:, t], **states)
+        states = {key: value for key, value in answer.items() if key.startswith("state")}
+        np.testing.assert_array_equal(answer["tag"], whole["tags"][:, t])
+        np.testing.assert_allclose(answer["probability"], whole["probability"][:, t], atol=1e-5)
+
+
+def test_only_what_needs_no_future_streams():
+    assert not network("bilstm").streams and not network("bilstm_crf", bidirectional=False).streams
+
+
+@pytest.mark.parametrize("name", ["bilstm_char_crf", "bilstm_crf", "output_rnn", "bilstm"])
+def test_a_saved_head_answers_as_before_and_offsets_are_those_of_the_request(tmp_path, name):
+    one = head(name)
+    one.save(tmp_path)
+    answers = one.predict(TEXTS)
+    assert zoo.load(tmp_path).predict(TEXTS) == answers
+    for text, answer in zip(TEXTS, answers):
+        places = zip(answer["start"], answer["end"])
+        assert [text.encode()[a:b].decode() for a, b in places] == answer["tokens"]
+        assert len(answer["tags"]) == len(answer["probability"]) == len(answer["tokens"])
+        assert all(0 < p <= 1.0001 for p in answer["probability"])
+
+
+def test_the_probability_of_a_crf_is_the_marginal_of_the_chosen_tag():
+    one = head()
+    tokens = tf.constant(SENTENCES[:1])
+    answer, inputs = one.answer_tokens(tokens), one.read(tokens)
+    marginals = one.network.crf.marginals(one.network(inputs)).numpy()[0]
+    expected = [row[LABELS.index(tag.decode())] for row, tag in zip(marginals, answer["tags"].numpy()[0])]
+    np.testing.assert_allclose(answer["probability"][0], expected, rtol=1e-5)
+
+
+def test_a_tagger_starts_from_another():
+    old, new = head(), head()
+    new.network.embedding.embeddings.assign(tf.zeros_like(new.network.embedding.embeddings))
+    new.start_from(old)
+    np.testing.assert_array_equal(new.network.embedding.embeddings, old.network.embedding.embeddings)
+    for ours, theirs in zip(new.network.recurrent.weights, old.network.recurrent.weights):
+        np.testing.assert_array_equal(np.array(ours)[:4], np.array(theirs)[:4])
+
+
+def test_five_thousand_tokens_are_answered():
+    answer = head().predict(["Boston in " * 2500])[0]
+    assert len(answer["tags"]) == 5000 and answer["end"][-1] == 24999
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_training_adds_its_share_of_the_language_cost(bidirectional):
+    built = network("bilstm_char_crf", bidirectional=bidirectional, language_cost=0.3, word_dropout=0.0,
+                    embedding_dropout=0.0, output_dropout=0.5)
+    given = inputs(built)
+    built(given, training=True)
+    expected = 0.3 * built.language(built.represent(given), given["ids"])
+    np.testing.assert_allclose(built.losses, [expected], rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels, scheme, expected", [
+    (["B-x", "I-x", "O"], "BIO", ["B-x", "I-x", "I-x"]), (["B-x", "I-x", "O"], None, 3 * ["I-x"]),
+    (["B-x", "E-x", "I-x", "O", "S-x"], "BIOES", ["B-x", "I-x", "E-x"])])
+@pytest.mark.parametrize("name", ["bilstm_crf", "bilstm_char_crf"])
+def test_a_crf_keeps_to_the_scheme_whatever_the_network_scores(name, labels, scheme, expected):
+    built = network(name, labels=labels, scheme=scheme)
+    for weight in (built.linear.kernel, *built.crf.weights):
+        weight.assign(tf.zeros_like(weight))
+    built.linear.bias.assign([{"I-x": 9.0, "O": -9.0}.get(label, 0.0) for label in labels])
+    given = {name: tensor[:1, :3] for name, tensor in inputs(built).items()}
+    answer = built.decode(built(given), given["ids"] != 0)
+    assert [labels[tag] for tag in answer["tags"][0]] == expected
+    assert (tf.gather(answer["marginals"], answer["tags"], batch_dims=2)[0] > 0.9).numpy().all()
+
+
+@pytest.mark.parametrize("rate, rare_rate, read", [
+    (0.0, 0.999999, [2, 5, 1, 1, 0]), (0.999999, 1e-9, [1, 1, 6, 9, 0]), (0.0, 0.0, [2, 5, 6, 9, 0])])
+def test_rare_words_are_read_as_unknown_at_a_rate_of_their_own(rate, rare_rate, read):
+    built = network("bilstm", word_dropout=rate, rare_dropout=rare_rate, rare=6)
+    ids = tf.constant([[2, 5, 6, 9, 0]])
+    np.testing.assert_array_equal(built.embed({"ids": ids}, training=True),
+                                  built.embed({"ids": tf.constant([read])}))
+
+
+def test_affixes_are_read_beside_characters_and_alone():
+    for options in ({"characters": "cnn"}, {"characters": None}):
+        built = network("bilstm", affixes=7, **options)
+        assert built.reads == ["ids", "characters"]
+        given = inputs(built)
+        np.testing.assert_allclose(built.embed(given)[..., -7:], built.affixes(given["characters"]))
+
+
+def test_the_words_to_guess_are_not_those_that_word_dropout_leaves():
+    built = network("bilstm", language_cost=1.0, word_dropout=0.999999)
+    given = inputs(built)
+    built(given, training=True)
+    unknown = {"ids": tf.where(given["ids"] != 0, 1, 0)}
+    np.testing.assert_allclose(built.losses, [built.language(built.represent(unknown), given["ids"])],
+                               rtol=1e-5)
+
+
+def test_the_language_cost_is_in_no_answer_and_in_no_export():
+    one, plain = head(language_cost=0.1), head()
+    guesses = one.network.language.variables
+    kept = [v for v in one.network.variables if not any(v is other for other in guesses)]
+    for ours, theirs in zip(plain.network.variables, kept, strict=True):
+        ours.assign(theirs)
+    assert one.predict(TEXTS) == plain.predict(TEXTS) and not one.network.losses
+    assert [v.shape for v in one.variables] == [v.shape for v in plain.variables]
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"layers": 2, "language_cost": 0.1}, "not seen the words"),
+    ({"layers": 0, "feedback": True, "language_cost": 0.1, "bidirectional": False}, "not seen the words"),
+    ({"crf": True, "feedback": True}, "no crf beside it"), ({"layers": 0}, "at least 1, or feedback"),
+    ({"characters": "bpe"}, "None or one of"), ({"cell": "transformer"}, "cell: expected one of")])
+def test_options_that_cannot_be_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        network("bilstm", **options)

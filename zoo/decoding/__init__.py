@@ -1,0 +1,1 @@
+"""From the probabilities of the next symbol to a text."""

@@ -1,0 +1,1 @@
+"""The recurrences as CPU operations in C++, compiled on first use."""

@@ -1,0 +1,70 @@
+"""All that a training step does once its gradients are known, in one pass over memory: `adam.cc`.
+
+    g  ← g · min(1, limit / ‖g‖)                          ‖g‖ over all gradients together
+    m' = m + (1 − β₁)(g − m);   v' = v + (1 − β₂)(g² − v)
+    w' = w − decay·w − rate·m' / (√v' + ε)
+    a' = a + share·(w' − a)
+
+Source:  Kingma & Ba 2015; Loshchilov & Hutter 2019 (decoupled decay); Polyak & Juditsky 1992 (average)
+"""
+
+import tensorflow as tf
+
+from zoo.engines import graphs
+from zoo.engines.native import ops, selftest
+
+
+def unmet(weights):
+    """None, or what keeps the engine from moving these variables here and now, in words."""
+    if ops.unmet_here():
+        return ops.unmet_here()
+    if any(weight.dtype != "float32" for weight in weights):
+        return "float32 weights"
+    if tf.distribute.has_strategy():
+        return "no tf.distribute strategy, whose replicas' gradients would have to be added up"
+    return ops.operations().missing
+
+
+def step(gradients, weights, momentums, velocities, averages, rates, **settings):
+    """Take one step; the variables then hold its results.
+
+    Args:    gradients   one tensor for each weight
+             weights, momentums, velocities, averages  `tf.Variable`s; averages may be []
+             rates       [3]: rate, decay, share
+             decayed     list of bool: which weights decay
+             beta_1, beta_2, epsilon
+             limit       of the norm of the gradients; 0 never clips
+    Returns: ‖g‖ before clipping
+    """
+    graphs.refuse_to_save("native", "trace it again with ZOO_NATIVE=0")
+    variables = [weights, momentums, velocities, averages]
+    values = [[variable.read_value() for variable in some] for some in variables]
+    norm, *new = ops.operations().adam(
+        gradients, *values, rates, threads=ops.threads(), **settings)
+    for some, results in zip(variables, new):
+        for variable, result in zip(some, results):
+            variable.assign(ops.shaped(result, variable.shape))
+    return ops.shaped(norm, [])
+
+
+# For the self-test of a new build.
+
+def found_and_wanted(operation):
+    """The results of the operation on some numbers, and those of the formula."""
+    shapes = [[3], [5, 7], [300, 70]]  # less than a vector; with a rest; several pieces
+    lists = [[selftest.normal(10 * n + k, shape) for k, shape in enumerate(shapes)] for n in range(5)]
+    lists[3] = [tf.square(v) for v in lists[3]]
+    rates, limit, betas = [0.1, 0.2, 0.3], 2.0, {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.01}
+    norm, *found = operation(*lists, rates, threads=2, decayed=[False, True, True], limit=limit, **betas)
+    wanted_norm = tf.linalg.global_norm(lists[0])
+    wanted = [_formula(g * limit / wanted_norm, *old, 0.1, 0.2 * (k > 0), 0.3, **betas)
+              for k, (g, *old) in enumerate(zip(*lists))]
+    return ([norm, *[array for some in found for array in some]],
+            [wanted_norm, *[array for some in zip(*wanted) for array in some]])
+
+
+def _formula(g, w, m, v, a, rate, decay, share, beta_1, beta_2, epsilon):
+    m += (1 - beta_1) * (g - m)
+    v += (1 - beta_2) * (g * g - v)
+    w = w - decay * w - rate * m / (tf.sqrt(v) + epsilon)
+    return w, m, v, a + share * (w - a)

@@ -1,0 +1,1 @@
+"""Keras layers: what networks are made of."""

@@ -1,0 +1,1 @@
+"""The network and the head of each task."""

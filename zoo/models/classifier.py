@@ -1,0 +1,267 @@
+"""Sequence classification (N→1): one answer for a text of any length."""
+
+import keras
+import tensorflow as tf
+
+from zoo.layers import pooling as pool
+from zoo.layers.embedding import Embedding
+from zoo.layers.naive_bayes import LogCountRatios
+from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
+from zoo.models.head import Head, batch
+from zoo.text.tokenizer import Text
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Classifier(keras.Model):
+    """Word ids to logits: embedding, recurrent layers, pooling, one linear layer.
+
+        x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
+
+    With `naive_bayes` the network also reads the log-count ratios r of words and pairs of words, and
+    corrects their sum (see `zoo.layers.naive_bayes`):
+
+        x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
+
+    With `filters` the pooled vector also holds the best match of learnt n-grams of words (see
+    `zoo.layers.pooling.ConvolutionPooling`). With `members` several such networks, each from its own
+    start, read the text and share the ratios; the answer is the mean of their logits.
+
+    Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
+             outputs             width of the logits
+             cell                "simple", "gru" or "lstm"
+             units, layers       width of a layer (of one direction), how many
+             bidirectional       read both ways
+             pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
+             embedding           width of the embedding
+             embedding_range     a new embedding is uniform in ± this
+             filters             learnt n-grams of each width, 2, 3 and 4; 0 for none
+             word_dropout        rate at which a word is read as unknown while training
+             embedding_dropout   rate at which a coordinate is dropped from all words of a text
+             output_dropout      rate before the linear layer
+             naive_bayes         read and correct log-count ratios
+             window              None, or the length of the pieces of a long text that are read side by
+                                 side; the pooling is over all of them
+             engine              see `zoo.engines`
+             members             how many networks answer together
+             ratios              the table that members share, else a new one
+    Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
+             → [members, B, outputs] while training several, so that each learns by its own loss
+    Raises:  ValueError: an unknown cell or pooling
+    Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
+             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text);
+             Kim 2014 (n-grams); Hansen & Salamon 1990 (several networks)
+
+    >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
+    >>> tuple(network(tf.constant([[2, 3, 0], [4, 5, 6]])).shape)
+    (2, 2)
+    """
+
+    def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
+                 bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
+                 embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
+                 engine="auto", embedding_range=0.05, filters=0, members=1, ratios=None, **kwargs):
+        super().__init__(**kwargs)
+        self.options = {
+            "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
+            "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
+            "embedding": embedding, "word_dropout": word_dropout,
+            "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
+            "naive_bayes": naive_bayes, "window": window, "engine": engine,
+            "embedding_range": embedding_range, "filters": filters, "members": members}
+        self.poolings = check_poolings(pooling, window)
+        self.word_dropout, self.window = word_dropout, window
+        self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
+        self.seed_generator = keras.random.SeedGenerator()
+        start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
+        self.embedding = Embedding(vocabulary_size, embedding, start)
+        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
+        self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
+                                   return_sequences=self.poolings != ["last"])
+        self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
+        self.ngrams = pool.ConvolutionPooling(filters) if filters else None
+        self.output_dropout = keras.layers.Dropout(output_dropout)
+        # A correction of naive Bayes starts from none.
+        self.linear = keras.layers.Dense(
+            outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
+        self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
+                                  dtype=self.dtype_policy) for _ in range(members - 1)]
+        self.build()
+
+    def build(self, ids_shape=None):
+        """Make all weights: their shapes follow from the options, so a new network is complete."""
+        width = self.options["embedding"]
+        self.embedding.build((None, None))
+        if self.ratios:
+            if not self.ratios.built:   # Members share them.
+                self.ratios.build((None, None))
+            width += 2 * self.ratios.outputs
+        self.recurrent.build((None, None, width))
+        states = self.recurrent.compute_output_shape((None, None, width))[-1]
+        pooled = len(self.poolings) * states
+        if self.attention:
+            self.attention.build((None, None, states))
+        if self.ngrams:
+            self.ngrams.build((None, None, width))
+            pooled += self.ngrams.compute_output_shape((None, None, width))[-1]
+        self.linear.build((None, pooled))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        if self.ratios and ratios is None:
+            ratios = self.ratios(ids)
+        each = [member.correct(ids, ratios, training) for member in self.all_members()]
+        logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
+        return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
+
+    def all_members(self):
+        """The networks that answer together, this one first."""
+        return [self, *self.others]
+
+    def correct(self, ids, ratios, training):
+        """What this member alone says: [B, outputs], without the sum of the ratios."""
+        y = self.output_dropout(self.read(ids, ratios, training), training=training)
+        return tf.cast(self.linear(y), tf.float32)
+
+    def represent(self, ids, ratios=None, training=False):
+        """The fixed-size representation of a text, of all members: ids [B, T] → [B, R]."""
+        return tf.concat([member.read(ids, ratios, training) for member in self.all_members()], -1)
+
+    def read(self, ids, ratios=None, training=False):
+        """The representation by this member alone."""
+        mask = tf.not_equal(ids, 0)
+        words = drop_words(ids, self.word_dropout, self.seed_generator) if training else ids
+        x = self.embedding(words)
+        x = self.embedding_dropout(x, training=training)
+        if self.ratios:
+            ratios = self.ratios(ids) if ratios is None else ratios
+            shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
+            x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
+        h = self._recur(x, mask, training)
+        pooled = {"last": lambda h, mask: h, "mean": pool.mean, "max": pool.maximum,
+                  "attention": self.attention}
+        found = [self.ngrams(x, mask)] if self.ngrams else []
+        return tf.concat([pooled[name](h, mask) for name in self.poolings] + found, -1)
+
+    def _recur(self, x, mask, training):
+        """The recurrent layers over the text, or over its windows side by side."""
+        if self.window is None:
+            return self.recurrent(x, mask=mask, training=training)
+        batch, steps = tf.shape(x)[0], tf.shape(x)[1]
+        window = tf.minimum(self.window, steps)
+        padding = tf.math.floormod(-steps, window)
+        x = tf.concat([x, tf.zeros(tf.stack([batch, padding, x.shape[-1]]), x.dtype)], 1)
+        mask = tf.concat([mask, tf.zeros(tf.stack([batch, padding]), tf.bool)], 1)
+        h = self.recurrent(tf.reshape(x, tf.stack([-1, window, x.shape[-1]])),
+                           mask=tf.reshape(mask, tf.stack([-1, window])), training=training)
+        return tf.reshape(h, tf.stack([batch, -1, h.shape[-1]]))[:, :steps]
+
+    @property
+    def engine_in_use(self):
+        """The engine of the recurrent layers."""
+        return cells_of(self.recurrent)[0].engine_in_use
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+def check_poolings(pooling, window=None):
+    """["mean", "max"] of "mean+max"; "last" stands alone, since it needs no sequence."""
+    if pooling == "last" and window is not None:
+        raise ValueError("window: expected a pooling over the whole text, received pooling='last'")
+    names = pooling.split("+")
+    if not set(names) <= set(POOLINGS) or "last" in names[1:] or names[0] == "last" != pooling:
+        raise ValueError(f"pooling: expected 'last', or some of {POOLINGS[1:]} joined by '+', "
+                         f"received {pooling!r}")
+    return names
+
+
+class TextClassifier(Head):
+    """Everything it takes to answer: network, text processing, labels, temperature.
+
+        probabilities = softmax(logits / temperature)    kind "single": one label a text
+                        σ(logits / temperature)          kind "multi": any number of labels
+        values        = mean + deviation·logits          kind "regression"
+
+    Args:    network      a `Classifier`
+             text         a `Text`
+             labels       names, in the order of the logits (for regression: of the numbers)
+             kind         "single", "multi" or "regression"
+             temperature  fitted on validation data, so that probabilities can be believed
+             mean, deviation  of the numbers in training, so that the network's own are near 1
+    Source:  Guo et al. 2017 (temperature)
+    """
+
+    KINDS = ("single", "multi", "regression")
+    name, text_class = "classifier", Text
+    settings = "labels", "kind", "temperature", "mean", "deviation"
+
+    def __init__(self, network, text, labels, kind="single", temperature=1.0, mean=0.0,
+                 deviation=1.0):
+        if kind not in self.KINDS:
+            raise ValueError(f"kind: expected one of {self.KINDS}, received {kind!r}")
+        self.network, self.text, self.labels = network, text, list(labels)
+        self.kind, self.temperature = kind, temperature
+        self.mean, self.deviation = mean, deviation
+
+    def answer(self, ids):
+        """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
+        logits = self.network(ids, training=False)
+        if self.kind == "regression":
+            return {"values": self.mean + self.deviation * logits}
+        squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
+        return {"probabilities": squash(logits / self.temperature)}
+
+    def answer_text(self, strings):
+        """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
+        answer = self.answer(self.text.dense(batch(strings)))
+        if self.kind == "regression":
+            return answer
+        names, p = tf.constant(self.labels), answer["probabilities"]
+        if self.kind == "single":
+            return {"label": tf.gather(names, tf.argmax(p, -1)), **answer}
+        chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
+        joined = tf.strings.reduce_join(chosen, -1, separator="|")
+        return {"label": tf.strings.regex_replace(
+            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
+
+    def readers(self):
+        """One a member."""
+        return [Reader(member.embedding, self.text.vocabulary, member.recurrent.layers)
+                for member in self.network.all_members()]
+
+    @staticmethod
+    def readable(row, facts):
+        """An answer's row for people: strings decoded, numbers by their labels; `facts` of model.json."""
+        return {key: value.decode() if isinstance(value, bytes) else
+                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
+
+    def signatures(self):
+        """The serving signatures: strings or ids in, everything batch first."""
+        strings = [tf.TensorSpec([None], tf.string, "text")]
+
+        @tf.function(input_signature=strings, autograph=False)
+        def serving_default(text):
+            return self.answer_text(text)
+
+        @tf.function(input_signature=strings, autograph=False)
+        def embed(text):
+            return {"representation": self.network.represent(self.text.dense(text))}
+
+        return {"serving_default": serving_default, "embed": embed, **self.lite_signatures()}
+
+    def lite_signatures(self):
+        """The signature of the TFLite files: ids in."""
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")],
+                     autograph=False)
+        def ids(ids):
+            return self.answer(ids)
+
+        return {"ids": ids}
+
+    def questions(self, strings):
+        """What to verify the signatures with."""
+        text = {"text": strings}
+        return {"serving_default": text, "embed": text, "ids": {"ids": self.text.dense(strings)}}

@@ -1,0 +1,377 @@
+"""Language models: the next symbol of a text (N→N), or a whole text from a label (1→N)."""
+
+import keras
+import tensorflow as tf
+
+from zoo.decoding.beam_search import beam_search
+from zoo.decoding.sampling import generate
+from zoo.layers.adaptive_softmax import AdaptiveSoftmax
+from zoo.layers.decoder import Decoder
+from zoo.layers.embedding import Embedding, WordEmbedding
+from zoo.layers.softmax import Softmax
+from zoo.models.blocks import CELLS, Reader, check_recurrence
+from zoo.models.head import Head, batch, signature
+from zoo.text.subwords import GENERATED, Subwords
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Generator(keras.Model):
+    """Symbols so far to the probabilities of the next: an embedding, recurrent layers, one linear layer.
+
+        x_t = E[w_t]     h_t, s_t = f(x_t, s_{t-1})     p(w_{t+1} | w_1 … w_t) = softmax(h_t·V + b)
+
+    With `tied` weights V is Eᵀ, and the last layer as wide as the embedding. With `labels` a text follows
+    from one: the row c of an embedding of labels is, as `zoo.layers.decoder` has it, where the states
+    start (`vector` "first") or a part of every input ("every").
+
+    While it is trained, two terms beside the loss keep the activations small and slow:
+
+        α · mean(m ⊙ h)²  +  β · mean(h_t − h_{t-1})²          m the dropout mask of h
+
+    Args:    vocabulary_size     rows of E; id 0 is padding, never predicted
+             labels              names of what a text may follow from
+             vector              "first" or "every"
+             cell                "simple", "gru" or "lstm"
+             units, layers       width of a layer, how many
+             embedding           width of the embedding
+             tied                one matrix reads and predicts
+             cutoffs             those of an adaptive softmax in place of the linear layer; costs less to
+                                 train where symbols are numbered by falling frequency; empty: none
+             word_dropout        rate at which a symbol's row of E is dropped, everywhere in a batch
+             embedding_dropout   rate at which a coordinate is dropped from a whole window
+             layer_dropout       the same between layers;   output_dropout  before the linear layer
+             recurrent_dropout   the same for the states
+             weight_drop         share of the recurrent weights that are dropped (DropConnect)
+             activation_penalty, temporal_penalty  α and β
+             engine              see `zoo.engines`
+    Call:    {"ids" [B, T], with labels "label" [B]} int32, states (a list, each [B, H]; by default those
+             where a text starts), there ([B, T] bool: which ids are no padding; by default all)
+             → h [B, T, H], states after the last id
+    Raises:  ValueError: an unknown cell, a rate outside [0, 1), cutoffs that do not rise
+    Source:  Elman 1990; Mikolov et al. 2010; Zaremba et al. 2014; Press & Wolf 2017 (tied weights);
+             Merity et al. 2018 (DropConnect and both penalties); Gal & Ghahramani 2016; Grave et al. 2017
+             (cutoffs)
+
+    >>> network = Generator(10, units=4, embedding=3)
+    >>> h, states = network({"ids": tf.constant([[2, 3, 4]])})
+    >>> tuple(network.logits(h).shape), [tuple(state.shape) for state in states]
+    ((1, 3, 10), [(1, 4), (1, 4)])
+    """
+
+    def __init__(self, vocabulary_size, labels=(), vector="first", cell="lstm", units=512, layers=1,
+                 embedding=128, tied=False, cutoffs=(), word_dropout=0.0, embedding_dropout=0.0,
+                 layer_dropout=0.0, output_dropout=0.0, recurrent_dropout=0.0, weight_drop=0.0,
+                 activation_penalty=0.0, temporal_penalty=0.0, engine="auto", **kwargs):
+        super().__init__(**kwargs)
+        self.options = {
+            "vocabulary_size": vocabulary_size, "labels": list(labels), "vector": vector, "cell": cell,
+            "units": units, "layers": layers, "embedding": embedding, "tied": tied,
+            "cutoffs": list(cutoffs), "word_dropout": word_dropout,
+            "embedding_dropout": embedding_dropout, "layer_dropout": layer_dropout,
+            "output_dropout": output_dropout, "recurrent_dropout": recurrent_dropout,
+            "weight_drop": weight_drop, "activation_penalty": activation_penalty,
+            "temporal_penalty": temporal_penalty, "engine": engine}
+        check_recurrence(cell, layers)
+        self.embedding = WordEmbedding(vocabulary_size, embedding, word_dropout, embedding_dropout)
+        self.label_embedding = Embedding(len(labels), embedding) if labels else None
+        widths = [units] * (layers - 1) + [embedding if tied else units]
+        self.decoder = Decoder(
+            [CELLS[cell](width, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop,
+                         engine=engine) for width in widths],
+            vector if labels else "first", layer_dropout)
+        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
+        self.softmax = AdaptiveSoftmax(vocabulary_size, cutoffs, tied=tied) if cutoffs else Softmax(
+            vocabulary_size, tied)
+        self.build()
+
+    def build(self, ids_shape=None):
+        """Make all weights: their shapes follow from the options, so a new network is complete."""
+        width = self.options["embedding"]
+        self.embedding.build((None, None))
+        if self.label_embedding:
+            self.label_embedding.build((None,))
+        self.decoder.build((None, None, width), (None, width) if self.label_embedding else None)
+        self.softmax.build((None, None, self.decoder.units))
+        self.built = True
+
+    def call(self, inputs, states=None, there=None, training=False):
+        if states is None:
+            states = self.start(inputs)
+        states, vector = self._parted(states)
+        h, after = self.decoder(self.embedding(inputs["ids"], training=training), vector,
+                                initial_state=states, inputs_mask=there, training=training)
+        dropped = self.output_dropout(h, training=training)
+        if training:
+            self._penalise(h, dropped)
+        return dropped, self._joined(after, vector)
+
+    def _penalise(self, h, dropped):
+        alpha, beta = self.options["activation_penalty"], self.options["temporal_penalty"]
+        if alpha:
+            self.add_loss(alpha * tf.reduce_mean(tf.square(dropped)))
+        if beta:
+            self.add_loss(beta * tf.reduce_mean(tf.square(h[:, 1:] - h[:, :-1])))
+
+    # Where a text starts. With the label's vector at every step, it is carried as one more state.
+
+    def start(self, inputs):
+        """The states where the texts of {"ids" [B, …], "label" [B]} start, a list, each [B, H]."""
+        if not self.label_embedding:
+            return self.decoder.zeros(tf.shape(inputs["ids"])[0])
+        vector = self.label_embedding(inputs["label"])
+        return self._joined(self.decoder.start(vector), vector)
+
+    @property
+    def state_size(self):
+        """The widths of all states."""
+        carried = self.label_embedding and self.decoder.vector == "every"
+        return [*self.decoder.state_size, *[self.options["embedding"]] * bool(carried)]
+
+    def _parted(self, states):
+        layers = len(self.decoder.state_size)
+        return states[:layers], (states[layers] if len(states) > layers else None)
+
+    def _joined(self, states, vector):
+        return [*states, *[vector] * (len(self.state_size) > len(states))]
+
+    def step(self, ids, states):
+        """One symbol of each text: ids [B] → logits of the next [B, V], states."""
+        states, vector = self._parted(states)
+        h, after = self.decoder.step(self.embedding(ids), states, vector)
+        return self.logits(h), self._joined(after, vector)
+
+    # What the last layer says about the next symbol.
+
+    def logits(self, h):
+        """z [..., V] float32 of h [..., H]; with `cutoffs` they are log p."""
+        return self.softmax(h, *self._tied())
+
+    def log_probability(self, h, targets):
+        """log p of the targets [B, T], 0 where they are padding."""
+        return self.softmax.log_probability(h, targets, *self._tied())
+
+    def loss_of(self, targets, h):
+        """−log p of the targets [B, T], summed; by ops that TFLite lacks."""
+        return self.softmax.loss(h, targets, *self._tied())
+
+    def _tied(self):
+        return [self.embedding.embeddings] * self.options["tied"]
+
+    @property
+    def engine_in_use(self):
+        """The engine of the recurrent layers."""
+        return self.decoder.layers[0].engine_in_use
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+LENGTH = 200            # symbols that are written where nobody says how many
+SEARCH = {"width": 4, "length": LENGTH}
+SETTINGS = {            # of `zoo.decoding.sampling`, where nobody says others
+    "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0, "repetition_penalty": 1.0}
+
+
+class TextGenerator(Head):
+    """Everything it takes to write and to score texts.
+
+        p(text) = Π p(w_t | w_0 … w_{t-1}),    w_0 = [START];    a text from a label ends in [END]
+
+    Choices are made by uniform numbers that are given, so that the same numbers give the same text in
+    every runtime; see `zoo.decoding.sampling`.
+
+    Args:    network  a `zoo.models.language_model.Generator`;   text  a `zoo.text.subwords.Subwords`
+
+    `predict` goes on with texts; with labels it takes labels and writes texts that follow from them.
+    """
+
+    name, text_class = "generator", Subwords
+
+    def __init__(self, network, text):
+        self.network, self.text, self.labels = network, text, network.options["labels"]
+        self.end = [text.end] if self.labels else []
+        self.never = [n for n in range(len(GENERATED)) if n not in self.end]
+
+    def facts(self):
+        """What a reader of the answers must know."""
+        return {"labels": self.labels}
+
+    def readers(self):
+        return [Reader(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
+
+    @property
+    def asks(self):
+        """What `serving_default` takes: a text to go on with, or a label to start from."""
+        return "label" if self.labels else "text"
+
+    # Reading: the states after a text.
+
+    def begin(self, text, label=None):
+        """strings [B] → the last id of each [B], the states before it."""
+        ids = self.text.dense(batch(text))
+        ids = tf.concat([tf.fill([tf.shape(ids)[0], 1], self.text.start), ids], 1)
+        lengths = tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)
+        there = tf.sequence_mask(lengths - 1, tf.shape(ids)[1])
+        _, states = self.network({"ids": ids}, self.first_states(ids, label), there=there)
+        return tf.gather(ids, lengths - 1, batch_dims=1), states
+
+    def first_states(self, ids, label=None):
+        """Where texts start; `label` [B] are names."""
+        inputs = {"ids": ids}
+        if self.labels:
+            same = tf.equal(tf.expand_dims(batch(label), 1), tf.constant([self.labels]))
+            inputs["label"] = tf.argmax(same, 1, tf.int32)
+        return self.network.start(inputs)
+
+    # Writing.
+
+    def write(self, ids, states, uniform, **settings):
+        """Go on from the last ids [B] and the states before them; see `zoo.decoding.sampling`."""
+        return generate(self.network.step, ids, states, uniform, len(self.text), self.end, self.never,
+                        **settings)
+
+    def answer_text(self, asked):
+        """Texts or labels [B] → `go_on` by the same numbers at every call."""
+        asked = batch(asked)
+        text, label = (tf.fill(tf.shape(asked), ""), asked) if self.labels else (asked, None)
+        uniform = tf.random.stateless_uniform([tf.shape(asked)[0], LENGTH], [0, 0])
+        return self.go_on(text, uniform, label, **SETTINGS)
+
+    def go_on(self, text, uniform, label=None, **settings):
+        """Texts [B], labels [B] → {"text" [B]: what follows, "log_probability" [B] of it, in nats}."""
+        written = self.write(*self.begin(text, label), uniform, **settings)
+        return {"text": self.text.strings(written["ids"], inside=not self.labels),
+                "log_probability": tf.reduce_sum(written["log_probability"], 1)}
+
+    def search(self, text, label=None, width=4, length=LENGTH):
+        """As `go_on`, but the likeliest text that a beam finds; a running text up to its line's end.
+
+        See `zoo.decoding.beam_search`, with α = 1: the mean log-probability of a symbol.
+        """
+        end = self.end or self.text(["\n"])[0, :1]
+        found = beam_search(self.network.step, *self.begin(text, label), width, length, end, alpha=1.0,
+                            n_best=1, forbidden=self.never)
+        return {"text": self.text.strings(found["ids"][:, 0], inside=not self.labels),
+                "log_probability": found["log_probability"][:, 0]}
+
+    @staticmethod
+    def readable(row, facts):
+        """An answer's row for people."""
+        return {key: value.decode("utf-8", "replace") if isinstance(value, bytes) else float(value)
+                for key, value in row.items()}
+
+    # Scoring.
+
+    def read(self, ids, previous, states):
+        """Ids [B, T] after the ids `previous` [B] → h [B, T, H], log p of the ids [B, T], states after.
+
+        Padding, 0, scores 0 and leaves the states as they are.
+        """
+        before = tf.concat([tf.expand_dims(previous, 1), ids[:, :-1]], 1)
+        h, after = self.network({"ids": before}, states, there=ids > 0)
+        return h, self.network.log_probability(h, ids), after
+
+    def score(self, ids, previous, states):
+        """What `read` gives but h, log p as {"log_probability" [B, T]}."""
+        _, log_probability, after = self.read(ids, previous, states)
+        return {"log_probability": log_probability}, after
+
+    def score_text(self, text, label=None):
+        """strings [B] → {"log_probability" [B], in nats, "symbols" [B]}; labelled ones with their end."""
+        ids = self.text.dense(batch(text))
+        lengths = tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)
+        if self.labels:
+            ids = tf.pad(ids, [[0, 0], [0, 1]])
+            ids += tf.one_hot(lengths, tf.shape(ids)[1], self.text.end, 0, dtype=tf.int32)
+            lengths += 1
+        start = tf.fill(tf.shape(lengths), self.text.start)
+        scores, _ = self.score(ids, start, self.first_states(ids, label))
+        return {"log_probability": tf.reduce_sum(scores["log_probability"], 1), "symbols": lengths}
+
+    def embed(self, text, label=None):
+        """What the last layer knows after strings [B]: {"representation" [B, H]}."""
+        ids, states = self.begin(text, label)
+        h, _ = self.network({"ids": tf.expand_dims(ids, 1)}, states)
+        return {"representation": h[:, 0]}
+
+    # Signatures.
+
+    def signatures(self):
+        """The serving signatures. All tensors are batch first but the settings of `generate`: scalars."""
+        asked = tf.TensorSpec([None], tf.string, self.asks)
+        texts = {name: tf.TensorSpec([None], tf.string, name) for name in self._texts()}
+        return {"serving_default": signature(lambda **given: self.answer_text(given[self.asks]),
+                                             **{self.asks: asked}),
+                "generate": signature(self.go_on, SETTINGS, **texts, **self._choices()),
+                "search": signature(self.search, SEARCH, **texts, **_scalars(SEARCH)),
+                "score": signature(self.score_text, **texts),
+                "embed": signature(self.embed, **texts), **self.lite_signatures()}
+
+    def _texts(self):
+        return ["text", *["label"] * bool(self.labels)]
+
+    def _choices(self):
+        """What decides what is written: a number for every symbol, and the settings."""
+        return {"uniform": tf.TensorSpec([None, None], tf.float32, "uniform"), **_scalars(SETTINGS)}
+
+    def lite_signatures(self):
+        """The signatures of the TFLite files, numbers in: score ids, start, one step, and write.
+
+        `init` takes the labels, or anything of the batch's size.
+        """
+        vector = tf.TensorSpec([None], tf.int32)
+        states = {f"state_{n}": tf.TensorSpec([None, size], tf.float32, f"state_{n}")
+                  for n, size in enumerate(self.network.state_size)}
+        first = "label" if self.labels else "ids"
+
+        def parted(given):
+            return [given.pop(name) for name in states], given
+
+        def ids(ids, previous, **given):
+            answer, after = self.score(ids, previous, parted(given)[0])
+            return {**answer, **dict(zip(states, after))}
+
+        def init(**given):
+            start = self.network.start({"ids": given[first], **given})
+            return dict(zip(states, start))
+
+        def step(ids, **given):
+            logits, after = self.network.step(ids, parted(given)[0])
+            return {"log_probability": tf.nn.log_softmax(logits), **dict(zip(states, after))}
+
+        def generate(ids, **given):
+            before, rest = parted(given)
+            written = self.write(ids, before, **rest)
+            return {name: written[name] for name in ("ids", "lengths")}
+
+        return {
+            "ids": signature(ids, ids=tf.TensorSpec([None, None], tf.int32, "ids"),
+                             previous=named(vector, "previous"), **states),
+            "init": signature(init, **{first: named(vector, first)}),
+            "step": signature(step, ids=named(vector, "ids"), **states),
+            "generate_ids": signature(generate, SETTINGS, ids=named(vector, "ids"), **states,
+                                      **self._choices())}
+
+    def questions(self, strings):
+        """What to verify the signatures with."""
+        label = {"label": strings} if self.labels else {}
+        text = tf.fill(tf.shape(strings), "") if self.labels else strings
+        uniform = tf.random.stateless_uniform([len(strings), 20], [0, 1])
+        last, states = self.begin(text, label.get("label"))
+        given = {f"state_{n}": state for n, state in enumerate(states)}
+        settings = {name: tf.constant(value) for name, value in SETTINGS.items()}
+        chosen = {"uniform": uniform, **settings, "temperature": tf.constant(1.0)}
+        first = {"label": tf.zeros_like(last)} if self.labels else {"ids": last}
+        return {"serving_default": {self.asks: strings}, "init": first, "embed": {"text": text, **label},
+                "score": {"text": text, **label}, "generate": {"text": text, **label, **chosen},
+                "search": {"text": text, **label, "width": tf.constant(3), "length": tf.constant(8)},
+                "ids": {"ids": tf.fill([len(strings), 3], len(GENERATED)), "previous": last, **given},
+                "step": {"ids": last, **given}, "generate_ids": {"ids": last, **given, **chosen}}
+
+
+def named(spec, name):
+    return tf.TensorSpec(spec.shape, spec.dtype, name)
+
+
+def _scalars(settings):
+    return {name: tf.TensorSpec([], tf.constant(value).dtype, name) for name, value in settings.items()}

@@ -1,0 +1,345 @@
+"""Sequence tagging (N→N): one label for every token."""
+
+import keras
+import tensorflow as tf
+
+from zoo.layers.affixes import Affixes
+from zoo.layers.characters import ENCODERS
+from zoo.layers.crf import CRF
+from zoo.layers.embedding import Embedding
+from zoo.layers.language_cost import LanguageCost
+from zoo.layers.output_recurrent import OutputRecurrentRNN
+from zoo.models.blocks import cells_of, drop_words, recurrent
+from zoo.models.head import Head, batch, signature
+from zoo.text.spans import spans
+from zoo.text.token_features import SHAPES, Tokens
+from zoo.text.tokenizer import normalise
+
+SHAPE_WIDTH = 8
+GUESSED_WORDS = 7500
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Tagger(keras.Model):
+    """Words and their characters to logits: embeddings, recurrent layers, one linear layer.
+
+        x_t = [E[w_t]; characters(w_t); affixes(w_t); S[shape(w_t)]]   h = recurrent(x)   z_t = h_t·V + c
+
+    The tags are the likeliest of each softmax(z_t); with `crf` they are the likeliest sequence, to whose
+    score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
+    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`). With
+    `language_cost` training also adds that share of what it costs to guess the words beside each
+    word from h (see `zoo.layers.language_cost`).
+
+    Args:    vocabulary_size     rows of the word embedding; id 0 is padding, 1 unknown
+             labels              names of the L tags
+             scheme              None, or one of `zoo.text.spans`, to which the CRF keeps
+             crf                 a conditional random field over the logits
+             cell                "simple", "gru" or "lstm"
+             units, layers       width of a layer (of one direction), how many; 0 with `feedback` alone
+             bidirectional       read both ways
+             embedding           width of the word embedding
+             characters          None, "cnn" or "lstm": how a word's characters are read
+             alphabet_size       rows of the character embedding
+             character_embedding, character_units  width of a character, of what is made of a word's
+             affixes             width of what is made of a word's prefixes and suffixes; 0 for none
+             shapes              read which case the letters have
+             feedback            the output-recurrent network; trained on the targets (teacher forcing)
+             sampling            share of steps that read the network's own output while it is trained
+             word_dropout        rate at which a word is read as unknown while training
+             rare_dropout        the same for rare words, from which the unknown ones are learnt
+             rare                the id from which on words are rare, those that training has once
+             embedding_dropout   rate at which a coordinate is dropped from all words of a sentence
+             recurrent_dropout   the same for the states of the recurrent layers
+             output_dropout      the same before the linear layer
+             language_cost       weight of the cost of the 7,500 most frequent words beside each word
+             engine              see `zoo.engines`
+    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "tags" [B, T]} int32 → z [B, T, L];
+             characters, shapes and the tags to be read only where the options ask for them; ids alone
+             will do where nothing else is read
+    Raises:  ValueError: an unknown cell or encoder, options that exclude each other
+    Source:  Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016; Ma & Hovy 2016; Gal & Ghahramani 2016
+             (one mask a sequence); Iyyer et al. 2015 (word dropout); Lample et al. 2016 (of words that
+             occur once); Jordan 1986 (output recurrence);
+             Rei 2017 (language cost)
+
+    >>> network = Tagger(10, ["O", "B-X", "I-X"], "BIO", crf=True, units=4, embedding=3)
+    >>> z = network(tf.constant([[2, 3, 0], [4, 5, 6]]))
+    >>> tuple(z.shape), tuple(network.decode(z, z[..., 0] > -99)["tags"].shape)
+    ((2, 3, 3), (2, 3))
+    """
+
+    def __init__(self, vocabulary_size, labels, scheme=None, crf=False, cell="lstm", units=128, layers=1,
+                 bidirectional=True, embedding=100, characters=None, alphabet_size=0,
+                 character_embedding=30, character_units=50, affixes=0, shapes=False, feedback=False,
+                 sampling=0.0, word_dropout=0.0, rare_dropout=0.0, rare=0, embedding_dropout=0.0,
+                 recurrent_dropout=0.0, output_dropout=0.0, language_cost=0.0, engine="auto", **kwargs):
+        super().__init__(**kwargs)
+        self.options = {
+            "vocabulary_size": vocabulary_size, "labels": list(labels), "scheme": scheme, "crf": crf,
+            "cell": cell, "units": units, "layers": layers, "bidirectional": bidirectional,
+            "embedding": embedding, "characters": characters, "alphabet_size": alphabet_size,
+            "character_embedding": character_embedding, "character_units": character_units,
+            "affixes": affixes, "shapes": shapes, "feedback": feedback, "sampling": sampling,
+            "word_dropout": word_dropout, "rare_dropout": rare_dropout, "rare": rare,
+            "embedding_dropout": embedding_dropout, "recurrent_dropout": recurrent_dropout,
+            "output_dropout": output_dropout, "language_cost": language_cost, "engine": engine}
+        check(crf, feedback, layers, characters, language_cost, bidirectional)
+        self.word_dropout, self.sampling = word_dropout, sampling
+        self.seed_generator = keras.random.SeedGenerator()
+        self.embedding = Embedding(vocabulary_size, embedding)
+        self.characters = characters and ENCODERS[characters](
+            alphabet_size, embedding=character_embedding, units=character_units,
+            **({"engine": engine} if characters == "lstm" else {}))
+        self.affixes = Affixes(affixes) if affixes else None
+        self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if shapes else None
+        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
+        self.recurrent = layers and recurrent(
+            cell, units, layers, bidirectional, engine, return_sequences=True,
+            dropout=output_dropout, recurrent_dropout=recurrent_dropout)
+        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
+        self.linear = None if feedback else keras.layers.Dense(len(labels))
+        self.feedback = OutputRecurrentRNN(units, len(labels)) if feedback else None
+        self.crf = CRF(labels, scheme) if crf else None
+        self.language = LanguageCost(
+            min(vocabulary_size, GUESSED_WORDS), bidirectional) if language_cost else None
+        self.build()
+
+    def build(self, ids_shape=None):
+        """Make all weights: their shapes follow from the options, so a new network is complete."""
+        for layer in (self.embedding, self.characters, self.affixes, self.shapes):
+            if layer:
+                layer.build((None, None))
+        width = self.options["embedding"] + self.options["affixes"] + bool(self.shapes) * SHAPE_WIDTH
+        if self.characters:
+            width += self.options["character_units"]
+        if self.recurrent:
+            self.recurrent.build((None, None, width))
+            width = self.recurrent.compute_output_shape((None, None, width))[-1]
+        if self.language:
+            self.language.build((None, None, width))
+        (self.feedback or self.linear).build((None, None, width))
+        self.built = True
+
+    @property
+    def reads(self):
+        """The names of the inputs, beside tags in training."""
+        spelling = self.characters or self.affixes
+        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes)]
+
+    def call(self, inputs, training=False):
+        inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
+        mask = tf.not_equal(inputs["ids"], 0)
+        h = self.represent(inputs, training)
+        if training and self.language:
+            self.add_loss(self.options["language_cost"] * self.language(h, inputs["ids"]))
+        h = self.output_dropout(h, training=training)
+        if self.feedback is None:
+            return self.linear(h)
+        sampling = self.sampling if training else 0.0
+        return self.feedback(h, inputs.get("tags"), mask=mask, training=training, sampling=sampling)
+
+    def represent(self, inputs, training=False):
+        """What the last layer reads of every token: [B, T, R]."""
+        mask = tf.not_equal(inputs["ids"], 0)
+        x = self.embedding_dropout(self.embed(inputs, training), training=training)
+        return self.recurrent(x, mask=mask, training=training) if self.recurrent else x
+
+    def embed(self, inputs, training=False):
+        """x [B, T, D]."""
+        ids = inputs["ids"]
+        words = drop_words(ids, self.dropped(ids), self.seed_generator) if training else ids
+        parts = [self.embedding(words)]
+        if self.characters:
+            parts.append(self.characters(inputs["characters"], training=training))
+        if self.affixes:
+            parts.append(self.affixes(inputs["characters"]))
+        if self.shapes:
+            parts.append(self.shapes(inputs["shapes"]))
+        return tf.concat(parts, -1)
+
+    def dropped(self, ids):
+        """The rate at which each word is read as unknown while training: one for all, or [B, T]."""
+        if not self.options["rare_dropout"]:
+            return self.word_dropout
+        return tf.where(ids < self.options["rare"], self.word_dropout, self.options["rare_dropout"])
+
+    def loss_of(self, tags, logits):
+        """−log p(tags), summed over the sentences: tags [B, T], -1 where there is none; → scalar."""
+        mask = tags >= 0
+        if self.crf:
+            return -tf.reduce_sum(self.crf.log_likelihood(logits, tf.maximum(tags, 0), mask))
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tags, 0), logits)
+        return tf.reduce_sum(tf.where(mask, losses, tf.zeros([], losses.dtype)))
+
+    def decode(self, logits, mask):
+        """{"tags" [B, T] int32, 0 where masked; "marginals" [B, T, L]: P(y_t = j), 0 where masked}."""
+        if self.crf:
+            return {"tags": self.crf(logits, mask=mask), "marginals": self.crf.marginals(logits, mask)}
+        logits = tf.cast(logits, tf.float32)
+        return {"tags": tf.where(mask, tf.argmax(logits, -1, tf.int32), 0),
+                "marginals": tf.where(tf.expand_dims(mask, -1), tf.nn.softmax(logits), 0.0)}
+
+    @property
+    def engine_in_use(self):
+        """The engine of the recurrent layers."""
+        return (cells_of(self.recurrent)[0] if self.recurrent else self.feedback).engine_in_use
+
+    # A stream, one token after the other.
+
+    @property
+    def streams(self):
+        """Whether tags can be given before the sentence has ended."""
+        return not self.crf and not (self.recurrent and self.options["bidirectional"])
+
+    def get_initial_state(self, batch_size):
+        """The states where a stream starts, each [B, H]."""
+        layers = [*self._layers_of_time(), *[self.feedback] * bool(self.feedback)]
+        return [state for layer in layers for state in layer.get_initial_state(batch_size)]
+
+    def _layers_of_time(self):
+        return cells_of(self.recurrent) if self.recurrent else []
+
+    def step(self, inputs, states):
+        """One token of each stream: inputs as in a call with T = 1 → logits [B, L], new states."""
+        x, states, new = self.embed(inputs)[:, 0], list(states), []
+        for layer in self._layers_of_time():
+            count = layer.cell.states
+            x, last = layer.cell(x, states[:count])
+            states, new = states[count:], new + last
+        if self.feedback is None:
+            return self.linear(x), new
+        logits, last = self.feedback.step(x, states)
+        return logits, [*new, *last]
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+def check(crf, feedback, layers, characters, language_cost, bidirectional):
+    """Raise ValueError where options exclude each other."""
+    if language_cost and layers != 1 and (bidirectional or not layers):
+        raise ValueError("language_cost: expected 1 layer, or several of one direction, whose states "
+                         f"have not seen the words to guess, received layers={layers}")
+    if crf and feedback:
+        raise ValueError("feedback: expected no crf beside it, since each makes a tag depend on the last")
+    if not layers and not feedback:
+        raise ValueError("layers: expected at least 1, or feedback, received 0")
+    if characters not in (None, *ENCODERS):
+        raise ValueError(f"characters: expected None or one of {list(ENCODERS)}, received {characters!r}")
+
+
+class TextTagger(Head):
+    """Everything it takes to tag: network and text processing.
+
+    Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
+
+    `predict` gives lists: "tokens", "tags", "probability", where each token has its "start" and its "end"
+    in bytes of the text, and with a scheme the "spans".
+    """
+
+    name, text_class = "tagger", Tokens
+
+    def __init__(self, network, text):
+        self.network, self.text = network, text
+        self.labels, self.scheme = network.options["labels"], network.options["scheme"]
+
+    @property
+    def variables(self):
+        """The network's, less those that guess words: only training reads them."""
+        language = self.network.language
+        guesses = {id(variable) for variable in language.variables} if language else ()
+        return [variable for variable in self.network.variables if id(variable) not in guesses]
+
+    def facts(self):
+        """What a reader of the answers must know."""
+        return {"labels": self.labels, "scheme": self.scheme}
+
+    def answer(self, inputs):
+        """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""
+        return self.network.decode(self.network(inputs), tf.not_equal(inputs["ids"], 0))
+
+    def answer_tokens(self, tokens):
+        """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B].
+
+        The probability is that of the tag by itself: with a CRF its marginal, in all sequences of tags.
+        """
+        there = tf.not_equal(tokens, "")
+        answer = self.answer(self.read(tokens))
+        probability = tf.gather(answer["marginals"], answer["tags"], batch_dims=2)
+        return {"tags": tf.where(there, tf.gather(self.labels, answer["tags"]), ""),
+                "probability": probability, "lengths": tf.reduce_sum(tf.cast(there, tf.int32), 1)}
+
+    def answer_text(self, text):
+        """strings [B] → `answer_tokens`, the "tokens" [B, T], and where each starts and ends in bytes."""
+        tokens, start, end = self.text.split(batch(text))
+        return {"tokens": normalise(tokens, lowercase=False), "start": start, "end": end,
+                **self.answer_tokens(tokens)}
+
+    def read(self, tokens):
+        """What the network reads of tokens [B, T]."""
+        inputs = self.text(tokens)
+        return {name: inputs[name] for name in self.network.reads}
+
+    @staticmethod
+    def readable(row, facts):
+        """An answer's row for people: lists as long as the sentence, strings decoded, and the spans."""
+        columns = {key: value[:row["lengths"]].tolist() for key, value in row.items() if key != "lengths"}
+        answer = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
+                  for key, items in columns.items()}
+        if facts["scheme"]:
+            starts, ends = answer["start"], answer["end"]
+            answer["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
+                               for first, last, kind in spans(answer["tags"])]
+        return answer
+
+    def signatures(self):
+        """The serving signatures: strings, tokens or ids in, everything batch first."""
+        text = tf.TensorSpec([None], tf.string, "text")
+        tokens = tf.TensorSpec([None, None], tf.string, "tokens")
+        found = {"serving_default": signature(self.answer_text, text=text),
+                 "tokens": signature(self.answer_tokens, tokens=tokens),
+                 "embed": signature(self.embed, text=text), **self.lite_signatures()}
+        return {**found, **self.streaming_signatures()} if self.network.streams else found
+
+    def embed(self, text):
+        """What the last layer reads of every token of strings [B]: {"representation" [B, T, R]}."""
+        return {"representation": self.network.represent(self.read(self.text.split(batch(text))[0]))}
+
+    def lite_signatures(self):
+        """The signature of the TFLite files: numbers in."""
+        specs = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32, name)
+                 for name in self.network.reads}
+        return {"ids": signature(lambda **inputs: self.answer(inputs), **specs)}
+
+    def streaming_signatures(self):
+        """A sentence token by token: `init` gives the first states, `step` takes and gives states.
+
+        `init` takes anything of the batch's size; a step takes one token of each stream.
+        """
+        tokens = tf.TensorSpec([None], tf.string, "token")
+        states = {f"state_{n}": tf.TensorSpec([None, state.shape[1]], state.dtype, f"state_{n}")
+                  for n, state in enumerate(self.network.get_initial_state(1))}
+
+        def init(token):
+            return dict(zip(states, self.network.get_initial_state(tf.shape(token)[0])))
+
+        def step(token, **given):
+            inputs = self.read(tf.expand_dims(token, 1))
+            logits, new = self.network.step(inputs, [given[name] for name in states])
+            p = tf.nn.softmax(tf.cast(logits, tf.float32))
+            return {"tag": tf.gather(self.labels, tf.argmax(p, -1)), "probability": tf.reduce_max(p, -1),
+                    **dict(zip(states, new))}
+
+        return {"init": signature(init, token=tokens), "step": signature(step, token=tokens, **states)}
+
+    def questions(self, strings):
+        """What to verify the signatures with."""
+        tokens = self.text.split(strings)[0]
+        found = {"serving_default": {"text": strings}, "embed": {"text": strings},
+                 "tokens": {"tokens": tokens}, "ids": self.read(tokens)}
+        if self.network.streams:
+            states = self.network.get_initial_state(len(strings))
+            found["init"] = {"token": tokens[:, 0]}
+            found["step"] = {**found["init"], **{f"state_{n}": s for n, s in enumerate(states)}}
+        return found

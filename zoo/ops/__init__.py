@@ -1,0 +1,1 @@
+"""What the equations are written with: products over folded axes, a loop over time."""

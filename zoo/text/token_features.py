@@ -1,0 +1,175 @@
+r"""Tokens as a tagger reads them: where they stand in a text, their ids, their characters, their shape.
+
+    text → tokens, byte offsets        ids: of the word, in lower case, every digit a 0
+                                       characters: of the token as it stands
+                                       shapes: which case its letters have
+
+A corpus gives its own tokens, a request gives text: both go through the same lookup. All of it is stock
+TensorFlow ops. Tokens are padded at the right with the empty string, and everything made of them with 0.
+"""
+import collections
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.text.tokenizer import SEPARATOR, WORD, normalise
+from zoo.text.vocabulary import RESERVED, Vocabulary, most_frequent, read_vocabulary
+
+# What a token is, as a pattern; what lies between two tokens is skipped.
+TOKENS = {"word": WORD, "space": rf"[^{SEPARATOR}]+", "character": rf"[^{SEPARATOR}]"}
+MARK = "\x1f"  # stands around tokens for a moment; a text that holds one has a space there
+
+# The first pattern that a token matches, from 1; 7 where none does.
+SHAPES = (
+    r"[\p{Ll}\p{Lo}\p{M}]+",                # lower
+    r"\p{Lu}[\p{Ll}\p{M}]+",                # Title
+    r"\p{Lu}[\p{Lu}\p{M}]*",                # UPPER
+    r"[\p{L}\p{M}]+",                       # mIXed
+    r"[\p{Nd}.,:]*\p{Nd}[\p{Nd}.,:]*",      # 3.14
+    r"[^\p{L}\p{Nd}]+",                     # ?!
+)
+
+
+class Tokens(tf.Module):
+    """Tokens to what a tagger reads, and texts to tokens with their places.
+
+    Args:    vocabulary      list of words, "[PAD]" and "[UNK]" first; an id is an index
+             alphabet        the same of characters
+             tokenizer       how a text is cut: "word", "space" or "character"
+             lowercase       words are looked up in lower case
+             digits          words are looked up with every digit as 0
+             max_characters  characters of a token that are read
+    Raises:  ValueError: an unknown tokenizer, a vocabulary that does not start with the reserved words
+
+    >>> text = Tokens.learn([["Room", "12"], ["room"]])
+    >>> text.words.tokens, text.alphabet.tokens[2:]
+    (['[PAD]', '[UNK]', 'room', '00'], ['o', 'm', '1', '2', 'R', 'r'])
+    >>> tokens, start, end = text.split(["Room 77, Zoé's room"])
+    >>> tokens[0, 3].numpy().decode(), int(start[0, 4]), int(end[0, 4])
+    ("Zoé's", 16, 20)
+    >>> text(tokens)["ids"].numpy().tolist()
+    [[2, 3, 1, 1, 2]]
+    """
+
+    options = ("tokenizer", "lowercase", "digits", "max_characters")
+
+    def __init__(self, vocabulary, alphabet, tokenizer="word", lowercase=True, digits=True,
+                 max_characters=24):
+        super().__init__(name="text")
+        if tokenizer not in TOKENS:
+            raise ValueError(f"expected tokenizer to be one of {', '.join(TOKENS)}, "
+                             f"received {tokenizer!r}")
+        self.words, self.alphabet = Vocabulary(vocabulary), Vocabulary(alphabet)
+        self.tokenizer, self.lowercase, self.digits = tokenizer, lowercase, digits
+        self.max_characters = max_characters
+
+    @classmethod
+    def learn(cls, sentences, size=50000, min_count=1, known=(), **options):
+        """The tokens' words and characters, by falling count.
+
+        Args:    sentences  lists of tokens
+                 size       most words, "[PAD]" and "[UNK]" included
+                 min_count  how often a word must occur
+                 known      words that are in the vocabulary all the same, with vectors of their own
+        Raises:  ValueError: no token at all
+
+        >>> Tokens.learn([["a", "b", "a"]], min_count=2, known=["b", "c"]).words.tokens
+        ['[PAD]', '[UNK]', 'a', 'b', 'c']
+        """
+        counts = collections.Counter(token for tokens in sentences for token in tokens)
+        if not counts:
+            raise ValueError("expected sentences with at least one token, received none")
+        blank = cls(RESERVED, RESERVED, **options)
+        words, letters = collections.Counter(), collections.Counter()
+        for token, key in zip(counts, blank.keys(tf.constant(list(counts))).numpy()):
+            words[key] += counts[token]
+            letters.update(character.encode() for character in token)
+        learnt = most_frequent(words, size, min_count)
+        learnt = list(dict.fromkeys([*learnt, *known]))
+        return cls(learnt, most_frequent(letters, 10000, 1), **options)
+
+    @property
+    def vocabulary(self):
+        """The words, by id."""
+        return self.words.tokens
+
+    def split(self, strings):
+        """strings [B] → tokens [B, T], where each starts and ends in its string, in bytes; T ≥ 1.
+
+        Malformed UTF-8 and control characters count as spaces.
+        """
+        strings = tf.strings.regex_replace(strings, rf"[\x00{MARK}]", " ")
+        marked = tf.strings.regex_replace(strings, TOKENS[self.tokenizer], rf"{MARK}\0{MARK}")
+        # Between marks stand by turns a gap, perhaps empty, and a token.
+        pieces = tf.strings.split(marked, MARK).to_tensor("")
+        pieces = tf.pad(pieces, [[0, 0], [0, tf.maximum(0, 2 - tf.shape(pieces)[1])]], constant_values="")
+        lengths = tf.strings.length(pieces)
+        tokens, length = pieces[:, 1::2], lengths[:, 1::2]
+        end = tf.where(tf.equal(tokens, ""), 0, tf.cumsum(lengths, 1)[:, 1::2])
+        return tokens, end - length, end
+
+    def keys(self, tokens):
+        """Tokens of any shape as they are looked up."""
+        keys = tf.strings.regex_replace(normalise(tokens, self.lowercase), r"\x{2019}", "'")
+        return tf.strings.regex_replace(keys, r"\p{Nd}", "0") if self.digits else keys
+
+    def __call__(self, tokens):
+        """tokens [B, T], "" after the end → {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T]}."""
+        tokens = tf.convert_to_tensor(tokens)
+        there = tf.not_equal(tokens, "")
+        return {"ids": tf.where(there, self.words(self.keys(tokens)), 0),
+                "characters": self._characters(tokens), "shapes": tf.where(there, shapes(tokens), 0)}
+
+    def _characters(self, tokens):
+        flat = normalise(tf.reshape(tokens, [-1]), lowercase=False)
+        split = tf.strings.unicode_split(flat, "UTF-8")[:, :self.max_characters]
+        ids = split.with_flat_values(self.alphabet(split.flat_values)).to_tensor(0)
+        ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)]])
+        return tf.reshape(ids, tf.concat([tf.shape(tokens), tf.shape(ids)[1:]], 0))
+
+    def save(self, folder):
+        """Write vocabulary.txt, alphabet.txt and text.json."""
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in self.files().items():
+            (folder / name).write_bytes(text.encode())
+
+    def files(self):
+        """{file name: text}: the two vocabularies, a line each, and the settings."""
+        settings = {name: getattr(self, name) for name in self.options}
+        settings["sizes"] = len(self.words), len(self.alphabet)
+        return {"vocabulary.txt": self.words.lines(), "alphabet.txt": self.alphabet.lines(),
+                "text.json": json.dumps(settings, indent=2) + "\n"}
+
+    @classmethod
+    def load(cls, folder):
+        """What `save` wrote there. Raises FileNotFoundError, and ValueError for an incomplete file."""
+        folder = pathlib.Path(folder)
+        settings = json.loads((folder / "text.json").read_text(encoding="utf-8"))
+        names = zip(("vocabulary.txt", "alphabet.txt"), settings.pop("sizes"))
+        return cls(*(read_vocabulary(folder / name, size) for name, size in names), **settings)
+
+
+def shapes(tokens):
+    """Which of `SHAPES` a token has, from 1.
+
+    >>> shapes(tf.constant(["of", "Boston", "IBM", "A", "eBay", "1,000", "?!", "B-2"])).numpy().tolist()
+    [1, 2, 3, 3, 4, 5, 6, 7]
+    """
+    matches = [tf.strings.regex_full_match(tokens, shape) for shape in SHAPES]
+    found = tf.fill(tf.shape(tokens), len(SHAPES) + 1)
+    for number, match in reversed(list(enumerate(matches, 1))):
+        found = tf.where(match, number, found)
+    return found
+
+
+def padded(rows):
+    """Lists of strings as one array of strings, "" after the end: [B, T], T ≥ 1.
+
+    >>> padded([["a", "b"], []]).tolist()
+    [['a', 'b'], ['', '']]
+    """
+    width = max([1, *map(len, rows)])
+    return np.array([[*row, *[""] * (width - len(row))] for row in rows], object)

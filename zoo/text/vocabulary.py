@@ -1,0 +1,125 @@
+"""Tokens and their ids."""
+
+import collections
+import re
+
+import tensorflow as tf
+
+RESERVED = ("[PAD]", "[UNK]")  # ids 0 and 1; no tokeniser ever yields them: "[" is a token itself
+
+
+class Vocabulary(tf.Module):
+    r"""Tokens to ids, by a table that travels inside a SavedModel.
+
+        vocabulary(tokens) = their places in the list, or 1 where they are absent
+
+    Args:    tokens    list of str or bytes, the reserved ones first.  Bytes that are no UTF-8 by
+                       themselves are surrogates (the error handler "surrogateescape"), so that every
+                       token is a `str` that can be undone
+             reserved  the tokens that no text holds; "[PAD]" and "[UNK]" are 0 and 1 everywhere
+    Raises:  ValueError: other tokens first, a token more than once
+
+    >>> vocabulary = Vocabulary(["[PAD]", "[UNK]", "film"])
+    >>> vocabulary(tf.constant(["film", "fan"])).numpy().tolist()
+    [2, 1]
+    """
+
+    def __init__(self, tokens, reserved=RESERVED):
+        super().__init__(name="vocabulary")
+        _check_vocabulary(tokens, reserved)
+        self.keys = tf.constant([_encode(token, "surrogateescape") for token in tokens])
+        ids = tf.range(len(self.keys), dtype=tf.int32)
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(self.keys, ids), 1)
+
+    def __call__(self, tokens):
+        return self.table.lookup(tokens)
+
+    def __len__(self):
+        return len(self.keys)
+
+    @property
+    def tokens(self):
+        """list of str, by id."""
+        return _decoded(self.keys)
+
+    def lines(self):
+        r"""A file's text: line number = id, from 0.
+
+        A backslash is \\, a line feed \n, a carriage return \r and a byte that is no UTF-8 by itself
+        \xNN; all else stands as it is.
+        """
+        return _lines(self.keys)
+
+
+def _encode(string, errors):
+    if not isinstance(string, (str, bytes)):
+        raise ValueError(f"expected strings, received {string!r} among them")
+    return string.encode("utf-8", errors) if isinstance(string, str) else string
+
+
+def most_frequent(counts, size, min_count, reserved=RESERVED):
+    """The reserved tokens, then {bytes: count} by falling count, equals in the order of their bytes.
+
+    >>> most_frequent({b"a": 1, b"c": 2, b"b": 2}, size=4, min_count=1)
+    ['[PAD]', '[UNK]', 'b', 'c']
+    """
+    tokens = sorted((-count, token) for token, count in counts.items() if count >= min_count)
+    learnt = [token.decode("utf-8", "surrogateescape") for _, token in tokens]
+    return [*reserved, *learnt[:size - len(reserved)]]
+
+
+def _decoded(keys):
+    return [key.decode("utf-8", "surrogateescape") for key in keys.numpy()]
+
+
+def _lines(keys):
+    return "".join(_escape(key) + "\n" for key in keys.numpy())
+
+
+def _escape(key):
+    r"""One line for a token: b'\n' -> '\\n', b'\xff' -> '\\xff'."""
+    for character, escaped in ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r")):
+        key = key.replace(character, escaped)
+    return key.decode("utf-8", "backslashreplace")
+
+
+def _unescape(line):
+    def character(match):
+        code = match.group(1)
+        if len(code) > 1:
+            return bytes.fromhex(code[1:].decode())
+        return {b"n": b"\n", b"r": b"\r"}.get(code, code)
+    key = re.sub(rb"\\(x[0-9a-f]{2}|.)", character, line.encode())
+    return key.decode("utf-8", "surrogateescape")
+
+
+def _read(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"expected {path}, received no such file: Text.save writes it")
+    return path.read_bytes()
+
+
+def read_vocabulary(path, size):
+    """The tokens of a file that holds `Vocabulary.lines`, `size` of them.
+
+    Raises:  FileNotFoundError; ValueError: the file is incomplete
+    """
+    lines = _read(path).decode("utf-8", "replace").split("\n")[:-1]
+    if len(lines) != size:
+        raise ValueError(f"expected {size} tokens in {path}, received {len(lines)}: "
+                         "the file is incomplete or changed, save or copy it again")
+    return [_unescape(line) for line in lines]
+
+
+def _check_vocabulary(vocabulary, reserved):
+    start = tuple(vocabulary[:len(reserved)])
+    if start != reserved:
+        raise ValueError(f"expected a vocabulary that starts with {', '.join(reserved)}, "
+                         f"received {list(start)}")
+    repeated = [token for token, n in collections.Counter(vocabulary).items() if n > 1]
+    if repeated:
+        raise ValueError(f"expected every token once in the vocabulary, received {repeated[0]!r} "
+                         "more than once")
+
+
+UNKNOWN = 1
