@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without one
     os.environ[_name] = "127.0.0.1,localhost"
 pytest.register_assert_rewrite("layer_checks")
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 WHOLE_RUNS = ("translation", "tagging", "sentiment", "generation", "text_translator", "text_generator",
               "saved_model", "tflite", "export_run", "serve")
 
@@ -44,7 +45,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def shared():
     """The folder `shared` beside the repository, which holds real corpora; skips without it."""
-    folder = pathlib.Path(__file__).resolve().parents[2] / "shared"
+    folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("real corpora not found: ../shared is absent")
     return folder

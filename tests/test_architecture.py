@@ -1,22 +1,30 @@
-"""What holds for every file: where it may import from, and that it reads text as UTF-8."""
+"""Dependencies point one way: tasks → export → zoo, and in `zoo` each folder sees only those below it."""
 
 import ast
-import pathlib
-import re
 
 import pytest
+from conftest import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 MAY_IMPORT = {"zoo": {"zoo"}, "export": {"export", "zoo"}, "tasks": {"tasks", "export", "zoo"}}
+
+# From the ground up; folders on one floor do not see each other.
+FLOORS = [{"ops", "text", "names"}, {"cells"}, {"engines", "decoding", "gradient_flow"}, {"layers"},
+          {"models", "weights"}]
+TASKS = {"sentiment", "tagging", "generation", "translation"}
 
 
 def imported(path):
-    """The top-level packages that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """The modules that a file imports, anywhere in it, with the names it takes from them."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms(package, path):
+    """The folders, or modules at the top, of a package that a file imports."""
+    return {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.")}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -24,32 +32,51 @@ def test_a_package_imports_only_what_is_below_it(package):
     forbidden = set(MAY_IMPORT) | {"tests", "benchmarks"}
     forbidden -= MAY_IMPORT[package]
     for path in (ROOT / package).rglob("*.py"):
-        assert not forbidden & set(imported(path)), path
+        assert not forbidden & {name.split(".")[0] for name in imported(path)}, path
 
 
-def text_without_encoding(path):
-    """The lines of a file that read or write text in the encoding of the locale."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            function, call = ast.unparse(node.func), ast.unparse(node)
-            opens = function in ("open", "os.fdopen") and not re.search("'[rwax]b'", call)
-            text = opens or function.endswith((".read_text", ".write_text")) or "text=True" in call
-            if text and "encoding=" not in call:
-                yield f"{path.name}:{node.lineno}"
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_a_folder_of_zoo_imports_only_those_below_it(floor):
+    below = set().union(*FLOORS[:floor])
+    for room in FLOORS[floor]:
+        folder = ROOT / "zoo" / room
+        for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+            assert rooms("zoo", path) <= below | {room}, path
 
 
-@pytest.mark.parametrize("package", ("zoo", "tasks", "export", "benchmarks"))
-def test_no_text_is_read_or_written_in_the_encoding_of_the_locale(package):
-    assert not [line for path in (ROOT / package).rglob("*.py") for line in text_without_encoding(path)]
+def test_every_folder_of_zoo_has_its_floor():
+    found = {path.stem for path in (ROOT / "zoo").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert found - {"__init__", "__pycache__"} == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_knows_no_other_task(task):
+    for path in (ROOT / "tasks" / task).rglob("*.py"):
+        assert rooms("tasks", path) & TASKS <= {task}, path
+
+
+def test_what_tasks_share_knows_no_task():
+    for path in set((ROOT / "tasks").rglob("*.py")) - {
+            path for task in TASKS for path in (ROOT / "tasks" / task).rglob("*.py")}:
+        assert not rooms("tasks", path) & TASKS, path
+
+
+def test_no_module_is_imported_by_one_that_it_imports():
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+               for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py")}
+    needs = {module: {name if name in modules else name.rpartition(".")[0] for name in imported(path)}
+             & modules.keys() - {module} for module, path in modules.items()}
+    while free := {module for module, needed in needs.items() if not needed}:
+        needs = {module: needed - free for module, needed in needs.items() if module not in free}
+    assert not needs, needs
 
 
 def test_layers_import_nothing_but_tensorflow_and_keras():
-    for name in ("cell", "layer_normalization", "recurrence", "layer", "simple_rnn", "gru", "lstm",
-                 "stack", "bidirectional", "pooling", "decoder", "context", "attention",
-                 "attention_decoder"):
-        outside = set(imported(ROOT / "zoo" / f"{name}.py")) - {"zoo"}
-        standard = {"inspect", "dataclasses", "functools", "typing"}
-        assert outside <= {"tensorflow", "keras", *standard}, name
+    standard = {"inspect", "dataclasses", "functools", "typing", "numbers", "math"}
+    for path in [*(ROOT / "zoo" / "ops").glob("*.py"), *(ROOT / "zoo" / "cells").glob("*.py"),
+                 *(ROOT / "zoo" / "layers").glob("*.py")]:
+        outside = {name.split(".")[0] for name in imported(path)} - {"zoo"}
+        assert outside <= {"tensorflow", "keras", "numpy", *standard}, path
 
 
 def test_own_layers_inherit_from_the_plain_keras_layer_only():
