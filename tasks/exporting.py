@@ -27,7 +27,7 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     validation = data["validation"]
 
     def score(lite):
-        return validation.measures(of_lite(lite)(validation))[validation.objective.quality]
+        return validation.measures(of_lite(lite)(validation))[validation.quality]
 
     calibration = validation.calibration(of_head(head))
     variants = (*tflite.VARIANTS, tflite.STATIC, *[tflite.INTEGER] * (calibration is not None))
@@ -35,7 +35,7 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
         "saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16], server),
         "tflite": tflite.write(
             head, run.folder / "tflite", variants=variants, evaluate=score,
-            budget=validation.objective.budget, force=force, calibration=calibration,
+            budget=validation.budget, force=force, calibration=calibration,
             length=int(np.percentile(validation.lengths, 99)))}
     for check in exports["saved_model"]["skipped"]:
         print(f"not checked: {check}")

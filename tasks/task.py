@@ -83,7 +83,7 @@ class Task:
     def fit(self, head, data, run):
         """Train the head's network; its weights are then those of the best epoch."""
         training, validation = data["train"], data["validation"]
-        objective, run_now = training.objective, exporting.of_head(head)
+        run_now = exporting.of_head(head)
         self.prepare(head, training)
 
         def validate(network):
@@ -93,7 +93,7 @@ class Task:
         result = loop.train(network, self.loss(head), batches, validate, run, loop.Settings(
             epochs=FLAGS.epochs, optimizer=FLAGS.optimizer, learning_rate=FLAGS.learning_rate,
             weight_decay=FLAGS.weight_decay, clip_norm=FLAGS.clip_norm, average=FLAGS.average,
-            patience=FLAGS.patience, monitor=objective.monitor, mode=objective.mode,
+            patience=FLAGS.patience, monitor=training.monitor, mode=training.mode,
             tensorboard=FLAGS.tensorboard and str(run.folder / "tensorboard")))
         self.calibrate(head, validation)
         return result
@@ -132,7 +132,7 @@ class Task:
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
-                              folder / "learning_curves.png", test.objective.unit)
+                              folder / "learning_curves.png", test.unit)
         self.draw(folder, head, test.targets, answers["test"])
         self.record(run, corpus, facts)
         self.show_answers(head, corpus)

@@ -4,16 +4,13 @@ A running text is cut by position, for pieces drawn from all over it would give 
 them. Texts that each have a label, of which a model is to write more, are split by a hash of the text.
 """
 
-import dataclasses
-import functools
 import glob
-import hashlib
 import pathlib
 
 from tasks.generation import streams
-from tasks.reading import corpus as corpora, files, nltk, splits, tables
+from tasks.reading import corpus, files, labelled, nltk, splits, tables
+from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.splits import PARTS
-from tasks.sentiment import corpora as labelled
 
 CONDITIONAL = ("names",)
 NAMES = ("auto", "sample", *nltk.TEXTS, *CONDITIONAL)
@@ -23,38 +20,6 @@ ENDINGS = (".txt", ".text", ".raw", ".tokens")            # of text files in a f
 TABLES = (".csv", ".tsv", ".tab")                         # texts with labels, also .gz
 SAMPLE_TERMS = ("the language reference that comes with CPython; Python Software Foundation, PSF Licence "
                 "version 2")
-
-
-@dataclasses.dataclass
-class TextCorpus:
-    """Three parts: of a running text streams (iterating yields strings), with labels lists of examples.
-
-    `labels` is sorted, and empty for a running text.
-    """
-    name: str
-    labels: list
-    train: object
-    validation: object
-    test: object
-    terms: str                        # where from, and under which terms
-    warnings: list = dataclasses.field(default_factory=list)
-
-    @property
-    def conditional(self):
-        """Whether each text has a label, from which a model is to write it."""
-        return bool(self.labels)
-
-    @functools.cached_property
-    def fingerprint(self):
-        """A hash of every character and its part, or of every text, its label and its part."""
-        if self.conditional:
-            return splits.fingerprint(vars(self))
-        digest = hashlib.blake2b(digest_size=8)
-        for part in PARTS:
-            digest.update(f"{part} {getattr(self, part).characters}\n".encode())
-            for block in getattr(self, part):
-                digest.update(block.encode("utf-8", "replace"))
-        return digest.hexdigest()
 
 
 def load(name="auto", text_column=None, label_column=None):
@@ -69,36 +34,34 @@ def load(name="auto", text_column=None, label_column=None):
     """
     name = str(name)
     columns = {"text_column": text_column, "label_column": label_column}
-    if name in CONDITIONAL or (name not in NAMES and _table(pathlib.Path(name).expanduser())):
-        return _labelled(labelled.load(name, **columns))
+    if name not in NAMES and _table(pathlib.Path(name).expanduser()):
+        return labelled.read(name, NAMES, tables.Format(**columns))
     if any(column is not None for column in columns.values()):
         raise ValueError("expected a TSV or CSV file with text_column or label_column, received corpus "
                          f"'{name}'; leave those flags out")
-    if name in NAMES:
-        return corpora.automatic(_named, STANDARD) if name == "auto" else _named(name)
+    return corpus.load(name, NAMES, STANDARD, _named, _read, {})
+
+
+def _read(name):
     parts, warnings = _parts(name, _paths(name))
-    called = ",".join(map(corpora.called, name.split(",")))
-    return TextCorpus(called, [], **parts, terms=corpora.OWN_TERMS, warnings=warnings)
+    return Corpus(",".join(map(called, name.split(","))), **parts, terms=OWN_TERMS, warnings=warnings)
 
 
 def _named(name):
+    if name in CONDITIONAL:
+        return labelled.named(name)
     if name == "sample":
         texts, terms = _topics(), SAMPLE_TERMS
     else:
         reader, terms = nltk.TEXTS[name]
         texts = nltk.read(name, reader)
-    return TextCorpus(name, [], **_cut(name, streams.opened(["".join(texts)])[0]), terms=terms)
+    return Corpus(name, **_cut(name, streams.opened(["".join(texts)])[0]), terms=terms)
 
 
 def _topics():
     """The help texts that `help("topics")` lists, in the order of their names."""
     from pydoc_data.topics import topics
     return [topics[name].strip() + "\n\n\n" for name in sorted(topics)]
-
-
-def _labelled(corpus):
-    return TextCorpus(corpus.name, corpus.labels, **{part: getattr(corpus, part) for part in PARTS},
-                      terms=corpus.terms, warnings=corpus.warnings)
 
 
 # ---------------------------------------------------------------------------------------------- files
@@ -119,7 +82,7 @@ def _paths(name):
         path = pathlib.Path(piece).expanduser()
         matches = [path] if path.exists() else [pathlib.Path(hit) for hit in sorted(glob.glob(str(path)))]
         if not piece or not matches:
-            raise corpora.unknown(piece, NAMES, "a text file", ENDINGS)
+            raise unknown(piece, NAMES, "a text file", ENDINGS)
         found += [file for match in matches for file in _files(match)]
     return found
 
@@ -143,7 +106,7 @@ def _is_text(path):
 def _parts(name, paths):
     """{part: stream} and warnings. Files that are named for their parts stay apart."""
     found, warnings = {"train": paths}, []
-    if len(paths) > 1 and "train" in map(files.part, map(corpora.called, paths)):
+    if len(paths) > 1 and "train" in map(files.part, map(called, paths)):
         found = {part: [path] for part, path in files.parts(paths).items()}
         warnings = [f"{path.name} is left out: its name tells no part" for path in paths
                     if [path] not in found.values()]

@@ -8,13 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.generation.metrics import language
-from tasks.sentiment.objectives import Objective
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from zoo.text.vocabulary import UNKNOWN
 
-OBJECTIVE = Objective(None, None, "nats a symbol", None, "nats_per_token", "min", "log_likelihood",
-                      "log_probability", None, None)
 WINDOW = 512            # symbols of a running text that are scored in one call
 SPELLING = math.log(257)    # nats of a byte of an unknown token, or of its end, all equally likely
 STEPS = 1000            # symbols that a file of integers is calibrated with
@@ -30,7 +27,8 @@ class Language(Data):
     strings()    the text, in the lists that it was turned into ids in
     """
 
-    objective = OBJECTIVE
+    unit, output = "nats a symbol", "log_probability"
+    monitor, mode, quality = "nats_per_token", "min", "log_likelihood"
 
     def __init__(self, head):
         self.text, self.states = head.text, head.network.state_size

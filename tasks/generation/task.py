@@ -108,12 +108,12 @@ class Generation(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        found = recipe(GENERATION, corpus.name, "with labels" if corpus.conditional else "default")
+        found = recipe(GENERATION, corpus.name, "with labels" if corpus.labels else "default")
         return {**found, **(ASGD if FLAGS.optimizer == "asgd" else {})}
 
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
-        texts = [example.text for example in corpus.train] if corpus.conditional else lines(corpus.train)
+        texts = [example.text for example in corpus.train] if corpus.labels else lines(corpus.train)
         text = Subwords.learn(texts, FLAGS.level, FLAGS.vocabulary_size, FLAGS.min_count)
         options = configuration(GENERATORS, FLAGS.model, cli.chosen(OVERRIDES))
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)

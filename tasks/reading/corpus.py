@@ -1,33 +1,98 @@
-"""What the corpora of all tasks share: names, paths, the default."""
+"""A corpus: three parts and what is known of them, found by name or by path."""
 
+import dataclasses
 import difflib
+import functools
+import hashlib
 import os
 import pathlib
 
-from tasks.reading import tables
+from tasks.reading.splits import PARTS
+from tasks.reading.tables import kind
 
 OWN_TERMS = "your own file, under the terms you have it under"
 
 
-def unknown(name, names, kind, endings):
-    """The error for what is neither one of the `names` nor a file of a `kind`."""
-    path = pathlib.Path(name)
-    if len(path.parts) > 1 or tables.kind(path) in endings:
-        return FileNotFoundError(f"expected {kind} or a folder, found nothing at {name}; check the path")
-    near = difflib.get_close_matches(name.lower(), names, 1)
-    guess = f"did you mean '{near[0]}'? " if near else ""
-    return ValueError(f"unknown corpus '{name}': {guess}expected one of {', '.join(names)}, or the "
-                      f"path of {kind}")
+@dataclasses.dataclass
+class Corpus:
+    """The corpus of any task.
+
+    train, validation, test   lists of examples; of a running text, streams: iterating yields strings
+    terms                     where from, and under which terms
+    labels                    sorted; empty where there are none
+    warnings                  what was odd about it, a sentence each
+    multi_label, regression   of texts: any number of labels each, or a number in place of labels
+    scheme                    of tags; None where they are no spans
+    source_language, target_language   codes such as "de", or "und" where nobody said
+    """
+    name: str
+    train: object
+    validation: object
+    test: object
+    terms: str
+    labels: list = dataclasses.field(default_factory=list)
+    warnings: list = dataclasses.field(default_factory=list)
+    multi_label: bool = False
+    regression: bool = False
+    scheme: str | None = None
+    source_language: str | None = None
+    target_language: str | None = None
+
+    @functools.cached_property
+    def fingerprint(self):
+        """A hash of every example, or character, and its part, in order: it tells corpora apart."""
+        digest = hashlib.blake2b(digest_size=8)
+        for part in PARTS:
+            for block in _hashed(part, getattr(self, part)):
+                digest.update(block)
+        return digest.hexdigest()
 
 
-def automatic(named, standard):
-    """The standard corpus or, where it cannot be had, the built-in sample; `named` reads either."""
+def _hashed(part, examples):
+    if isinstance(examples, list):
+        return (repr((part, *example)).encode() for example in examples)
+    size = f"{part} {examples.characters}\n".encode()
+    return (size, *(block.encode("utf-8", "replace") for block in examples))
+
+
+def load(name, names, standard, named, read, file_options):
+    """A corpus of a task.
+
+    Args:    name          one of `names`, or a path
+             standard      what "auto" stands for
+             named         name → a `Corpus` of that name; "sample" always works
+             read          path → a `Corpus`; raises where there is nothing
+             file_options  {option: value}, which only files have
+    Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
+    """
+    if name not in names:
+        return read(name)
+    if any(value not in (None, False) for value in file_options.values()):
+        raise ValueError(f"expected a file or folder with {' or '.join(file_options)}, received corpus "
+                         f"'{name}'; leave those flags out")
+    return _automatic(named, standard) if name == "auto" else named(name)
+
+
+def _automatic(named, standard):
+    """The standard corpus or, where it cannot be had, the built-in sample."""
     try:
         return named(standard)
     except (FileNotFoundError, ValueError) as error:
         corpus = named("sample")
         corpus.warnings.insert(0, f"using the built-in sample instead: {error}")
         return corpus
+
+
+def unknown(name, names, expected, endings):
+    """The error for what is neither one of the `names` nor a file that is expected."""
+    path = pathlib.Path(name)
+    if len(path.parts) > 1 or kind(path) in endings:
+        return FileNotFoundError(f"expected {expected} or a folder, found nothing at {name}; check the "
+                                 "path")
+    near = difflib.get_close_matches(name.lower(), names, 1)
+    guess = f"did you mean '{near[0]}'? " if near else ""
+    return ValueError(f"unknown corpus '{name}': {guess}expected one of {', '.join(names)}, or the "
+                      f"path of {expected}")
 
 
 def called(path):

@@ -46,15 +46,6 @@ def fraction(text, salt=""):
     return int.from_bytes(digest.digest(), "big") / 2 ** 64
 
 
-def fingerprint(parts):
-    """A hash of every example and its part, in order: it tells one corpus from another."""
-    digest = hashlib.blake2b(digest_size=8)
-    for part in PARTS:
-        for example in parts[part]:
-            digest.update(repr((part, *example)).encode())
-    return digest.hexdigest()
-
-
 def overlap(parts):
     """Warnings about texts that are in training and also in a held-out part."""
     train = {normalised(example.text) for example in parts["train"]}

@@ -8,7 +8,7 @@ import collections
 
 import numpy as np
 
-from tasks.naive_bayes import naive_bayes
+from tasks.naive_bayes import multinomial_naive_bayes, naive_bayes
 
 
 def naive_bayes_multi_label(train, texts, labels):
@@ -37,3 +37,11 @@ def mean(train, texts):
     [2.5]
     """
     return np.full(len(texts), np.mean([target for _, target in train]))
+
+
+BASELINES = {
+    "single": {"majority": majority, "naive Bayes (NLTK)": naive_bayes,
+               "multinomial naive Bayes": multinomial_naive_bayes},
+    "multi": {"majority": majority, "naive Bayes (NLTK)": naive_bayes_multi_label},
+    "regression": {"mean": lambda train, texts, labels: mean(train, texts)},
+}

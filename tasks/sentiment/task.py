@@ -15,8 +15,8 @@ from tasks import cli
 from tasks.recipes import CLASSIFICATION, recipe
 from tasks.reporting import plots, tables
 from tasks.sentiment import corpora, metrics
-from tasks.sentiment.dataset import Texts
-from tasks.sentiment.objectives import OBJECTIVES
+from tasks.sentiment.baselines import BASELINES
+from tasks.sentiment.dataset import DATASETS
 from tasks.task import Task
 from zoo.layers.naive_bayes import MOST_LABELS
 from zoo.models.classifier import Classifier, TextClassifier
@@ -84,7 +84,7 @@ class Sentiment(Task):
         return TextClassifier(Classifier(len(text), len(labels), **options), text, labels, kind)
 
     def data(self, head, examples):
-        return Texts(head, examples)
+        return DATASETS[head.kind](head, examples)
 
     def prepare(self, head, training):
         if head.network.ratios:
@@ -94,11 +94,11 @@ class Sentiment(Task):
 
     def loss(self, head):
         """The mean of the members' own losses: each learns as if it were alone."""
-        objective, members = OBJECTIVES[head.kind], head.network.options["members"]
+        dataset, members = DATASETS[head.kind], head.network.options["members"]
 
         def loss(targets, logits):
             each = tf.unstack(tf.reshape(logits, [members, -1, logits.shape[-1]]))
-            losses = [objective.loss(targets, one, FLAGS.label_smoothing) for one in each]
+            losses = [dataset.loss(targets, one, FLAGS.label_smoothing) for one in each]
             return tf.add_n(losses) / members
         return loss
 
@@ -114,7 +114,7 @@ class Sentiment(Task):
 
     def baselines(self, corpus, test, head):
         return {name: baseline(corpus.train, test.texts, head.labels)
-                for name, baseline in test.objective.baselines.items()}
+                for name, baseline in BASELINES[head.kind].items()}
 
     def draw(self, folder, head, targets, answers):
         """Confusion matrix and reliability."""

@@ -69,3 +69,6 @@ def look(word):
                     else letter for letter in word)
     shape = re.sub(r"(.)\1+", r"\1", kinds)
     return f"<{word[-2:] if shape == 'x' and len(word) > 2 else shape}>"
+
+
+BASELINES = {"most frequent tag": most_frequent_tag, "HMM (NLTK)": hidden_markov}

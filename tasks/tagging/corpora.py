@@ -1,14 +1,12 @@
 """Corpora for tagging: NLTK's, the built-in sample, and your own columns."""
 
 import collections
-import dataclasses
-import functools
 import pathlib
 import re
 
-from tasks.reading import columns, nltk
-from tasks.reading.corpus import OWN_TERMS, automatic, called, unknown
-from tasks.reading.splits import PARTS, Sentence, check_parts, fingerprint, overlap, split
+from tasks.reading import columns, corpus, nltk
+from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
+from tasks.reading.splits import PARTS, Sentence, check_parts, overlap, split
 from tasks.tagging import sample
 from zoo.text import spans
 
@@ -16,24 +14,6 @@ NAMES = ("auto", "sample", *nltk.TAGGED)
 STANDARD = "conll2000"
 ENDINGS = (".conll", ".conllu", ".iob", ".bio", ".tsv", ".txt")
 SCHEMES = ("none", *spans.SCHEMES)
-
-
-@dataclasses.dataclass
-class TaggedCorpus:
-    """Three lists of sentences. `labels` is sorted; `scheme` is None where tags are no spans."""
-    name: str
-    labels: list
-    scheme: str
-    train: list
-    validation: list
-    test: list
-    terms: str                        # where from, and under which terms
-    warnings: list = dataclasses.field(default_factory=list)
-
-    @property
-    def fingerprint(self):
-        """A hash of every token, its tag and its part."""
-        return fingerprint(vars(self))
 
 
 def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None, tagset=None):
@@ -51,27 +31,23 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
              tagset          "own" or "universal", of treebank, brown (universal if None), masc_tagged
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
-    name = str(name)
     if scheme not in (None, *SCHEMES):
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received '{scheme}'")
-    if name in NAMES:
-        _only_files(name, tag_column, strip_position)
-        named = functools.partial(_named, seed=seed, scheme=scheme, tagset=tagset)
-        return automatic(named, STANDARD) if name == "auto" else named(name)
+    return corpus.load(
+        str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset),
+        lambda path: _read(path, tag_column, scheme, strip_position, tagset),
+        {"tag_column": tag_column, "strip_position": strip_position})
+
+
+def _read(name, tag_column, scheme, strip_position, tagset):
     if tagset:
-        raise ValueError(f"expected treebank, brown or masc_tagged with tagset, received {name}; leave "
-                         "it out")
+        raise ValueError("expected treebank, brown or masc_tagged with tagset, received "
+                         f"{name}; leave it out")
     if not pathlib.Path(name).expanduser().exists():
         raise unknown(name, NAMES, "a file of CoNLL columns", ENDINGS)
     parts, warnings = columns.read(name, tag_column)
     parts = _without_positions(parts, strip_position, warnings)
     return _assemble(called(name), parts, scheme, OWN_TERMS, warnings)
-
-
-def _only_files(name, *file_options):
-    if any(option is not None for option in file_options):
-        raise ValueError("expected a file or folder with tag_column or strip_position, received corpus "
-                         f"'{name}'; leave those flags out")
 
 
 def _named(name, seed, scheme, tagset):
@@ -102,8 +78,8 @@ def _assemble(name, parts, scheme, terms, warnings):
     check_parts(name, {part: len(parts[part]) for part in PARTS}, "sentences")
     labels = {part: {tag for sentence in parts[part] for tag in sentence.tags} for part in PARTS}
     warnings += _strangers(parts, labels) + overlap(parts)
-    return TaggedCorpus(name, sorted(set().union(*labels.values())), scheme,
-                        **{part: parts[part] for part in PARTS}, terms=terms, warnings=warnings)
+    return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms, warnings=warnings,
+                  labels=sorted(set().union(*labels.values())), scheme=scheme)
 
 
 def _strangers(parts, labels):

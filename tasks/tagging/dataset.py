@@ -5,16 +5,12 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-from tasks.sentiment.objectives import Objective
-from tasks.tagging import baselines, metrics
+from tasks.tagging import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from zoo.text.spans import convert
 from zoo.text.token_features import padded
 from zoo.text.vocabulary import RESERVED
-
-BASELINES = {"most frequent tag": baselines.most_frequent_tag,
-             "HMM (NLTK)": baselines.hidden_markov}
 
 
 def first_rare(text, sentences):
@@ -36,13 +32,11 @@ class Sentences(Data):
     Tags are compared as BIO, whatever the scheme of the corpus and that of the network.
     """
 
-    exact = True
+    exact, unit, output = True, "nats a token", "tags"
 
     def __init__(self, head, sentences):
         self.network, self.labels, self.scheme = head.network, head.labels, head.scheme
-        quality = metrics.quality(head.scheme)
-        self.objective = Objective(
-            None, None, "nats a token", None, quality, "max", quality, "tags", None, BASELINES)
+        self.monitor = self.quality = metrics.quality(head.scheme)
         self.tokens = [list(sentence.tokens) for sentence in sentences]
         self.texts = [" ".join(tokens) for tokens in self.tokens]
         self.tags = [sentence.tags for sentence in sentences]

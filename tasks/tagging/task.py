@@ -14,7 +14,8 @@ from tasks import cli
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
 from tasks.tagging import corpora, metrics
-from tasks.tagging.dataset import BASELINES, Sentences, first_rare, in_scheme
+from tasks.tagging.baselines import BASELINES
+from tasks.tagging.dataset import Sentences, first_rare, in_scheme
 from tasks.task import Task
 from zoo.layers.characters import ENCODERS
 from zoo.models.configurations import TAGGERS, configuration

@@ -10,20 +10,25 @@ class Data:
 
     A subclass sets
 
-        objective  a `tasks.sentiment.objectives.Objective`
         texts      what the SavedModel is asked
         targets    what is to be answered, one a text
         lengths    [N] int, tokens of every text
+        output     the name of the answers in every signature
         exact      whether answers are names, of which two can be equal, and not numbers
+        unit       of the loss
+        monitor, mode   the measure that chooses, and whether "max" or "min" of it is best
+        quality    the measure that judges exported files: higher is better, whatever the targets' unit
+        budget     how much of its quality an exported file may lose
 
     and says
 
         padded(rows)       {input: array}, what the network reads of some texts
         batch(rows)        the `Batch` of a training step
         served(signatures) the answers of a loaded SavedModel to all texts
+        measures(answers)  {name: number}, of answers, one a text
     """
 
-    exact = False
+    exact, mode, budget = False, "max", 0.005
 
     def __len__(self):
         return len(self.lengths)
@@ -40,7 +45,7 @@ class Data:
 
     def answers(self, run, tokens=16384):
         """The answers to every text of run(signature, **inputs): of Keras now, or of an exported file."""
-        return self.outputs(lambda **inputs: run("ids", **inputs)[self.objective.output], tokens)
+        return self.outputs(lambda **inputs: run("ids", **inputs)[self.output], tokens)
 
     def longer(self, length):
         """How many texts a file that takes so many tokens of a text cuts."""
@@ -56,10 +61,6 @@ class Data:
     def collected(self, answers):
         """The answers, one a text, as `measures` takes them."""
         return np.array(answers)
-
-    def measures(self, answers):
-        """The measures of answers, one a text."""
-        return self.objective.measures(self.targets, answers)
 
 
 def right_padded(rows, fill=0):

@@ -1,37 +1,17 @@
 """Corpora for translation: NLTK's, the built-in sample, and your own tables and aligned files."""
 
 import collections
-import dataclasses
-import functools
 import unicodedata
 
-from tasks.reading import nltk, tables
-from tasks.reading.corpus import OWN_TERMS, automatic, called, unknown
-from tasks.reading.splits import PARTS, Pair, check_parts, fingerprint, normalised, overlap, split
+from tasks.reading import corpus, nltk, tables
+from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
+from tasks.reading.splits import PARTS, Pair, check_parts, normalised, overlap, split
 from tasks.translation import parallel_files, sample as translation_sample
 from tasks.translation.parallel_files import UNKNOWN
 
 NAMES = ("auto", "sample", *nltk.ALIGNED)
 STANDARD = "comtrans"
 Keyed = collections.namedtuple("Keyed", "text pair")
-
-
-@dataclasses.dataclass
-class ParallelCorpus:
-    """Three lists of pairs. Languages are codes such as "de", or "und" where nobody said."""
-    name: str
-    source_language: str
-    target_language: str
-    train: list
-    validation: list
-    test: list
-    terms: str                        # where from, and under which terms
-    warnings: list = dataclasses.field(default_factory=list)
-
-    @property
-    def fingerprint(self):
-        """A hash of every sentence, its translation and its part."""
-        return fingerprint(vars(self))
 
 
 def load(name="auto", seed=0, source_language=None, target_language=None, reverse=False,
@@ -48,20 +28,20 @@ def load(name="auto", seed=0, source_language=None, target_language=None, revers
              source_column, target_column   of a table: a name in its header, or a number from 1
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
-    name = str(name)
     languages = source_language, target_language
     if source_language and source_language == target_language:
         raise ValueError(f"expected two languages, received {source_language} twice; correct "
                          "source_language or target_language")
-    if name in NAMES:
-        if source_column is not None or target_column is not None:
-            raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
-                             f"corpus '{name}'; leave them out")
-        named = functools.partial(_named, seed=seed, languages=languages, reverse=reverse)
-        return automatic(named, STANDARD) if name == "auto" else named(name)
+    columns = {"source_column": source_column, "target_column": target_column}
+    return corpus.load(
+        str(name), NAMES, STANDARD, lambda name: _named(name, seed, languages, reverse),
+        lambda path: _read(path, languages, reverse, tuple(columns.values())), columns)
+
+
+def _read(name, languages, reverse, columns):
     if not parallel_files.exists(name):
         raise _nothing(name)
-    texts = parallel_files.read(name, languages, (source_column, target_column))
+    texts = parallel_files.read(name, languages, columns)
     return _assemble(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS)
 
 
@@ -112,8 +92,9 @@ def _assemble(name, texts, languages, reverse, terms):
              for part, pairs in texts.parts.items()}
     parts = divided(name, parts)
     check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs")
-    return ParallelCorpus(name, *sides, **{part: parts[part] for part in PARTS}, terms=terms,
-                          warnings=texts.warnings + overlap(parts))
+    return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms,
+                  warnings=texts.warnings + overlap(parts),
+                  source_language=sides[0], target_language=sides[1])
 
 
 # ------------------------------------------------------------------------------------------ languages

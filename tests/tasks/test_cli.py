@@ -13,7 +13,7 @@ import tensorflow as tf
 from tasks import cli
 from tasks.reading.splits import Example
 from tasks.reporting import tables
-from tasks.sentiment.corpora import Corpus
+from tasks.reading.corpus import Corpus
 from tasks.training.run_directory import Run
 
 
@@ -87,7 +87,7 @@ def test_a_name_that_holds_the_sign_between_labels_is_shown(label, probabilities
 
 
 def corpus(train, test=(Example("t", "a"),)):
-    return Corpus("c", ["a", "b"], train, [Example("v", "b")], list(test), "none")
+    return Corpus("c", train, [Example("v", "b")], list(test), "none", ["a", "b"])
 
 
 def test_the_fingerprint_tells_texts_labels_and_parts_apart():

@@ -26,7 +26,7 @@ def parts(corpus):
 def test_a_file_is_cut_by_position(tmp_path, name):
     corpus = load(write(tmp_path, name, TEXT))
     assert parts(corpus) == CUT
-    assert corpus.name == name and corpus.labels == [] and not corpus.conditional
+    assert corpus.name == name and corpus.labels == []
     assert corpus.terms.startswith("your own file") and not corpus.warnings
 
 
@@ -98,7 +98,7 @@ ROWS = "text\tcolour\n" + "\n".join(f"text {n}\t{('red', 'blue')[n % 2]}" for n 
 def test_a_table_holds_texts_with_labels_and_is_split_by_their_hash(tmp_path):
     path = write(tmp_path, "a.tsv.gz", ROWS)
     corpus = load(path, label_column="colour")
-    assert corpus.conditional and corpus.labels == ["blue", "red"] and corpus.terms == OWN_TERMS
+    assert corpus.labels == ["blue", "red"] and corpus.terms == OWN_TERMS
     assert Example("text 3", "blue") in corpus.train + corpus.validation + corpus.test
     tenths = [{int(10 * splits.fraction(text)) for text, _ in getattr(corpus, part)} for part in PARTS]
     assert tenths == [set(range(2, 10)), {1}, {0}]
@@ -314,7 +314,7 @@ def test_the_prose_of_nltk_is_all_there(nltk_data, name):
 def test_names_are_all_there_and_a_name_of_both_lists_is_in_one_part(nltk_data):
     corpus = load("names")
     rows = [getattr(corpus, part) for part in PARTS]
-    assert corpus.conditional and corpus.labels == ["female", "male"]
+    assert corpus.labels == ["female", "male"]
     labels = collections.Counter(label for part in rows for _, label in part)
     assert labels == {"female": 5001, "male": 2943}
     held = [{splits.normalised(name) for name, _ in part} for part in rows]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.sentiment.objectives import OBJECTIVES
+from tasks.sentiment.dataset import SingleLabel
 from tasks.training.precision import in_float32, mixed
 from zoo.models.classifier import Classifier
 from zoo.models.language_model import Generator
@@ -15,7 +15,7 @@ SIZES = {"units": 8, "embedding": 6}
 
 
 def classified(targets, logits):
-    return OBJECTIVES["single"].loss(targets, logits, 0.1)
+    return SingleLabel.loss(targets, logits, 0.1)
 
 
 def cases():

@@ -4,40 +4,45 @@ import numpy as np
 import pytest
 
 from tasks.reading.splits import Example
-from tasks.sentiment.objectives import OBJECTIVES
+from tasks.sentiment.dataset import DATASETS
+
+
+def measures(kind, targets, answers):
+    """The measures of a dataset that has these targets."""
+    data = DATASETS[kind].__new__(DATASETS[kind])
+    data.targets = targets
+    return data.measures(answers)
 
 
 @pytest.mark.parametrize("kind, label", [("single", "awful"), ("multi", ("bad", "awful"))])
 def test_a_label_the_model_does_not_know_is_named_beside_those_it_knows(kind, label):
     with pytest.raises(ValueError, match="'awful'; expected labels among 'bad', 'good'"):
-        OBJECTIVES[kind].targets([Example("x", label)], ["bad", "good"])
+        DATASETS[kind].encoded([Example("x", label)], ["bad", "good"])
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_quality_of_a_regression_does_not_depend_on_the_unit(scale):
     targets = scale * np.array([[1.0], [2.0], [3.0]])
-    objective = OBJECTIVES["regression"]
-    quality = [objective.measures(targets, answers)[objective.quality]
+    quality = [measures("regression", targets, answers)[DATASETS["regression"].quality]
                for answers in (targets, np.full([3, 1], 2 * scale), targets + 0.5 * scale)]
     # Exact; the mean; off by ½ where the variance is ⅔.
     np.testing.assert_allclose(quality, [1, 0, 1 - 0.25 / (2 / 3)], atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES)
+@pytest.mark.parametrize("kind", DATASETS)
 def test_every_quality_is_a_measure_that_is_highest_for_the_truth(kind):
-    objective, labels = OBJECTIVES[kind], ["a", "b"]
+    dataset, labels = DATASETS[kind], ["a", "b"]
     examples = {"single": [Example("", "a"), Example("", "b")],
                 "multi": [Example("", ("a", "b")), Example("", ())],
                 "regression": [Example("", 1.0), Example("", 2.0)]}[kind]
-    targets = objective.targets(examples, labels)
+    targets = dataset.encoded(examples, labels)
     truth = np.eye(2)[targets] if kind == "single" else targets
-    right, wrong = (objective.measures(targets, answers)[objective.quality]
+    right, wrong = (measures(kind, targets, answers)[dataset.quality]
                     for answers in (truth, truth[::-1]))
     assert right == 1 > wrong
 
 
 def test_flags_are_calibrated_one_by_one():
     # Four decisions, each 80 % sure, three of them right.
-    measures = OBJECTIVES["multi"].measures(np.array([[1, 0], [1, 1]]),
-                                            np.array([[.8, .2], [.8, .2]]))
-    assert measures["expected_calibration_error"] == pytest.approx(0.05)
+    found = measures("multi", np.array([[1, 0], [1, 1]]), np.array([[.8, .2], [.8, .2]]))
+    assert found["expected_calibration_error"] == pytest.approx(0.05)
