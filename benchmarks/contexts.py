@@ -12,7 +12,6 @@ sources. `--systems` chooses some of them, so that two processes can share two c
 import itertools
 import time
 
-import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import numpy as np
 from absl import app, flags
 

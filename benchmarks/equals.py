@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-import zoo  # before TensorFlow: it keeps the import quiet
+import zoo
 import keras
 import tensorflow as tf
 

@@ -26,7 +26,6 @@ import tempfile
 import numpy as np
 from absl import app, flags, logging
 
-import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import keras
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter

@@ -27,7 +27,7 @@ import time
 import numpy as np
 from absl import app, flags
 
-import zoo  # before TensorFlow: it keeps the import quiet
+import zoo
 import keras
 import tensorflow as tf
 

@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 
-import zoo  # noqa: F401, before TensorFlow: it keeps the import quiet
 import numpy as np
 from absl import app, flags
 

@@ -14,7 +14,6 @@ import statistics
 import sys
 import time
 
-import zoo  # noqa: F401  before TensorFlow: it keeps the import quiet
 import keras
 import numpy as np
 import tensorflow as tf

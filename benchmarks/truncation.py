@@ -11,7 +11,7 @@ gradient, and how many times as long the others take.
 import os
 import statistics
 
-import zoo  # before TensorFlow: it keeps the import quiet
+import zoo
 import tensorflow as tf
 from absl import app, flags
 

@@ -95,7 +95,7 @@ class Lite:
 
     def _open(self):
         from ai_edge_litert.interpreter import Interpreter
-        from zoo.quiet import standard_error_to
+        from export.quiet import standard_error_to
         self._interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
         with standard_error_to(os.devnull):  # the first allocation logs the delegate it makes
             self._interpreter.allocate_tensors()

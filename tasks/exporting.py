@@ -2,8 +2,8 @@
 
 import numpy as np
 
-import zoo
 from export import saved_model, tflite, verify
+from zoo.models import head_class
 from zoo.models.head import in_slices
 
 # TFLite files are asked as a device asks, one text at a time.
@@ -80,7 +80,7 @@ def same_answers(some, others):
 def served(run, texts):
     """The last SavedModel's answers, a dictionary a text; the model itself is not built."""
     serve = saved_model.load(run.folder / "saved_model")["serving_default"]
-    readable, facts = zoo.head_class(run.folder).readable, run.read_json("model.json")
+    readable, facts = head_class(run.folder).readable, run.read_json("model.json")
     return in_slices(lambda strings: serve(text=strings), texts, lambda row: readable(row, facts))
 
 

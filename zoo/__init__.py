@@ -1,54 +1,74 @@
-"""Recurrent networks for text: layers, stacks, heads, and the text they read."""
+"""Recurrent networks for text: layers, stacks, heads, and the text they read.
 
-from zoo import quiet
+A name's module is imported when the name is first used: `import zoo` alone does not load TensorFlow.
+Keras finds the layers of a saved file by the names that they are registered under, and imports nothing
+itself: so once Keras is there, the layers are.
+"""
 
-quiet.import_tensorflow()
+import importlib
+import importlib.machinery
+import os
+import sys
 
-from zoo.layers.adaptive_softmax import AdaptiveSoftmax  # noqa: E402
-from zoo.layers.attention import Attention  # noqa: E402
-from zoo.layers.attention_decoder import AttentionDecoder  # noqa: E402
-from zoo.layers.bidirectional import Bidirectional  # noqa: E402
-from zoo.layers.context import Context  # noqa: E402
-from zoo.layers.crf import CRF  # noqa: E402
-from zoo.layers.cudnn import CudnnGRU, CudnnLSTM, CudnnRNNRelu, CudnnRNNTanh  # noqa: E402
-from zoo.layers.decoder import Decoder  # noqa: E402
-from zoo.cells.gru import GRUCell  # noqa: E402
-from zoo.layers.recurrent import GRU  # noqa: E402
-from zoo.cells.lstm import LSTMCell  # noqa: E402
-from zoo.layers.recurrent import LSTM  # noqa: E402
-from zoo.layers.output_recurrent import OutputRecurrentRNN  # noqa: E402
-from zoo.cells.simple_rnn import SimpleRNNCell  # noqa: E402
-from zoo.layers.recurrent import SimpleRNN  # noqa: E402
-from zoo.layers.stack import Stack  # noqa: E402
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__all__ = ["AdaptiveSoftmax", "Attention", "AttentionDecoder", "Bidirectional", "CRF", "Context",
-           "CudnnGRU", "CudnnLSTM", "CudnnRNNRelu", "CudnnRNNTanh", "Decoder", "GRU", "GRUCell", "LSTM",
-           "LSTMCell", "OutputRecurrentRNN", "SimpleRNN", "SimpleRNNCell", "Stack", "load"]
-
-
-def load(folder):
-    """The trained model of a run: network, text processing and labels in one object.
-
-    Args:    folder  a run's, such as "runs/sentiment"
-    Returns: a head with `.predict(texts)`
-    Raises:  FileNotFoundError: no trained model there
-    """
-    return head_class(folder).load(folder)
+MODULES = {
+    "cells.gru": ["GRUCell"], "cells.lstm": ["LSTMCell"], "cells.simple_rnn": ["SimpleRNNCell"],
+    "layers.adaptive_softmax": ["AdaptiveSoftmax"], "layers.attention": ["Attention"],
+    "layers.attention_decoder": ["AttentionDecoder"], "layers.bidirectional": ["Bidirectional"],
+    "layers.context": ["Context"], "layers.crf": ["CRF"],
+    "layers.cudnn": ["CudnnGRU", "CudnnLSTM", "CudnnRNNRelu", "CudnnRNNTanh"],
+    "layers.decoder": ["Decoder"], "layers.output_recurrent": ["OutputRecurrentRNN"],
+    "layers.recurrent": ["GRU", "LSTM", "SimpleRNN"], "layers.stack": ["Stack"],
+    "models": ["load"]}
+HOMES = {name: f"zoo.{module}" for module, names in MODULES.items() for name in names}
+__all__ = sorted(HOMES)
 
 
-def head_class(folder):
-    """The class of the trained model of a run; raises as `load`."""
-    import json
-    import pathlib
-    from zoo.models import language_model, translator  # noqa: F401, Keras looks for the saved networks' classes
-    from zoo.models.classifier import TextClassifier
-    from zoo.models.tagger import TextTagger
-    from zoo.models.language_model import TextGenerator
-    from zoo.models.translator import TextTranslator
-    heads = {"classifier": TextClassifier, "generator": TextGenerator, "tagger": TextTagger,
-             "translator": TextTranslator}
-    path = pathlib.Path(folder) / "model.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a trained model in {folder}, found no model.json; train "
-                                "one first, as with python -m tasks.sentiment")
-    return heads[json.loads(path.read_text(encoding="utf-8"))["head"]]
+def __getattr__(name):
+    if name not in HOMES:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    register()
+    return getattr(sys.modules[HOMES[name]], name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+def register():
+    """Import all that has a public name, which registers the layers with Keras."""
+    for module in MODULES:
+        importlib.import_module(f"zoo.{module}")
+
+
+class Finder:
+    """Finds Keras and this package's modules where they are found anyway; `Loader` loads them."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "keras" and not name.startswith("zoo."):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            spec.loader.__class__ = Loader
+        return spec
+
+
+class Loader(importlib.machinery.SourceFileLoader):
+    """Registers the layers once Keras is there and none of the watched modules is half loaded."""
+
+    def exec_module(self, module):
+        super().exec_module(module)
+        others = [other for name, other in sys.modules.items()
+                  if (name == "keras" or name.startswith("zoo.")) and other is not module]
+        if "keras" in sys.modules and not any(other.__spec__._initializing for other in others):
+            sys.meta_path.remove(Finder)
+            register()
+
+
+if "keras" in sys.modules:
+    register()
+else:
+    sys.meta_path.insert(0, Finder)

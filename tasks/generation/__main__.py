@@ -1,8 +1,8 @@
 """`python -m tasks.generation`."""
 
 from tasks import cli
-from tasks.generation.task import TASK
+from tasks.generation import flags
 
 if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)
+    flags.define()
+    cli.main("tasks.generation.task")

@@ -10,7 +10,6 @@ A running text is read in long rows side by side, whose states are carried from 
 
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
 from export import saved_model
 from tasks import cli
@@ -24,10 +23,11 @@ from tasks.recipes import ASGD, GENERATION, recipe
 from tasks.task import Task
 from tasks.training.run_directory import Run
 from zoo.models.configurations import GENERATORS, configuration
-from zoo.models.language_model import LENGTH, SETTINGS, Generator, TextGenerator
+from zoo.models.language_model import Generator, TextGenerator
+from zoo.names import SETTINGS
 from zoo.text.subwords import Subwords
 
-FLAGS = flags.FLAGS
+FLAGS = cli.FLAGS
 OVERRIDES = (*cli.NETWORK, "vector", "tied", "layer_dropout", "recurrent_dropout", "weight_drop",
              "activation_penalty", "temporal_penalty", "cutoffs")
 SHOWN = 3000            # symbols of the test part on the page of surprises
@@ -40,55 +40,6 @@ class Generation(Task):
     corpus_flags = ("text_column", "label_column")
     kind, example = "A recurrent language model", "The "
     unit, without_labels = "characters", "the next symbol of a text"
-
-    def define_flags(self):
-        """Called by the program alone: whoever imports this module may have flags of the same names."""
-        cli.define_task_flags(self.name, GENERATORS)
-        flags.adopt_module_key_flags(cli)
-        flags.DEFINE_string("text_column", None, "Name or number of the text's column in a table.")
-        flags.DEFINE_string("label_column", None, "Name or number of the label's column in a table.")
-        flags.DEFINE_enum("level", None, list(Subwords.tokenizers), "What a symbol is.")
-        flags.DEFINE_integer("vocabulary_size", 40000, "Largest vocabulary.", 5)
-        flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)
-        flags.DEFINE_enum("vector", None, ["first", "every"], "Where a label's vector enters.")
-        flags.DEFINE_bool("tied", None, "One matrix reads and predicts.")
-        cli.define_numbers("cutoffs", "Where the clusters of an adaptive softmax begin, for large "
-                           "vocabularies: 2000,10000.")
-        flags.DEFINE_float("layer_dropout", None, "Rate between recurrent layers.")
-        flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
-        flags.DEFINE_float("weight_drop", None, "Share of the recurrent weights that are dropped.")
-        flags.DEFINE_float("activation_penalty", None, "On large activations.", 0)
-        flags.DEFINE_float("temporal_penalty", None, "On activations that change.", 0)
-        flags.DEFINE_integer("window", None, "Symbols an error flows back through.", 2)
-        flags.DEFINE_bool("varied", None, "Windows of random length around --window.")
-        flags.DEFINE_integer("length", LENGTH, "Most symbols that --predict writes.", 1)
-        flags.DEFINE_float("temperature", SETTINGS["temperature"], "Of the choice of a symbol; 0 takes "
-                           "the likeliest.", 0)
-        flags.DEFINE_integer("top_k", SETTINGS["top_k"], "Choose among so many; 0 for all.", 0)
-        flags.DEFINE_float("top_p", SETTINGS["top_p"], "Choose among the likeliest with this mass.", 0, 1)
-        flags.DEFINE_float("typical", SETTINGS["typical"], "Choose among the most typical.", 0, 1)
-        flags.DEFINE_float("repetition_penalty", SETTINGS["repetition_penalty"], "Above 1 against "
-                           "repetition.", 0.1)
-        flags.DEFINE_integer("beam_width", None, "Search for the likeliest text instead.", 1)
-        flags.DEFINE_string("stop", None, "Text that --predict stops before.")
-        cli.rates("layer_dropout", "recurrent_dropout", "weight_drop")
-        self.define_evaluation_flags()
-
-    @staticmethod
-    def define_evaluation_flags():
-        """Of --mode=evaluate on a running text."""
-        flags.DEFINE_bool("dynamic", False, "With --mode=evaluate: go on learning from the text that is "
-                          "scored, after each window.")
-        flags.DEFINE_integer("dynamic_window", 20, "Symbols of a window of --dynamic.", 1)
-        flags.DEFINE_float("dynamic_rate", 0.2, "Learning rate of --dynamic.", 0)
-        flags.DEFINE_float("dynamic_decay", 0.002, "Share of the way back to the trained weights, each "
-                           "window of --dynamic.", 0, 1)
-        flags.DEFINE_bool("cache", False, "With --mode=evaluate: expect what came lately after states "
-                          "like the present one.")
-        flags.DEFINE_integer("cache_size", 2000, "Symbols that --cache remembers.", 1)
-        flags.DEFINE_float("cache_flatness", 0.3, "How much the likeness of states counts in --cache.", 0)
-        flags.DEFINE_float("cache_share", 0.1, "Share of --cache in what is expected.")
-        cli.rates("cache_share")
 
     def train(self):
         if FLAGS.dynamic or FLAGS.cache:
@@ -213,7 +164,3 @@ def told(signatures, given, seed):
 
 
 TASK = Generation()
-
-if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)

@@ -1,8 +1,8 @@
 """`python -m tasks.sentiment`."""
 
 from tasks import cli
-from tasks.sentiment.task import TASK
+from tasks.sentiment import flags
 
 if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)
+    flags.define()
+    cli.main("tasks.sentiment.task")

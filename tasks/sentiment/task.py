@@ -9,7 +9,6 @@ number (`--regression`).
 """
 
 import tensorflow as tf
-from absl import flags
 
 from tasks import cli
 from tasks.recipes import CLASSIFICATION, recipe
@@ -18,12 +17,12 @@ from tasks.sentiment import corpora, metrics
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
 from tasks.task import Task
-from zoo.layers.naive_bayes import MOST_LABELS
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
-from zoo.text.tokenizer import TOKENIZERS, Text
+from zoo.names import MOST_LABELS
+from zoo.text.tokenizer import Text
 
-FLAGS = flags.FLAGS
+FLAGS = cli.FLAGS
 OVERRIDES = (*cli.NETWORK, "bidirectional", "pooling", "naive_bayes", "window", "embedding_range",
              "filters", "members")
 
@@ -34,30 +33,6 @@ class Sentiment(Task):
     name = "sentiment"
     corpus_flags = ("text_column", "label_column", "fold")
     kind, example = "A recurrent text classifier", "not bad at all"
-
-    def define_flags(self):
-        """Called by the program alone: whoever imports this module may have flags of the same names."""
-        cli.define_task_flags(self.name, CLASSIFIERS)
-        flags.adopt_module_key_flags(cli)
-        flags.DEFINE_bool("multi_label", False, "Any number of labels a text, separated by '|'.")
-        flags.DEFINE_bool("regression", False, "A number instead of a label.")
-        flags.DEFINE_string("text_column", None, "Name or number of the text's column in a file.")
-        flags.DEFINE_string("label_column", None, "Name or number of the label's column in a file.")
-        flags.DEFINE_integer("fold", None, "0 to 4: the test part of a fixed 5-fold split.")
-        flags.DEFINE_enum("tokenizer", "word", list(TOKENIZERS), "How a text is cut.")
-        flags.DEFINE_integer("vocabulary_size", 20000, "Largest vocabulary.", 3)
-        flags.DEFINE_integer("min_count", 2, "How often a token occurs to be in the vocabulary.", 1)
-        flags.DEFINE_integer("max_length", 1024, "Tokens of a text that are read.", 1)
-        flags.DEFINE_bool("bidirectional", None, "Read both ways.")
-        flags.DEFINE_string("pooling", None, "last, or some of mean, max, attention joined by '+'.")
-        flags.DEFINE_bool("naive_bayes", None, "Read and correct log-count ratios of words and pairs.")
-        flags.DEFINE_integer("window", None, "Read pieces of this many tokens side by side.", 1)
-        flags.DEFINE_float("embedding_range", None, "A new embedding is uniform in plus or minus this.",
-                           0)
-        flags.DEFINE_integer("filters", None, "Learnt n-grams of each width, 2, 3 and 4; 0 for none.", 0)
-        flags.DEFINE_integer("members", None, "Networks that answer together.", 1)
-        flags.DEFINE_float("label_smoothing", None, "Share of the target spread over all labels.")
-        cli.rates("label_smoothing")
 
     def load_corpus(self):
         """The corpus of the flags; says what it is and what was odd about it."""
@@ -139,8 +114,3 @@ class Sentiment(Task):
 
 
 TASK = Sentiment()
-
-
-if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)

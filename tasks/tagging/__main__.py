@@ -1,8 +1,8 @@
 """`python -m tasks.tagging`."""
 
 from tasks import cli
-from tasks.tagging.task import TASK
+from tasks.tagging import flags
 
 if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)
+    flags.define()
+    cli.main("tasks.tagging.task")

@@ -1,8 +1,8 @@
 """`python -m tasks.translation`."""
 
 from tasks import cli
-from tasks.translation.task import TASK
+from tasks.translation import flags
 
 if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)
+    flags.define()
+    cli.main("tasks.translation.task")

@@ -9,7 +9,7 @@ from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from tasks.translation import metrics
 from tasks.translation.corpora import references
-from zoo.models.translator import ALPHA, WIDTH
+from zoo.names import ALPHA, WIDTH
 
 TOKENS = 4096           # of the sources that are translated in one call
 

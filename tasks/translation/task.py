@@ -10,7 +10,6 @@ After every epoch the validation part is translated greedily; the test part is t
 import pathlib
 
 import numpy as np
-from absl import flags
 
 from export import saved_model
 from tasks import cli
@@ -21,16 +20,13 @@ from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import Run
 from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
 from tasks.translation.dataset import Answers, Translations
-from zoo.layers.attention_decoder import FEEDS
-from zoo.layers.context import FORMS
-from zoo.layers.decoder import USES
 from zoo.models.configurations import TRANSLATORS, configuration
 from zoo.models.head import in_slices
-from zoo.models.translator import ALPHA, ATTENTIONS, WIDTH, TextTranslator, Translator
+from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
 
-FLAGS = flags.FLAGS
+FLAGS = cli.FLAGS
 OVERRIDES = (*cli.NETWORK, "bidirectional", "attention", "feeds", "coverage", "context", "vector",
              "residual", "tied", "layer_dropout", "recurrent_dropout", "weight_drop", "label_smoothing",
              "sampling")
@@ -48,53 +44,6 @@ class Translation(Task):
     corpus_flags = ("source_language", "target_language", "reverse", "source_column", "target_column")
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
-
-    def define_flags(self):
-        """Called by the program alone: whoever imports this module may have flags of the same names."""
-        cli.define_task_flags(self.name, TRANSLATORS)
-        flags.adopt_module_key_flags(cli)
-        self.define_corpus_flags()
-        self.define_network_flags()
-        flags.DEFINE_integer("max_length", 100, "Pairs with more tokens on a side are not trained on.", 2)
-        flags.DEFINE_integer("width", WIDTH, "Hypotheses of the beam search, for --predict and the test "
-                             "part.", 1)
-        flags.DEFINE_float("alpha", ALPHA, "The beam search's preference for long translations.", 0)
-        flags.DEFINE_integer("n_best", 1, "Translations that --predict prints.", 1)
-        flags.DEFINE_string("picture", None, "File that --predict of one text draws into, as SVG: where "
-                            "attention looked.")
-
-    @staticmethod
-    def define_corpus_flags():
-        flags.DEFINE_string("source_language", None, "A code such as de.")
-        flags.DEFINE_string("target_language", None, "A code such as en.")
-        flags.DEFINE_bool("reverse", False, "Translate from the second side into the first.")
-        flags.DEFINE_string("source_column", None, "Name or number of the source's column in a table.")
-        flags.DEFINE_string("target_column", None, "Name or number of the target's column in a table.")
-        levels = list(Subwords.tokenizers)
-        flags.DEFINE_enum("source_level", None, levels, "What a symbol of the source is: by default a "
-                          "character of Chinese and Japanese, else a word piece.")
-        flags.DEFINE_enum("target_level", None, levels, "What a symbol of the target is: by default as "
-                          "for the source.")
-        flags.DEFINE_integer("vocabulary_size", None, "Largest vocabulary, of either side.", 6)
-        flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)
-
-    @staticmethod
-    def define_network_flags():
-        flags.DEFINE_bool("bidirectional", None, "Read the source both ways.")
-        flags.DEFINE_enum("attention", None, ATTENTIONS, "How attention scores a position of the source.")
-        flags.DEFINE_enum("feeds", None, FEEDS, "What attention gives back to the states.")
-        flags.DEFINE_bool("coverage", None, "Attention sees where it looked before.")
-        flags.DEFINE_enum("context", None, FORMS, "The vector that the encoder hands on.")
-        flags.DEFINE_enum("vector", None, USES, "Where the context enters, without attention.")
-        flags.DEFINE_bool("residual", None, "Add a layer's input to its output.")
-        flags.DEFINE_bool("tied", None, "One matrix reads and predicts what is written.")
-        flags.DEFINE_float("layer_dropout", None, "Rate between layers, and before attention.")
-        flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
-        flags.DEFINE_float("weight_drop", None, "Share of the recurrent weights that are dropped.")
-        flags.DEFINE_float("label_smoothing", None, "Share of a target that is spread over all words.")
-        flags.DEFINE_float("sampling", None, "Scheduled sampling: share of the words read in training "
-                           "that are the network's own.")
-        cli.rates("layer_dropout", "recurrent_dropout", "weight_drop", "label_smoothing", "sampling")
 
     def load_corpus(self):
         """The corpus of the flags; says what it is and what was odd about it."""
@@ -239,7 +188,3 @@ def pictured(row, path):
 
 
 TASK = Translation()
-
-if __name__ == "__main__":
-    TASK.define_flags()
-    cli.main(TASK.main)

@@ -52,8 +52,8 @@ def test_an_error_of_tensorflow_is_one_line(capsys):
 
 
 def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
-    code = ("import sys; from tasks import command; "
-            "command.guarded(lambda: [print('answer') for _ in range(100000)])")
+    code = ("import sys; from tasks import cli; "
+            "cli.guarded(lambda: [print('answer') for _ in range(100000)])")
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
     assert child.stdout.readline() == b"answer\n"

@@ -13,9 +13,8 @@ import tensorflow as tf
 
 from zoo.cells.arguments import is_count
 from zoo.layers.sequences import autocast
+from zoo.names import SCORES
 from zoo.ops.products import dot
-
-SCORES = ("additive", "concat", "dot", "general")
 
 
 class Memory(typing.NamedTuple):

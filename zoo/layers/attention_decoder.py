@@ -6,10 +6,9 @@ import tensorflow as tf
 from zoo.layers.attention import Attention
 from zoo.layers.decoder import Decoder
 from zoo.layers.sequences import autocast
+from zoo.names import FEEDS
 from zoo.ops.products import dot, dropped
 from zoo.ops.while_loop import get, loop, put, reserve, stack, unstack
-
-FEEDS = ("nothing", "output", "context")
 
 
 @keras.saving.register_keras_serializable("zoo")

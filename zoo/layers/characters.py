@@ -9,6 +9,7 @@ batch holds several times is read once; elsewhere each is, since TFLite has no o
 import keras
 import tensorflow as tf
 
+from zoo import names
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.embedding import Embedding
 from zoo.layers.recurrent import LSTM
@@ -109,4 +110,4 @@ class CharacterLSTM(CharacterEncoder):
         return self.encoder(x, mask=mask, training=training)
 
 
-ENCODERS = {"cnn": CharacterCNN, "lstm": CharacterLSTM}
+ENCODERS = dict(zip(names.ENCODERS, (CharacterCNN, CharacterLSTM), strict=True))

@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from zoo.layers import pooling
 from zoo.layers.sequences import as_list
-
-FORMS = ("last", "transformed", "pooled")
+from zoo.names import FORMS
 
 
 @keras.saving.register_keras_serializable("zoo")

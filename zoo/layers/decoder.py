@@ -10,9 +10,8 @@ from zoo.cells.cell import Cell
 from zoo.engines.loop import Timing, hold
 from zoo.layers.recurrent import Recurrent
 from zoo.layers.sequences import as_list, autocast, check_states
+from zoo.names import USES
 from zoo.ops.products import dropped
-
-USES = ("first", "every")
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -16,8 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.names import MOST_LABELS
+
 BUCKETS = 1 << 17
-MOST_LABELS = 32
 MULTIPLIER = 30011
 RANGE = 1 << 15  # of the previous id inside the hash, so that 32 bits hold the product
 

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import names
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.recurrent import GRU, LSTM, SimpleRNN
 from zoo.layers.stack import Stack
 from zoo.text.vocabulary import UNKNOWN
 
-CELLS = {"simple": SimpleRNN, "gru": GRU, "lstm": LSTM}
+CELLS = dict(zip(names.CELLS, (SimpleRNN, GRU, LSTM), strict=True))
 
 
 def check_recurrence(cell, layers):

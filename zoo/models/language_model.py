@@ -11,6 +11,7 @@ from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.models.blocks import CELLS, Reader, check_recurrence
 from zoo.models.head import Head, batch, signature
+from zoo.names import LENGTH, SETTINGS
 from zoo.text.subwords import GENERATED, Subwords
 
 
@@ -166,10 +167,7 @@ class Generator(keras.Model):
         return {**super().get_config(), **self.options}
 
 
-LENGTH = 200            # symbols that are written where nobody says how many
 SEARCH = {"width": 4, "length": LENGTH}
-SETTINGS = {            # of `zoo.decoding.sampling`, where nobody says others
-    "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0, "repetition_penalty": 1.0}
 
 
 class TextGenerator(Head):

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo.decoding.beam_search import beam_search, spread
-from zoo.layers.attention import SCORES, Attention, Memory
+from zoo.layers.attention import Attention, Memory
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.context import Context
@@ -14,11 +14,10 @@ from zoo.layers.softmax import Softmax
 from zoo.layers.stack import Stack
 from zoo.models.blocks import CELLS, Reader, cells_of, check_recurrence
 from zoo.models.head import Head, batch, signature
+from zoo.names import ALPHA, ATTENTIONS, WIDTH
 from zoo.text.subwords import GENERATED
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import RESERVED
-
-ATTENTIONS = ("none", *SCORES)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -244,7 +243,6 @@ def check(attention, cell, bidirectional, units, **others):
         raise ValueError(f"coverage: expected attention='additive' with it, received {attention!r}")
 
 
-WIDTH, ALPHA = 5, 0.75  # of the beam search, where nobody says others
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
 IDS = tf.TensorSpec([None, None], tf.int32, "ids")
 TEXT = tf.TensorSpec([None], tf.string, "text")

@@ -11,6 +11,7 @@ Both ways are TensorFlow ops (word pieces need one of tensorflow-text), so a gra
 """
 import tensorflow as tf
 
+from zoo import names
 from zoo.text.tokenizer import SEPARATOR, WORD, Text, characters
 from zoo.text.vocabulary import RESERVED
 
@@ -70,8 +71,8 @@ class Subwords(Text):
     """
 
     reserved = GENERATED
-    tokenizers = {"subword": spaced_words, "word": spaced_words, "separated": separated_words,
-                  "character": characters}
+    tokenizers = dict(zip(names.LEVELS, (spaced_words, spaced_words, separated_words, characters),
+                          strict=True))
     longest_word = 2 ** 20  # a word of known characters has its pieces, however long it is
 
     def __init__(self, vocabulary, tokenizer="subword", lowercase=False, max_length=None):

@@ -14,11 +14,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from zoo import names
 from zoo.text.tokenizer import SEPARATOR, WORD, normalise
 from zoo.text.vocabulary import RESERVED, Vocabulary, most_frequent, read_vocabulary
 
 # What a token is, as a pattern; what lies between two tokens is skipped.
-TOKENS = {"word": WORD, "space": rf"[^{SEPARATOR}]+", "character": rf"[^{SEPARATOR}]"}
+TOKENS = dict(zip(names.TOKENS, (WORD, rf"[^{SEPARATOR}]+", rf"[^{SEPARATOR}]"), strict=True))
 MARK = "\x1f"  # stands around tokens for a moment; a text that holds one has a space there
 
 # The first pattern that a token matches, from 1; 7 where none does.

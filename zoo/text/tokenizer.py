@@ -18,6 +18,7 @@ import pathlib
 
 import tensorflow as tf
 
+from zoo import names
 from zoo.text.vocabulary import (
     RESERVED, Vocabulary, _decoded, _encode, _lines, _read, most_frequent, read_vocabulary)
 from zoo.text.word_pieces import _learn_word_pieces, _word_pieces
@@ -86,12 +87,8 @@ def characters(strings):
     return tf.strings.unicode_split(strings, "UTF-8", errors="replace")
 
 
-TOKENIZERS = {
-    "word": words,
-    "character": characters,
-    "byte": tf.strings.bytes_split,
-    "subword": words,  # word pieces are pieces of words
-}
+# Word pieces are pieces of words.
+TOKENIZERS = dict(zip(names.TOKENIZERS, (words, characters, tf.strings.bytes_split, words), strict=True))
 
 
 class Text(tf.Module):
