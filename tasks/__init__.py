@@ -1,2 +1,1 @@
-"""One readable script a task, and what the scripts share. Run one: `python -m tasks.sentiment`."""
-
+"""Four tasks of one plan: corpus, network, training, files. Run one: `python -m tasks.sentiment`."""

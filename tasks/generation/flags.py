@@ -31,7 +31,8 @@ def define():
     flags.DEFINE_float("temperature", names.SETTINGS["temperature"], "Of the choice of a symbol; 0 takes "
                        "the likeliest.", 0)
     flags.DEFINE_integer("top_k", names.SETTINGS["top_k"], "Choose among so many; 0 for all.", 0)
-    flags.DEFINE_float("top_p", names.SETTINGS["top_p"], "Choose among the likeliest with this mass.", 0, 1)
+    flags.DEFINE_float("top_p", names.SETTINGS["top_p"], "Choose among the likeliest with this mass.", 0,
+                       1)
     flags.DEFINE_float("typical", names.SETTINGS["typical"], "Choose among the most typical.", 0, 1)
     flags.DEFINE_float("repetition_penalty", names.SETTINGS["repetition_penalty"], "Above 1 against "
                        "repetition.", 0.1)

@@ -14,8 +14,8 @@ def define():
     define_corpus_flags()
     define_network_flags()
     flags.DEFINE_integer("max_length", 100, "Pairs with more tokens on a side are not trained on.", 2)
-    flags.DEFINE_integer("width", names.WIDTH, "Hypotheses of the beam search, for --predict and the test "
-                         "part.", 1)
+    flags.DEFINE_integer("width", names.WIDTH, "Hypotheses of the beam search, for --predict and the "
+                         "test part.", 1)
     flags.DEFINE_float("alpha", names.ALPHA, "The beam search's preference for long translations.", 0)
     flags.DEFINE_integer("n_best", 1, "Translations that --predict prints.", 1)
     flags.DEFINE_string("picture", None, "File that --predict of one text draws into, as SVG: where "
@@ -28,10 +28,9 @@ def define_corpus_flags():
     flags.DEFINE_bool("reverse", False, "Translate from the second side into the first.")
     flags.DEFINE_string("source_column", None, "Name or number of the source's column in a table.")
     flags.DEFINE_string("target_column", None, "Name or number of the target's column in a table.")
-    levels = names.LEVELS
-    flags.DEFINE_enum("source_level", None, levels, "What a symbol of the source is: by default a "
+    flags.DEFINE_enum("source_level", None, names.LEVELS, "What a symbol of the source is: by default a "
                       "character of Chinese and Japanese, else a word piece.")
-    flags.DEFINE_enum("target_level", None, levels, "What a symbol of the target is: by default as "
+    flags.DEFINE_enum("target_level", None, names.LEVELS, "What a symbol of the target is: by default as "
                       "for the source.")
     flags.DEFINE_integer("vocabulary_size", None, "Largest vocabulary, of either side.", 6)
     flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)
@@ -39,7 +38,8 @@ def define_corpus_flags():
 
 def define_network_flags():
     flags.DEFINE_bool("bidirectional", None, "Read the source both ways.")
-    flags.DEFINE_enum("attention", None, names.ATTENTIONS, "How attention scores a position of the source.")
+    flags.DEFINE_enum("attention", None, names.ATTENTIONS, "How attention scores a position of the "
+                      "source.")
     flags.DEFINE_enum("feeds", None, names.FEEDS, "What attention gives back to the states.")
     flags.DEFINE_bool("coverage", None, "Attention sees where it looked before.")
     flags.DEFINE_enum("context", None, names.FORMS, "The vector that the encoder hands on.")

@@ -14,7 +14,8 @@ import tensorflow as tf
 from layer_checks import CELLS, EXACT, H, T, assert_agree, case, make, ready
 from reference import sigmoid
 
-from tasks import gradient_flow as task
+from tasks.gradient_flow import task
+from tasks.gradient_flow.flags import Settings
 from zoo.gradient_flow import (
     errors_through_time, gradient_norms, jacobian_products, jacobians, spectral_radii,
     with_spectral_radius)
@@ -175,7 +176,7 @@ def test_a_layer_is_built_by_the_probe():
 
 # The diagnostic.
 
-SMALL = task.Settings(cells=("SimpleRNN", "LSTM"), radii=(0.4, 1.6), steps=30, units=12, batch_size=4,
+SMALL = Settings(cells=("SimpleRNN", "LSTM"), radii=(0.4, 1.6), steps=30, units=12, batch_size=4,
                       networks=2, batches=6, deviation=0.1)
 
 
@@ -184,7 +185,7 @@ def test_a_curve_is_the_geometric_mean_over_networks_and_starts_at_one():
     assert (h["state"], c["state"]) == ("h", "c") and len(h["norms"]) == SMALL.steps + 1
     assert h["norms"][-1] == pytest.approx(1) and c["norms"][-1] == 0 < c["norms"][0]
     again = [np.log(task.flow("SimpleRNN", 0.9, part)[0]["norms"]) for part in (
-        task.Settings(**{**vars(SMALL), "networks": 1}), SMALL)]
+        Settings(**{**vars(SMALL), "networks": 1}), SMALL)]
     assert not np.allclose(*again)
 
 
@@ -219,7 +220,7 @@ def test_clipping_changes_only_what_is_longer():
         wanted[name] = float(loss(*other)), clip
     layer.set_weights(start)
     for name, (value, clip) in wanted.items():
-        one = task.Settings(**{**vars(SMALL), "batches": 1, "clip_norm": clip})
+        one = Settings(**{**vars(SMALL), "batches": 1, "clip_norm": clip})
         row = task.over_batches(layer, loss, gradient, one)
         assert row["norm"]["median"] == pytest.approx(norm)
         assert row["after_clipping"]["median"] == pytest.approx(value, rel=1e-12)
@@ -251,7 +252,7 @@ def test_the_gradient_of_the_batches_is_that_of_the_stated_loss():
     ({"clip_norm": 0.0}, "clip_norm: expected a positive number"), ({"deviation": -1.0}, "deviation")])
 def test_wrong_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        task.Settings(**options)
+        Settings(**options)
 
 
 def run(*arguments):
@@ -289,7 +290,7 @@ def test_a_run_leaves_the_picture_the_table_and_the_numbers_behind_its_words(fin
 
 def test_the_flags_make_the_settings_of_the_run(finished):
     stored = json.loads((finished[0] / "settings.json").read_text())["settings"]
-    assert vars(task.Settings(**stored)) == {**vars(SMALL), "cells": list(SMALL.cells)}
+    assert vars(Settings(**stored)) == {**vars(SMALL), "cells": list(SMALL.cells)}
 
 
 def test_a_finished_run_says_its_result_again_and_other_settings_are_refused(finished, capsys):

@@ -13,86 +13,23 @@ import textwrap
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
 import zoo
 from tasks import cli
+from tasks.gradient_flow import flags
 from tasks.reporting import plots
 from tasks.training.run_directory import Run
 from zoo.gradient_flow import gradient_norms, with_spectral_radius
 
-TASK = "gradient_flow"
-CELLS = ("SimpleRNN", "GRU", "LSTM")
 FEATURES = 16           # D of the random sequences
 TARGETS = 0.5           # standard deviation of the random targets: a state lies between -1 and 1
 LOST, GROWN = 1e-2, 1e2     # an error that arrives smaller has vanished, one that is larger, exploded
 TINY = 1e-6
 
 
-@dataclasses.dataclass
-class Settings:
-    """What is measured: the flags, as `define_flags` says what each is.
-
-    Raises:  ValueError: an unknown cell, a radius that is not positive
-    """
-    cells: tuple = CELLS
-    radii: tuple = (0.5, 0.9, 1.0, 1.1, 1.5)
-    steps: int = 100
-    units: int = 64
-    batch_size: int = 16
-    networks: int = 5
-    deviation: float = 0.1
-    batches: int = 32
-    learning_rate: float = 0.1
-    clip_norm: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self):
-        if not self.cells or not set(self.cells) <= set(CELLS):
-            raise ValueError(f"cells: expected some of {', '.join(CELLS)}, received {self.cells}")
-        self.radii = [positive("radii", radius) for radius in self.radii]
-        if not self.radii:
-            raise ValueError("radii: expected at least one spectral radius, received none")
-        for name in ("deviation", "learning_rate", "clip_norm"):
-            positive(name, getattr(self, name))
-
-
-def positive(name, value):
-    """A positive number, also from its digits.
-
-    >>> positive("radii", "0.5")
-    0.5
-    """
-    try:
-        number = float(value)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{name}: expected a positive number, received {value!r}")
-    return number
-
-
-def define_flags():
-    """Called by the program alone: whoever imports this module may have flags of the same names."""
-    default = Settings()
-    cli.define_run_flags(TASK)
-    flags.adopt_module_key_flags(cli)
-    flags.DEFINE_list("cells", list(default.cells), "Cells to compare.")
-    flags.DEFINE_list("radii", list(map(str, default.radii)), "Spectral radii of each gate's block "
-                      "of the recurrent kernel.")
-    flags.DEFINE_integer("steps", default.steps, "Length of a sequence.", 2)
-    flags.DEFINE_integer("units", default.units, "Width of the state.", 1)
-    flags.DEFINE_integer("batch_size", default.batch_size, "Sequences a network or a step reads.", 1)
-    flags.DEFINE_integer("networks", default.networks, "Random networks that are averaged.", 1)
-    flags.DEFINE_float("deviation", default.deviation, "Standard deviation of the random inputs.")
-    flags.DEFINE_integer("batches", default.batches, "Batches whose gradients are compared.", 1)
-    flags.DEFINE_float("learning_rate", default.learning_rate, "Of the step taken on each of them.")
-    flags.DEFINE_float("clip_norm", default.clip_norm, "Norm to which that step's gradient is cut.")
-
-
 def main():
     """The diagnostic with the flags of the command line."""
-    diagnose(cli.settings(__name__), cli.FLAGS.output_dir, cli.FLAGS.overwrite)
+    diagnose(cli.settings(flags.__name__), cli.FLAGS.output_dir, cli.FLAGS.overwrite)
 
 
 def diagnose(options, folder, overwrite=False):
@@ -101,8 +38,8 @@ def diagnose(options, folder, overwrite=False):
     Args:    options    {name: value} of `Settings`
              folder     of the run; `overwrite` and errors are those of `Run.open`
     """
-    settings = Settings(**options)
-    run = Run.open(folder, TASK, options, overwrite)
+    settings = flags.Settings(**options)
+    run = Run.open(folder, "gradient_flow", options, overwrite)
     if run.finished:
         print(f"{run.folder} holds this run, finished; --overwrite measures it again.\n")
     else:
@@ -121,7 +58,7 @@ def measure(run, settings):
         {"cell": curve["cell"], "radius": curve["radius"], "state": curve["state"], "t": t, "norm": norm}
         for curve in curves for t, norm in enumerate(curve["norms"])])
     run.write_json("metrics.json", {
-        "task": TASK, **dataclasses.asdict(settings), "flow": [travel(curve) for curve in curves],
+        "task": "gradient_flow", **dataclasses.asdict(settings), "flow": [travel(curve) for curve in curves],
         "fluctuation": [row for cell in settings.cells for row in fluctuation(cell, settings)]})
 
 
@@ -287,8 +224,3 @@ def swing_in_words(row):
 def swing(row, after):
     """How far a step moved the loss of another batch at the most, up or down."""
     return max(abs(row[after][end] - row["loss"]) for end in ("least", "largest"))
-
-
-if __name__ == "__main__":
-    define_flags()
-    cli.main(main)

@@ -1,0 +1,1 @@
+"""How far an error travels back through time."""
