@@ -18,11 +18,6 @@ import pathlib
 import shutil
 import tempfile
 
-from export import interrupt
-
-if interrupt.is_program("export", "tasks"):
-    interrupt.end_at_once()
-
 _under_way = set()
 
 

@@ -1,6 +1,6 @@
 """`python -m export.client`: see `export.serving.client`."""
 
-from export.serving.client import main
+from export import program
 
 if __name__ == "__main__":
-    main()
+    program.run("export.serving.client")

@@ -1,7 +1,6 @@
 """Ctrl-C ends a program of this project in one line and with exit code 130, from its first import on."""
 import contextlib
 import os
-import re
 import signal
 import sys
 
@@ -11,15 +10,6 @@ CODE = 128 + signal.SIGINT
 def line():
     """What is said; under the ^C that a terminal shows."""
     return "\n" * os.isatty(2) + "interrupted\n"
-
-
-def is_program(*packages):
-    """Whether Python is about to run a module of these packages, as in `python -m tasks.sentiment`.
-
-    While Python looks for the module, and imports the packages around it, sys.argv[0] is "-m".
-    """
-    return sys.argv[:1] == ["-m"] and bool(
-        re.search(rf"-\w*m ?({'|'.join(packages)})\.", " ".join(sys.orig_argv)))
 
 
 def end_at_once():

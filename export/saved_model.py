@@ -23,7 +23,7 @@ from export import (
     verify)
 from export.cpp_loader import loader
 from export.serving.versions import numbers
-from zoo.engines.native.ops.build import BuildError
+from zoo.engines.native.build import BuildError
 from zoo.models.head import batch
 
 

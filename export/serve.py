@@ -1,6 +1,6 @@
 """`python -m export.serve`: see `export.serving.server`."""
 
-from export.serving.server import main
+from export import program
 
 if __name__ == "__main__":
-    main()
+    program.run("export.serving.server")

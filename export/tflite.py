@@ -22,7 +22,7 @@ import time
 import numpy as np
 
 from export import (
-    ExportError, cannot_write, fixed_shapes, one_line, plain_variables, stock_ops, unfinished)
+    ExportError, cannot_write, fixed_shapes, interrupt, one_line, plain_variables, stock_ops, unfinished)
 
 VARIANTS = ("float32", "float16", "int8")
 STATIC, INTEGER = "static", "int16x8"
@@ -297,4 +297,5 @@ def _publish(work, folder, name, entries, assets):
 
 
 if __name__ == "__main__":
+    interrupt.end_at_once()
     convert(pathlib.Path(sys.argv[2]), sys.argv[3:])

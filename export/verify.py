@@ -9,7 +9,6 @@ import sys
 import time
 
 import numpy as np
-import tensorflow as tf
 
 TOLERANCE = 1e-5
 SECONDS = 10.0  # that requests are timed at the most: some answers take long
@@ -33,6 +32,7 @@ def check(path, answers, server=SERVER):
     Returns: {"ops_checked"} and `times` of one request of one example
     Raises:  ValueError: names the op, or the signature and the difference
     """
+    import tensorflow as tf
     kinds = check_ops(path, server)
     check_batch(path)
     in_python = callables(path, tf.saved_model.load(path))
@@ -129,6 +129,7 @@ def check_answer(where, outputs, expected):
 def callables(path, loaded):
     """{signature: function of named tensors} of a loaded SavedModel. A setting may be left out: its
     default comes from the graph, where Python's loader does not look for it."""
+    import tensorflow as tf
     definitions = signatures(path)
 
     def with_defaults(name, function):
@@ -143,6 +144,8 @@ def callables(path, loaded):
 
 
 def _in_python(functions):
+    import tensorflow as tf
+
     def run(name, inputs):
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
         return {key: value.numpy() for key, value in functions[name](**tensors).items()}
@@ -151,6 +154,7 @@ def _in_python(functions):
 
 def _in_session(path):
     # Restores variables and tables by the graph alone, as TF Serving's C++ does.
+    import tensorflow as tf
     session = tf.compat.v1.Session(graph=tf.Graph())
     with session.graph.as_default():
         meta = tf.compat.v1.saved_model.load(session, ["serve"], path)
@@ -181,6 +185,7 @@ def rows(inputs):
 
 def _latencies(functions, answers, requests=52):
     """Milliseconds of requests of one example each, as many as there is time for."""
+    import tensorflow as tf
     (name, examples), milliseconds = one_by_one(answers), []
     for request in range(requests):
         one = {key: tf.constant(value) for key, value in examples[request % len(examples)].items()}

@@ -1,17 +1,17 @@
 """What the command lines of all tasks share: flags, errors of one line, questions and answers."""
 
 import errno
+import importlib
 import os
 import shlex
 import signal
 import sys
 import textwrap
 
-import tensorflow as tf
 from absl import app, flags, logging
 
-from export import interrupt, one_line, verify
-from zoo.models.blocks import CELLS
+from export import interrupt, one_line, quiet, verify
+from zoo import names
 
 FLAGS = flags.FLAGS
 # Flags that say where to write and what to do, not what comes out.
@@ -56,7 +56,7 @@ def define_network_flags(table):
     """The flags of a recurrent network, each of which overrides a field of a configuration in `table`."""
     flags.DEFINE_enum("model", None, list(table), "A configuration of the zoo; this and the training "
                       "flags come from the corpus's recipe by default: see tasks/recipes.py.")
-    flags.DEFINE_enum("cell", None, list(CELLS), "Overrides the model's.")
+    flags.DEFINE_enum("cell", None, names.CELLS, "Overrides the model's.")
     flags.DEFINE_integer("units", None, "Width of a recurrent layer: see the model.", 1)
     flags.DEFINE_integer("layers", None, "Recurrent layers.", 0)
     flags.DEFINE_integer("embedding", None, "Width of the embedding.", 1)
@@ -121,15 +121,25 @@ def rates(*names):
                                  "expected a rate from 0 to below 1")
 
 
-def main(function):
-    """Run `function` on the flags of the command line; Ctrl-C is one line and exit code 130."""
+def main(module):
+    """Run the `main` of a module on the flags of the command line; Ctrl-C is one line and exit code 130.
+
+    The module is imported, and TensorFlow with it, once the flags are known to be right.
+    """
+    interrupt.end_at_once()
+    app.run(lambda arguments: guarded(lambda: started(module), arguments), flags_parser=parse)
+
+
+def started(module):
+    quiet.import_tensorflow()
+    task = importlib.import_module(module)
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
     with interrupt.as_exception():
-        app.run(lambda arguments: guarded(function, arguments), flags_parser=parse)
+        task.main()
 
 
 def guarded(function, arguments=()):
     """Call `function`; what a user can mend ends in one line on standard error and exit code 2."""
-    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
     try:
         if len(arguments) > 1:
             raise ValueError(f"expected flags only, received {arguments[1]!r}; quote a text that "
@@ -138,13 +148,21 @@ def guarded(function, arguments=()):
         sys.stdout.flush()
     except BrokenPipeError:
         hang_up()
-    except tf.errors.OpError as error:
-        fail(one_line(error.message))
     except ModuleNotFoundError as error:
         fail(f"expected the package {error.name}, received none; install it, in this project's folder: "
              "python -m pip install -e .")
     except (ValueError, OSError) as error:
         fail(error)
+    except Exception as error:
+        if not is_tensorflows(error):
+            raise
+        fail(one_line(error.message))
+
+
+def is_tensorflows(error):
+    """Whether TensorFlow's runtime raised it."""
+    import tensorflow as tf  # after --help has answered
+    return isinstance(error, tf.errors.OpError)
 
 
 def hang_up():
@@ -196,7 +214,7 @@ def shown(text, width=60):
 
 
 def settings(module):
-    """{flag: value} of the flags of a task's module that shape the result."""
+    """{flag: value} of the flags that a module defines, those that shape the result."""
     return {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(module)
             if flag.name not in NOT_SETTINGS}
 

@@ -22,7 +22,6 @@ class Task:
         name, corpus_flags         of `python -m tasks.<name>`; the flags that say how a corpus is read
         unit, size                 what a part of a corpus is made of, in the plural, and its number
         kind, example              what its models are, in words; a text to ask one
-        define_flags()             its flags
         load_corpus()              a corpus: name, train, validation, test, terms, fingerprint
         recipe(corpus)             {flag: value} where the user left one open
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
@@ -71,7 +70,7 @@ class Task:
     def settings(self, corpus):
         """What shapes the result: the flags, and which corpus they led to."""
         name = corpus.name if FLAGS.corpus == "auto" else FLAGS.corpus
-        return {**cli.settings(type(self).__module__), "corpus": name,
+        return {**cli.settings(f"tasks.{self.name}.flags"), "corpus": name,
                 FINGERPRINT: corpus.fingerprint}
 
     def prepare(self, head, training):
@@ -119,7 +118,7 @@ class Task:
         test, answers = data["test"], self.answers(head, data)
         facts = {
             "task": self.name, "corpus": corpus.name, "model": FLAGS.model, "seed": FLAGS.seed,
-            "command": cli.line(self.name, type(self).__module__),
+            "command": cli.line(self.name, f"tasks.{self.name}.flags"),
             "parameters": sizes(head.network.trainable_weights), "weights": sizes(head.network.weights),
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,

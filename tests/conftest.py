@@ -1,5 +1,6 @@
 """What every test file shares: a quiet TensorFlow and the way to the real corpora."""
 import contextlib
+import importlib
 import os
 import pathlib
 
@@ -56,7 +57,7 @@ def flags_of(task):
     """The flags of one task, as in its program; afterwards another task may define its own."""
     from absl.flags import FLAGS
     before = set(FLAGS)
-    task.define_flags()
+    importlib.import_module(f"tasks.{task.name}.flags").define()
     try:
         yield
     finally:

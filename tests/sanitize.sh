@@ -1,6 +1,6 @@
 #!/bin/sh
 # The native engine, and Adam with it, under the sanitisers: address and undefined behaviour in TensorFlow, over every
-# shape its tests know; then those and threads (data races) without TensorFlow, see engine_checks.cc.
+# shape its tests know; then those and threads (data races) without TensorFlow, see native_checks.cc.
 # From the root of the repository:  sh tests/sanitize.sh [python]
 # A finding ends the run with the sanitiser's report. Needs g++ and its sanitiser libraries.
 set -eu
@@ -29,7 +29,7 @@ for sanitiser in address,undefined thread; do
     g++ -std=c++17 -O1 -g -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -pthread \
         -fsanitize=$sanitiser -fno-sanitize-recover=all -Izoo/engines -I"$include" \
         -DZOO_FORWARD='"Forward"' -DZOO_BACKWARD='"Backward"' -DZOO_ADAM='"Adam"' \
-        tests/engine_checks.cc zoo/engines/native.cc zoo/engines/product.cc zoo/engines/adam.cc -o "$folder/checks"
+        tests/zoo/engines/native_checks.cc zoo/engines/native/*.cc -o "$folder/checks"
     for check in agree memory; do
         "$folder/checks" $check
         echo "$sanitiser: $check passed"

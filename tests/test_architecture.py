@@ -1,6 +1,7 @@
-"""Dependencies point one way: tasks → export → zoo, and in `zoo` each folder sees only those below it."""
+"""What holds for every file: where it may import from, and that it reads text as UTF-8."""
 
 import ast
+import re
 import sys
 
 import pytest
@@ -9,14 +10,14 @@ from conftest import ROOT
 MAY_IMPORT = {"zoo": {"zoo"}, "export": {"export", "zoo"}, "tasks": {"tasks", "export", "zoo"}}
 
 # From the ground up; folders on one floor do not see each other.
-FLOORS = [{"ops", "text", "names"}, {"cells"}, {"engines", "decoding", "gradient_flow"}, {"layers"},
+FLOORS = [{"names"}, {"ops", "text"}, {"cells"}, {"engines", "decoding", "gradient_flow"}, {"layers"},
           {"models", "weights"}]
 TASKS = {"sentiment", "tagging", "generation", "translation"}
 
 
 def imported(path):
     """The modules that a file imports, anywhere in it, with the names it takes from them."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -70,6 +71,22 @@ def test_no_module_is_imported_by_one_that_it_imports():
     while free := {module for module, needed in needs.items() if not needed}:
         needs = {module: needed - free for module, needed in needs.items() if module not in free}
     assert not needs, needs
+
+
+def text_without_encoding(path):
+    """The lines of a file that read or write text in the encoding of the locale."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            function, call = ast.unparse(node.func), ast.unparse(node)
+            opens = function in ("open", "os.fdopen") and not re.search("'[rwax]b'", call)
+            text = opens or function.endswith((".read_text", ".write_text")) or "text=True" in call
+            if text and "encoding=" not in call:
+                yield f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("package", ("zoo", "tasks", "export", "benchmarks"))
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale(package):
+    assert not [line for path in (ROOT / package).rglob("*.py") for line in text_without_encoding(path)]
 
 
 def test_layers_import_nothing_but_tensorflow_and_keras():

@@ -50,7 +50,8 @@ def test_a_saved_head_gives_the_same_probabilities(saved, name):
 
 def test_a_finished_run_predicts_and_is_not_trained_again(saved):
     command = [sys.executable, "-m", "tasks.sentiment", f"--output_dir={saved / 'run'}"]
-    predicted = subprocess.run([*command, "--predict", "a good film"], cwd=ROOT, capture_output=True, text=True)
+    predicted = subprocess.run([*command, "--predict", "a good film"], cwd=ROOT, capture_output=True,
+                               text=True)
     assert predicted.stdout == "negative      54 %   a good film\n", predicted.stderr
     again = subprocess.run([*command, "--corpus=sample", "--units=3", "--embedding=4", "--epochs=1"],
                            cwd=ROOT, capture_output=True, text=True)

@@ -15,7 +15,7 @@ from tensorflow.core.framework import attr_value_pb2
 
 from export import verify
 from zoo.engines.native import build
-from zoo.engines.native.ops.build import BuildError
+from zoo.engines.native.build import BuildError
 
 SOURCE = pathlib.Path(__file__).with_name("loader.cc")
 # Time goes into TensorFlow's own kernels: optimising this file would only make the build longer.

@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 
 
-class ServerError(Exception):
+class ServerError(ValueError):
     """What the server said, one line."""
 
 
@@ -95,31 +95,21 @@ def _texts(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def main(arguments):
-    """Print a line of JSON for every text."""
+def main():
+    """Print a line of JSON for every text of the command line."""
+    arguments = sys.argv[1:]
     if len(arguments) < 2 or not arguments[0].startswith(("http://", "https://", "grpc://")):
         raise ValueError('expected a server and texts: http://127.0.0.1:8080/v1/models/NAME "a text", or '
                          'grpc://127.0.0.1:8500/NAME "a text"')
     url, *texts = arguments
     if url.startswith("grpc://"):
         place = urllib.parse.urlsplit(url)
-        outputs = grpc_predict(place.netloc, place.path.strip("/"), {"text": texts})
+        try:
+            outputs = grpc_predict(place.netloc, place.path.strip("/"), {"text": texts})
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"{error}; grpc:// needs it: "
+                                      "python -m pip install tensorflow-serving-api") from None
     else:
         outputs = rest(url, texts)
     for row in readable(outputs):
         print(json.dumps(row, ensure_ascii=False))
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ValueError, ServerError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
-    except ModuleNotFoundError as problem:
-        print(f"error: {problem}; grpc:// needs it: python -m pip install tensorflow-serving-api",
-              file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)

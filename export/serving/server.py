@@ -29,19 +29,13 @@ os.environ.setdefault("KSERVE_LOGLEVEL", "CRITICAL")  # it logs a stack trace fo
 from export import one_line, optional  # noqa: E402
 
 _arguments, sys.argv[1:] = sys.argv[1:], []  # KServe reads flags of its own when it is imported
-try:
-    with optional("serve"):
-        import kserve
-        import prometheus_client
-        from fastapi.exceptions import RequestValidationError
-        from kserve import model_server
-        from starlette.exceptions import HTTPException
-        from starlette.responses import JSONResponse
-except ModuleNotFoundError as problem:
-    if __name__ != "__main__":
-        raise
-    print(f"error: {problem}", file=sys.stderr)
-    sys.exit(2)
+with optional("serve"):
+    import kserve
+    import prometheus_client
+    from fastapi.exceptions import RequestValidationError
+    from kserve import model_server
+    from starlette.exceptions import HTTPException
+    from starlette.responses import JSONResponse
 sys.argv[1:] = _arguments
 
 import tensorflow as tf  # noqa: E402
@@ -278,11 +272,3 @@ def main(arguments=None):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which uvicorn expects to replace
     Server(versions, flags).start([])
     say("stopped")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as problem:
-        print(f"error: {one_line(problem)}", file=sys.stderr)
-        sys.exit(2)

@@ -164,3 +164,4 @@ def told(signatures, given, seed):
 
 
 TASK = Generation()
+main = TASK.main

@@ -58,7 +58,8 @@ def measure(run, settings):
         {"cell": curve["cell"], "radius": curve["radius"], "state": curve["state"], "t": t, "norm": norm}
         for curve in curves for t, norm in enumerate(curve["norms"])])
     run.write_json("metrics.json", {
-        "task": "gradient_flow", **dataclasses.asdict(settings), "flow": [travel(curve) for curve in curves],
+        "task": "gradient_flow", **dataclasses.asdict(settings),
+        "flow": [travel(curve) for curve in curves],
         "fluctuation": [row for cell in settings.cells for row in fluctuation(cell, settings)]})
 
 

@@ -114,3 +114,4 @@ class Sentiment(Task):
 
 
 TASK = Sentiment()
+main = TASK.main

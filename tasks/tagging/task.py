@@ -97,3 +97,4 @@ class Tagging(Task):
 
 
 TASK = Tagging()
+main = TASK.main

@@ -122,7 +122,7 @@ class Run:
         Raises:  ValueError: another process holds it
         """
         path = self.folder.resolve() / LOCK
-        self._lock = _locks.get(path) or open(path, "a+")
+        self._lock = _locks.get(path) or open(path, "a+", encoding="utf-8")
         _locks[path] = self._lock
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -188,3 +188,4 @@ def pictured(row, path):
 
 
 TASK = Translation()
+main = TASK.main

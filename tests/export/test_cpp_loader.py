@@ -8,7 +8,7 @@ from export import ExportError, saved_model, verify
 from export.cpp_loader import loader
 from heads import IDS, Head, WordpieceWords, tagger
 from zoo.engines.native import build
-from zoo.engines.native.ops.build import BuildError
+from zoo.engines.native.build import BuildError
 
 EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
 

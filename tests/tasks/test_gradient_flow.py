@@ -177,7 +177,7 @@ def test_a_layer_is_built_by_the_probe():
 # The diagnostic.
 
 SMALL = Settings(cells=("SimpleRNN", "LSTM"), radii=(0.4, 1.6), steps=30, units=12, batch_size=4,
-                      networks=2, batches=6, deviation=0.1)
+                 networks=2, batches=6, deviation=0.1)
 
 
 def test_a_curve_is_the_geometric_mean_over_networks_and_starts_at_one():

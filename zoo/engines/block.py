@@ -8,6 +8,7 @@ exported holds both, and decides when it is asked.
 import keras
 import tensorflow as tf
 
+from zoo.cells.lstm import LSTMCell
 from zoo.engines import loop
 
 FEW = 4  # texts
@@ -37,7 +38,7 @@ def run(cell, inputs, states, timing, return_sequences):
 def fits(cell, timing, inputs):
     """Whether the operation has the cell's equations."""
     plain = timing.zoneout is timing.dropout is timing.weight_drop is None
-    return (plain and type(cell).__name__ == "LSTMCell" and not cell.layer_normalization
+    return (plain and type(cell) is LSTMCell and not cell.layer_normalization
             and cell.activation is keras.activations.tanh
             and cell.recurrent_activation is keras.activations.sigmoid and inputs.dtype == tf.float32)
 

@@ -16,8 +16,7 @@ Source: cuDNN's reference, `cudnnRNNForward` and `cudnnGetRNNWeightParams`; Appl
 import keras
 import tensorflow as tf
 
-from zoo.engines import graphs
-from zoo.engines.native import ops
+from zoo.engines import graphs, kinds
 from zoo.ops.products import add_bias
 
 # Not bfloat16, before it is seen right on a GPU: there TensorFlow casts back and forth around cuDNN.
@@ -37,7 +36,7 @@ def unmet(layer):
 def _unmet_option(layer):
     if layer.use_cudnn is False:
         return "use_cudnn=True or 'auto', not False"
-    if ops.family(layer.cell) is None and not isinstance(layer.cell, SkipInput):
+    if not kinds.is_known(layer.cell) and not isinstance(layer.cell, SkipInput):
         return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(layer.cell).__name__}"
     if layer.compute_dtype not in DTYPES:
         return f"float16, float32 or float64, not {layer.compute_dtype}"
@@ -45,7 +44,7 @@ def _unmet_option(layer):
         given = getattr(layer, option, needed)
         if given != needed:
             return f"{option}={needed}, not {given}"
-    return ops.unmet_activation(layer.cell)
+    return kinds.unmet_activation(layer.cell)
 
 
 def _unmet_machine():

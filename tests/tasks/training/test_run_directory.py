@@ -195,7 +195,8 @@ def test_settings_record_task_flags_and_environment(tmp_path):
 @pytest.fixture
 def writer(tmp_path):
     """A process that writes the run in `tmp_path`, and waits."""
-    code = ("import sys; from tasks.run import Run; run = Run.open(sys.argv[1], 'toy', {'seed': 1}); "
+    code = ("import sys; from tasks.training.run_directory import Run; "
+            "run = Run.open(sys.argv[1], 'toy', {'seed': 1}); "
             "print('open', flush=True); sys.stdin.read()")
     root = pathlib.Path(__file__).resolve().parents[4]
     child = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=root, text=True,

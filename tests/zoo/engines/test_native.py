@@ -509,7 +509,7 @@ except tf.errors.ResourceExhaustedError as error:
 @needs_linux
 def test_without_more_threads_the_caller_computes_the_same():
     assert statements("""
-from zoo.engines import native
+from zoo.engines.native import ops as native
 native.operations()
 native.threads = lambda: 1
 alone = layer(x).numpy()
@@ -527,7 +527,7 @@ except RuntimeError:
 @needs_linux
 def test_a_child_made_by_fork_has_threads_and_all_cores_of_its_own():
     assert statements("""
-from zoo.engines import native
+from zoo.engines.native import ops as native
 native.threads = lambda: 3
 wanted = layer(x).numpy()
 cores = os.sched_getaffinity(0)
@@ -560,12 +560,12 @@ with ThreadPoolExecutor(16) as pool:
 
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory):
-    """`engine_checks.cc` compiled."""
+    """`native_checks.cc` compiled."""
     path = tmp_path_factory.mktemp("checks") / "checks"
     names = [f'-DZOO_{way.upper()}="{way.capitalize()}"' for way in ops.WAYS]
-    main = pathlib.Path(__file__).with_name("engine_checks.cc")
-    ops.call([ops.find_compiler(), *ops.FLAGS, "-O1", *names, f"-I{ops.FOLDER}",
-                 f"-I{tf.sysconfig.get_include()}", *map(str, (main, *ops.SOURCES)), "-o", str(path)])
+    main = pathlib.Path(__file__).with_name("native_checks.cc")
+    build.call([*build.find_compiler(), *ops.FLAGS, "-O1", *names, f"-I{ops.FOLDER}",
+                f"-I{tf.sysconfig.get_include()}", *map(str, (main, *ops.SOURCES)), "-o", str(path)])
     return path
 
 

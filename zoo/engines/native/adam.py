@@ -11,7 +11,7 @@ Source:  Kingma & Ba 2015; Loshchilov & Hutter 2019 (decoupled decay); Polyak & 
 import tensorflow as tf
 
 from zoo.engines import graphs
-from zoo.engines.native import ops, selftest
+from zoo.engines.native import ops
 
 
 def unmet(weights):
@@ -45,26 +45,3 @@ def step(gradients, weights, momentums, velocities, averages, rates, **settings)
         for variable, result in zip(some, results):
             variable.assign(ops.shaped(result, variable.shape))
     return ops.shaped(norm, [])
-
-
-# For the self-test of a new build.
-
-def found_and_wanted(operation):
-    """The results of the operation on some numbers, and those of the formula."""
-    shapes = [[3], [5, 7], [300, 70]]  # less than a vector; with a rest; several pieces
-    lists = [[selftest.normal(10 * n + k, shape) for k, shape in enumerate(shapes)] for n in range(5)]
-    lists[3] = [tf.square(v) for v in lists[3]]
-    rates, limit, betas = [0.1, 0.2, 0.3], 2.0, {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.01}
-    norm, *found = operation(*lists, rates, threads=2, decayed=[False, True, True], limit=limit, **betas)
-    wanted_norm = tf.linalg.global_norm(lists[0])
-    wanted = [_formula(g * limit / wanted_norm, *old, 0.1, 0.2 * (k > 0), 0.3, **betas)
-              for k, (g, *old) in enumerate(zip(*lists))]
-    return ([norm, *[array for some in found for array in some]],
-            [wanted_norm, *[array for some in zip(*wanted) for array in some]])
-
-
-def _formula(g, w, m, v, a, rate, decay, share, beta_1, beta_2, epsilon):
-    m += (1 - beta_1) * (g - m)
-    v += (1 - beta_2) * (g * g - v)
-    w = w - decay * w - rate * m / (tf.sqrt(v) + epsilon)
-    return w, m, v, a + share * (w - a)

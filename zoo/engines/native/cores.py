@@ -70,6 +70,6 @@ def limit(folder):
 
 def lines(path):
     try:
-        return path.read_text().splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []

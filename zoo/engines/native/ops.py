@@ -13,16 +13,15 @@ import platform
 import tempfile
 import threading
 
-import keras
 import tensorflow as tf
 from absl import logging
 from tensorflow.python.eager import record
 
-from zoo.engines import graphs
+from zoo.engines import graphs, kinds
+from zoo.engines.kinds import GRU, LSTM, kind
 from zoo.engines.native import build, second_order, selftest
-from zoo.engines.native.ops.build import BuildError
-from zoo.engines.native.ops.cores import cores
-from zoo.engines.native.ops.kinds import GRU, LSTM, kind
+from zoo.engines.native.build import BuildError
+from zoo.engines.native.cores import cores
 
 FOLDER = pathlib.Path(__file__).parent
 SOURCES = tuple(FOLDER / name for name in ("native.cc", "product.cc", "adam.cc"))
@@ -52,7 +51,7 @@ def _unmet_option(layer):
     cell = layer.cell
     if unmet_here():
         return unmet_here()
-    if family(cell) is None:
+    if not kinds.is_known(cell):
         return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(cell).__name__}"
     if layer.compute_dtype != "float32":
         return f"float32, not {layer.compute_dtype}"
@@ -60,25 +59,7 @@ def _unmet_option(layer):
         return f"truncate=None, not {layer.truncate}"
     if cell.layer_normalization:
         return "layer normalisation off, not layer_normalization=True"
-    return unmet_activation(cell)
-
-
-def unmet_activation(cell):
-    allowed = {"activation": ("tanh", "relu") if cell.gates == 1 else ("tanh",)}
-    if cell.gates > 1:
-        allowed["recurrent_activation"] = ("sigmoid",)
-    for option, names in allowed.items():
-        given = getattr(cell, option)
-        if given not in [keras.activations.get(name) for name in names]:
-            return f"{option} {' or '.join(names)}, not {getattr(given, '__name__', given)}"
-    return None
-
-
-def family(cell):
-    """The cell's class, if its equations are those of `native.cc`: a subclass may have changed them."""
-    name = type(cell).__name__
-    known = {"SimpleRNNCell": "zoo.cells.simple_rnn", "GRUCell": "zoo.cells.gru", "LSTMCell": "zoo.cells.lstm"}
-    return name if type(cell).__module__ == known.get(name) else None
+    return kinds.unmet_activation(cell)
 
 
 # What the engine does.

@@ -7,8 +7,11 @@ of the operation, and its gradient is differentiated in place of the compiled on
 import keras
 import tensorflow as tf
 
-from zoo.engines import loop as recurrence
-from zoo.engines.native.ops.kinds import GRU, GRU_RESET_BEFORE, LSTM, RELU
+from zoo.cells.gru import GRUCell
+from zoo.cells.lstm import LSTMCell
+from zoo.cells.simple_rnn import SimpleRNNCell
+from zoo.engines import loop
+from zoo.engines.kinds import GRU, GRU_RESET_BEFORE, LSTM, RELU
 
 # The inputs of the backward operation, and those whose gradients its second to eighth outputs are.
 INPUTS = ("x", "w", "u", "h", "c", "mask", "dropout", "zoneout_h", "zoneout_c", "gates", "extra",
@@ -28,34 +31,32 @@ def gradient(backward, _, *upstream):
         outer.watch([sources, errors])
         with tf.GradientTape() as inner:
             inner.watch(sources)
-            outputs = loop(given, backward.get_attr("cell"), backward.get_attr("go_backwards"),
-                           "dsequence" in given)
+            outputs = by_loop(given, backward.get_attr("cell"), backward.get_attr("go_backwards"),
+                              "dsequence" in given)
         first = inner.gradient(outputs, sources, list(errors.values()))
     upstream = {name: error for name, error in zip(SOURCES, upstream) if name in given}
     second = outer.gradient(first, {**sources, **errors}, upstream)
     return [second.get(name) for name in INPUTS]
 
 
-def loop(given, kind, go_backwards, return_sequences):
+def by_loop(given, kind, go_backwards, return_sequences):
     """What the forward operation returns, by the loop."""
     bias = given.get("bias")
     if "recurrent_bias" in given:
         bias = tf.stack([bias, given["recurrent_bias"]])
     cell = equations(kind, given["w"], given["u"], bias)
     zoneout = [given[name] for name in ("zoneout_h", "zoneout_c") if name in given]
-    timing = recurrence.Timing(given.get("mask"), tuple(zoneout) or None, given.get("dropout"),
-                               go_backwards=go_backwards)
+    timing = loop.Timing(given.get("mask"), tuple(zoneout) or None, given.get("dropout"),
+                         go_backwards=go_backwards)
     states = [given[name] for name in ("h", "c") if name in given]
-    sequence, last = recurrence.run(cell, given["x"], states, timing, return_sequences)
+    sequence, last = loop.run(cell, given["x"], states, timing, return_sequences)
     return [sequence] * return_sequences + list(last)
 
 
 def equations(kind, W, U, bias):
     """A cell of that kind on these weights; not initialised: Keras would make variables in a graph."""
-    from zoo.cells import gru, lstm, simple_rnn  # they import the engines
-
-    cell = object.__new__({GRU: gru.GRUCell, GRU_RESET_BEFORE: gru.GRUCell, LSTM: lstm.LSTMCell}.get(
-        kind, simple_rnn.SimpleRNNCell))
+    cell = object.__new__({GRU: GRUCell, GRU_RESET_BEFORE: GRUCell, LSTM: LSTMCell}.get(
+        kind, SimpleRNNCell))
     vars(cell).update(
         units=U.shape[0], kernel=W, recurrent_kernel=U, bias=bias, gain=None, layer_normalization=False,
         activation=keras.activations.relu if kind == RELU else keras.activations.tanh,

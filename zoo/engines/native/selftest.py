@@ -2,34 +2,33 @@
 
 import tensorflow as tf
 
+from zoo.cells.gru import GRUCell
+from zoo.cells.lstm import LSTMCell
+from zoo.cells.simple_rnn import SimpleRNNCell
 from zoo.engines import loop
-from zoo.engines.native.ops.build import BuildError
+from zoo.engines.native.build import BuildError
 
 AGREEMENT = 1e-5  # with the loop: max|a−b| over max|b|
 
 
 def check(operations):
     """Raise BuildError unless the operations agree with the loop, and with Adam's formula."""
-    from zoo.engines.native import adam  # it imports this file
-
     for cell in sample_cells():
         wanted = outputs_and_gradients(loop, cell)
         found = outputs_and_gradients(operations, cell)
         if not all(agree(a, b) for a, b in zip(found, wanted)):
             raise BuildError(f"the build disagrees with the loop for {type(cell).__name__}")
-    if not all(agree(a, b) for a, b in zip(*adam.found_and_wanted(operations.adam), strict=True)):
+    if not all(agree(a, b) for a, b in zip(*found_and_wanted(operations.adam), strict=True)):
         raise BuildError("the build disagrees with the formula of Adam")
 
 
 def sample_cells():
     """One cell for every kind in native.cc, weights drawn without touching anyone's random numbers."""
-    from zoo.cells import gru, lstm, simple_rnn  # they import the engines
-
     options = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros", "seed": 0,
                "dtype": "float32", "name": "sample"}
-    cells = [*[simple_rnn.SimpleRNNCell(19, activation=phi, **options) for phi in ("tanh", "relu")],
-             *[gru.GRUCell(19, reset_after=after, **options) for after in (True, False)],
-             lstm.LSTMCell(19, **options)]
+    cells = [*[SimpleRNNCell(19, activation=phi, **options) for phi in ("tanh", "relu")],
+             *[GRUCell(19, reset_after=after, **options) for after in (True, False)],
+             LSTMCell(19, **options)]
     for cell in cells:
         cell.build((None, 3))
         cell.set_weights([normal(n, weight.shape) / 5 for n, weight in enumerate(cell.weights)])
@@ -53,3 +52,26 @@ def normal(seed, shape):
 
 def agree(a, b):
     return bool(tf.reduce_max(tf.abs(a - b)) <= AGREEMENT * tf.reduce_max(tf.abs(b)))
+
+
+# The training step of `adam.py`.
+
+def found_and_wanted(operation):
+    """The results of the operation on some numbers, and those of the formula."""
+    shapes = [[3], [5, 7], [300, 70]]  # less than a vector; with a rest; several pieces
+    lists = [[normal(10 * n + k, shape) for k, shape in enumerate(shapes)] for n in range(5)]
+    lists[3] = [tf.square(v) for v in lists[3]]
+    rates, limit, betas = [0.1, 0.2, 0.3], 2.0, {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.01}
+    norm, *found = operation(*lists, rates, threads=2, decayed=[False, True, True], limit=limit, **betas)
+    wanted_norm = tf.linalg.global_norm(lists[0])
+    wanted = [_formula(g * limit / wanted_norm, *old, 0.1, 0.2 * (k > 0), 0.3, **betas)
+              for k, (g, *old) in enumerate(zip(*lists))]
+    return ([norm, *[array for some in found for array in some]],
+            [wanted_norm, *[array for some in zip(*wanted) for array in some]])
+
+
+def _formula(g, w, m, v, a, rate, decay, share, beta_1, beta_2, epsilon):
+    m += (1 - beta_1) * (g - m)
+    v += (1 - beta_2) * (g * g - v)
+    w = w - decay * w - rate * m / (tf.sqrt(v) + epsilon)
+    return w, m, v, a + share * (w - a)

@@ -1,10 +1,10 @@
 // The native engine without TensorFlow: its operations, called through a stand-in for TensorFlow's C API, so that
 // a sanitiser sees nothing but the engine.
 //
-//   engine_checks agree    every cell, mask and size: the same bits from any number of threads, also when several
+//   native_checks agree    every cell, mask and size: the same bits from any number of threads, also when several
 //                          callers come at once
-//   engine_checks memory   every allocation fails in turn: a status, or the same bits, and nothing is lost
-//   engine_checks fork     children made while a call runs compute the same bits, on the cores they may use
+//   native_checks memory   every allocation fails in turn: a status, or the same bits, and nothing is lost
+//   native_checks fork     children made while a call runs compute the same bits, on the cores they may use
 //
 // Compiled with native.cc, product.cc and adam.cc, whose operations are named Forward, Backward and Adam.
 
