@@ -69,14 +69,14 @@ def notes(facts):
 
     >>> static = {"length": 9, "longer": 2, "not_measured": ["log_loss"]}
     >>> print(*notes({"exports": {"tflite": {"static": static}}}))
-    TFLite static reads 9 tokens of a text, 2 texts of the test part are longer; not measured: log_loss.
+    TFLite static cuts texts of more than 9 tokens, 2 of the test part; not measured: log_loss.
     """
     found = [SPELLED] * bool(facts.get("test", {}).get("unknown_share"))
     for variant, entry in facts["exports"]["tflite"].items():
         if "longer" in entry:
             left_out = "; not measured: " * bool(entry["not_measured"]) + ", ".join(entry["not_measured"])
-            found.append(f"TFLite {variant} reads {entry['length']:,} tokens of a text, "
-                         f"{entry['longer']:,} texts of the test part are longer{left_out}.")
+            found.append(f"TFLite {variant} cuts texts of more than {entry['length']:,} tokens, "
+                         f"{entry['longer']:,} of the test part{left_out}.")
     return found
 
 
