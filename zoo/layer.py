@@ -41,7 +41,8 @@ class Recurrent(OverSequences):
              use_cudnn  "auto", False, or True: a call that cannot run on cuDNN raises
              recurrent_dropout draws one mask a sequence, the same for all gates and steps
     Call:    sequences  [B, T, D], or a `tf.RaggedTensor` [B, (T), D]: right-padded and masked
-             mask       [B, T] bool, any pattern: a masked step leaves the state as it is
+             mask       [B, T] bool, any pattern: a masked step leaves the state as it is, whatever
+                        the sequences hold there, NaN included
              initial_state  one tensor [B, H] a state
     Returns: the last output [B, H] or all of them [B, T, H]; then, with `return_state`, the states
     Raises:  ValueError: an option out of its range, an engine that cannot do what is asked, states
@@ -140,8 +141,9 @@ class Recurrent(OverSequences):
         if self.unroll and sequences.shape[1] is None:
             raise ValueError("unroll: expected sequences of a fixed length, received [B, None, D]; give "
                              "the input a length, as in keras.Input((100, 8)), or set unroll=False")
-        x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)  # it may be a variable
         mask = None if mask is None else tf.cast(mask, tf.bool)
+        x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)  # it may be a variable
+        x = cleared(x, mask)
         states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self.timing(x, mask, training)
         if training and self.cell.dropout:
@@ -257,6 +259,22 @@ def as_list(several):
 def first(mask):
     """The mask of the sequences, where there is one for every input."""
     return as_list(mask)[0]
+
+
+def cleared(sequence, mask):
+    """The sequence with zeros at its masked steps, whatever stood there: [B, T, …], [B, T] or None.
+
+    A product with the mask would not do: 0·NaN is NaN, and so is a weight's gradient that it enters.
+
+    >>> cleared(tf.constant([[[1.0], [float("nan")]]]), tf.constant([[True, False]])).numpy().tolist()
+    [[[1.0], [0.0]]]
+    """
+    if mask is None:
+        return sequence
+    # A choice of whole rows costs what the product does; one that broadcasts costs half as much again.
+    rows = tf.reshape(sequence, [-1, *sequence.shape[2:]])
+    shown = tf.reshape(tf.cast(mask, tf.bool), [-1])
+    return tf.reshape(tf.compat.v1.where(shown, rows, tf.zeros_like(rows)), tf.shape(sequence))
 
 
 def from_ragged(sequences, kwargs):

@@ -11,7 +11,7 @@ from zoo import engines, recurrence
 from zoo.cell import (
     DERIVATIVES, add_bias, dot, dot_transposed, elementwise, is_count, outer, serialized,
     value_and_derivative)
-from zoo.layer import check_states, from_ragged, static_shape
+from zoo.layer import check_states, cleared, from_ragged, static_shape
 from zoo.simple_rnn import SimpleRNN
 
 FEEDBACKS = ("probabilities", "argmax")
@@ -119,9 +119,9 @@ class OutputRecurrentRNN(keras.layers.Layer):
 
     def call(self, sequences, targets=None, mask=None, training=False, sampling=0.0,
              sequences_mask=None):
-        x = tf.cast(sequences, self.compute_dtype)
         mask = sequences_mask if mask is None else mask  # where Keras puts it beside targets
         mask = None if mask is None else tf.cast(mask, tf.bool)
+        x = cleared(tf.cast(sequences, self.compute_dtype), mask)
         if targets is None:
             h = self._run(x, tf.ones_like(x[..., :1]), mask)
         else:

@@ -4,7 +4,7 @@ import keras
 
 from zoo.bidirectional import as_shapes
 from zoo.cell import rate
-from zoo.layer import OverSequences, as_list
+from zoo.layer import OverSequences, as_list, cleared
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -71,7 +71,8 @@ class Stack(OverSequences):
         self.built = True
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        below, states = sequences, []
+        # What is added to the first layer's output must be as clean as what that layer reads.
+        below, states = cleared(sequences, mask) if self.residual else sequences, []
         for n, (layer, first) in enumerate(zip(self.layers, self._dealt(initial_state))):
             read = self.between(below, training=training) if n else below
             above, *last = as_list(layer(read, initial_state=first, mask=mask, training=training))

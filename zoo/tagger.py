@@ -9,6 +9,7 @@ from zoo.crf import CRF
 from zoo.embedding import Embedding
 from zoo.heads import Head, batch, cells_of, drop_words, recurrent, signature
 from zoo.language_cost import LanguageCost
+from zoo.layer import cleared
 from zoo.output_recurrent import OutputRecurrentRNN
 from zoo.spans import spans
 from zoo.text import normalise
@@ -168,7 +169,8 @@ class Tagger(keras.Model):
         mask = tags >= 0
         if self.crf:
             return -tf.reduce_sum(self.crf.log_likelihood(logits, tf.maximum(tags, 0), mask))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tags, 0), logits)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.maximum(tags, 0), cleared(logits, mask))
         return tf.reduce_sum(tf.where(mask, losses, tf.zeros([], losses.dtype)))
 
     def decode(self, logits, mask):
