@@ -14,6 +14,7 @@ import tensorflow as tf
 from zoo.cells.arguments import is_count
 from zoo.layers.sequences import autocast
 from zoo.names import SCORES
+from zoo.ops.masks import cleared
 from zoo.ops.products import dot
 
 
@@ -34,7 +35,8 @@ class Attention(keras.layers.Layer):
         "dot"        e_ti = q_t·k_i                    k_i = h_i
         "general"    e_ti = q_t·k_i                    k_i = h_i·Uᵀ
 
-    Masked positions get a weight of exactly zero; where all are masked, so is the context.
+    Masked positions get a weight of exactly zero, whatever their values; where all are masked, so is the
+    context.
     With `coverage`, what was looked at before counts: e_ti = v·tanh(q_t·W + k_i + w·Σ_{t'<t} a_t'i).
 
     Args:    score     "additive", "concat", "dot" or "general"
@@ -91,8 +93,8 @@ class Attention(keras.layers.Layer):
     @autocast
     def memory(self, values, mask=None):
         """All that does not depend on the queries: values [B, S, V] → `Memory`."""
-        values = tf.cast(values, self.compute_dtype)
         shown = tf.ones(tf.shape(values)[:2], tf.bool) if mask is None else tf.cast(mask, tf.bool)
+        values = cleared(tf.cast(values, self.compute_dtype), None if mask is None else shown)
         keys = values if self.score == "dot" else dot(values, tf.convert_to_tensor(self.key_kernel))
         return Memory(keys + tf.convert_to_tensor(self.bias) if self.additive else keys, values, shown)
 

@@ -27,6 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.ops.masks import cleared
 from zoo.ops.ranges import in_range
 from zoo.ops.while_loop import loop, put, reserve, stack
 from zoo.text.spans import may_follow
@@ -106,7 +107,7 @@ def log_likelihood(emissions, tags, mask, transitions, start, end):
 
 def marginals(emissions, mask, transitions, start, end):
     """P(y_t = j | x), [B, T, C]; zeros where masked."""
-    lattice = Lattice(emissions, mask, transitions, start, end)
+    lattice = Lattice(cleared(emissions, mask), mask, transitions, start, end)
     return tf.transpose(lattice.marginals(lattice.forward()[0], lattice.backward()), [1, 0, 2])
 
 
@@ -125,7 +126,8 @@ class Lattice:
         # A zero that is no constant: TFLite's int8 would round constant factors, and with them every α.
         zero = tf.cast(tf.minimum(self.shape[0], 0), transitions.dtype)
         self.log_factors = transitions - peak + zero
-        self.factors = tf.exp(self.log_factors)
+        # A floor keeps the gradient of a lost sum's logarithm finite.
+        self.factors = tf.maximum(tf.exp(self.log_factors), _numbers(self.log_factors.dtype).tiny)
 
     def forward(self):
         """α_1 … α_T [T, B, C], repeated where masked, and the last one."""
@@ -216,7 +218,7 @@ def _later(steps):
 
 
 def _log_product(logs, factors):
-    """log(exp(logs)·factors): [B, C], [C, C] → [B, C]; −∞ where the product underflows."""
+    """log(exp(logs)·factors): [B, C], [C, C] → [B, C]."""
     return tf.math.log(tf.matmul(_scaled_exp(logs), factors)) + _most_of(logs)
 
 
@@ -229,8 +231,11 @@ def _log_sum(logs, log_factors):
 
 def _threshold(dtype):
     """The smallest sum of products that those of its terms that underflow do not change."""
-    numbers = np.finfo(dtype.as_numpy_dtype)
-    return numbers.tiny / numbers.eps**2
+    return _numbers(dtype).tiny / _numbers(dtype).eps**2
+
+
+def _numbers(dtype):
+    return np.finfo(dtype.as_numpy_dtype)
 
 
 def _scaled_exp(logs):

@@ -8,6 +8,7 @@ from zoo.cells.arguments import is_count, rate, serialized
 from zoo.engines import cudnn
 from zoo.layers.recurrent import GRU, LSTM, SimpleRNN
 from zoo.layers.sequences import OverSequences, as_list, first, static_shape
+from zoo.ops.masks import cleared
 
 INPUT_MODES = ("linear", "skip", "auto")
 DIRECTIONS = {"unidirectional": 1, "bidirectional": 2}
@@ -123,8 +124,8 @@ class CudnnRecurrent(OverSequences):
                              f"{[list(one) for one in given]}")
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        x = tf.cast(sequences, self.compute_dtype)
         mask = None if mask is None else tf.cast(mask, tf.bool)
+        x = cleared(tf.cast(sequences, self.compute_dtype), mask)
         states = self._first_states(initial_state, tf.shape(x)[0])
         compute = self._in_one if self.engine_in_use == "cudnn" else self._layer_by_layer
         sequence, states = compute(x, states, mask, training)

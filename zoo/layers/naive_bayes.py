@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.names import MOST_LABELS
+from zoo.ops.masks import cleared
 
 BUCKETS = 1 << 17
 MULTIPLIER = 30011
@@ -89,24 +90,21 @@ class LogCountRatios(keras.layers.Layer):
     def call(self, ids):
         ratios = tf.stack([tf.gather(tf.convert_to_tensor(self.words), ids),
                            tf.gather(tf.convert_to_tensor(self.pairs), pairs(ids))], 2)
-        return ratios * shown(ids, ratios.dtype)
+        return cleared(ratios, tf.not_equal(ids, 0))
 
     def sum(self, ids, ratios):
         """Naive Bayes of a text: ids [B, T], ratios [B, T, 2, K] → [B, K]."""
         dtype = ratios.dtype
         once = tf.split(first_occurrences(tf.concat([ids, pairs(ids)], 0), dtype), 2)
         weights = tf.expand_dims(tf.stack(once, 2) * tf.cast(self.scales, dtype), -1)
-        length = tf.reduce_sum(shown(ids, dtype), [1, 2])
-        return tf.reduce_sum(weights * ratios, [1, 2]) / tf.sqrt(tf.maximum(length, tf.ones([], dtype)))
+        shown = tf.not_equal(ids, 0)
+        length = tf.reduce_sum(tf.cast(shown, dtype), 1, keepdims=True)
+        found = tf.reduce_sum(weights * cleared(ratios, shown), [1, 2])
+        return found / tf.sqrt(tf.maximum(length, tf.ones([], dtype)))
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size,
                 "outputs": self.outputs}
-
-
-def shown(ids, dtype):
-    """1 at the words of a text, 0 at padding: [B, T, 1, 1]."""
-    return tf.cast(tf.reshape(tf.not_equal(ids, 0), tf.concat([tf.shape(ids), [1, 1]], 0)), dtype)
 
 
 class CrossFit:

@@ -12,6 +12,7 @@ from zoo.cells.feedback import Feedback
 from zoo.engines import loop
 from zoo.layers.recurrent import SimpleRNN
 from zoo.layers.sequences import check_states, from_ragged, static_shape
+from zoo.ops.masks import cleared
 
 FEEDBACKS = ("probabilities", "argmax")
 
@@ -118,9 +119,9 @@ class OutputRecurrentRNN(keras.layers.Layer):
 
     def call(self, sequences, targets=None, mask=None, training=False, sampling=0.0,
              sequences_mask=None):
-        x = tf.cast(sequences, self.compute_dtype)
         mask = sequences_mask if mask is None else mask  # where Keras puts it beside targets
         mask = None if mask is None else tf.cast(mask, tf.bool)
+        x = cleared(tf.cast(sequences, self.compute_dtype), mask)
         if targets is None:
             h = self._run(x, tf.ones_like(x[..., :1]), mask)
         else:

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo.layers.attention import masked_softmax
+from zoo.ops.masks import cleared
 
 
 def mean(sequence, mask):
@@ -12,9 +13,8 @@ def mean(sequence, mask):
     >>> mean(tf.constant([[[2.0], [4.0], [9.0]]]), tf.constant([[True, True, False]])).numpy().tolist()
     [[3.0]]
     """
-    weights = tf.expand_dims(tf.cast(mask, sequence.dtype), -1)
-    count = tf.maximum(tf.reduce_sum(weights, 1), tf.ones([], sequence.dtype))
-    return tf.reduce_sum(sequence * weights, 1) / count
+    count = tf.reduce_sum(tf.cast(mask, sequence.dtype), 1, keepdims=True)
+    return tf.reduce_sum(cleared(sequence, mask), 1) / tf.maximum(count, tf.ones([], sequence.dtype))
 
 
 def maximum(sequence, mask):
@@ -24,9 +24,7 @@ def maximum(sequence, mask):
     [[4.0]]
     """
     shown = tf.expand_dims(mask, -1)
-    # Lowered, not replaced: a sum and its gradient cost half of a choice as large as the sequence.
-    lowered = tf.where(shown, tf.zeros([], sequence.dtype), tf.fill([1, 1, 1], sequence.dtype.min))
-    top = tf.reduce_max(sequence + lowered, 1)
+    top = tf.reduce_max(tf.where(shown, sequence, tf.fill([1, 1, 1], sequence.dtype.min)), 1)
     return tf.where(tf.reduce_any(shown, 1), top, tf.zeros([], sequence.dtype))
 
 
@@ -56,12 +54,12 @@ class AttentionPooling(keras.layers.Layer):
         self.built = True
 
     def call(self, sequence, mask):
-        return tf.reduce_sum(self.weights_of(sequence, mask) * sequence, 1)
+        return tf.reduce_sum(self.weights_of(sequence, mask) * cleared(sequence, mask), 1)
 
     def weights_of(self, sequence, mask):
         """a_t, [B, T, 1]: positive, summing to one over the unmasked steps."""
         # One product for all steps of all texts.
-        hidden = tf.reshape(self.hidden(sequence), [-1, sequence.shape[-1]])
+        hidden = tf.reshape(self.hidden(cleared(sequence, mask)), [-1, sequence.shape[-1]])
         scores = tf.matmul(hidden, tf.convert_to_tensor(self.score))
         return tf.expand_dims(masked_softmax(tf.reshape(scores, tf.shape(mask)), mask), -1)
 
@@ -103,7 +101,7 @@ class ConvolutionPooling(keras.layers.Layer):
         self.built = True
 
     def call(self, sequence, mask):
-        sequence *= tf.expand_dims(tf.cast(mask, sequence.dtype), -1)
+        sequence = cleared(sequence, mask)
         return tf.concat([maximum(convolution(sequence), mask) for convolution in self.convolutions], -1)
 
     def compute_mask(self, sequence, mask):

@@ -11,6 +11,7 @@ from zoo.cells.lstm import LSTMCell
 from zoo.cells.simple_rnn import SimpleRNNCell
 from zoo.engines.loop import Timing
 from zoo.layers.sequences import OverSequences, as_list, check_states, first
+from zoo.ops.masks import cleared
 
 
 class Recurrent(OverSequences):
@@ -29,7 +30,8 @@ class Recurrent(OverSequences):
              use_cudnn  "auto", False, or True: a call that cannot run on cuDNN raises
              recurrent_dropout draws one mask a sequence, the same for all gates and steps
     Call:    sequences  [B, T, D], or a `tf.RaggedTensor` [B, (T), D]: right-padded and masked
-             mask       [B, T] bool, any pattern: a masked step leaves the state as it is
+             mask       [B, T] bool, any pattern: a masked step leaves the state as it is, whatever
+                        the sequences hold there, NaN included
              initial_state  one tensor [B, H] a state
     Returns: the last output [B, H] or all of them [B, T, H]; then, with `return_state`, the states
     Raises:  ValueError: an option out of its range, an engine that cannot do what is asked, states
@@ -128,8 +130,9 @@ class Recurrent(OverSequences):
         if self.unroll and sequences.shape[1] is None:
             raise ValueError("unroll: expected sequences of a fixed length, received [B, None, D]; give "
                              "the input a length, as in keras.Input((100, 8)), or set unroll=False")
-        x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)  # it may be a variable
         mask = None if mask is None else tf.cast(mask, tf.bool)
+        x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)  # it may be a variable
+        x = cleared(x, mask)
         states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self.timing(x, mask, training)
         if training and self.cell.dropout:

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.layers.sequences import autocast
+from zoo.ops.masks import cleared
 from zoo.ops.ranges import in_range, is_inside
 
 
@@ -48,6 +49,7 @@ class Softmax(keras.layers.Layer):
 
         −∞ for a number outside 0 … V-1, which is no word.
         """
+        h = cleared(h, tf.not_equal(targets, 0))
         words = tf.where(is_inside(targets, self.vocabulary_size), targets, tf.zeros_like(targets))
         found = tf.gather(tf.nn.log_softmax(self(h, embeddings)), words, batch_dims=2)
         return of_words(found, targets, self.vocabulary_size)

@@ -4,6 +4,7 @@ import keras
 
 from zoo.cells.arguments import rate
 from zoo.layers.sequences import OverSequences, as_list, as_shapes
+from zoo.ops.masks import cleared
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -70,7 +71,8 @@ class Stack(OverSequences):
         self.built = True
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        below, states = sequences, []
+        # What is added to the first layer's output must be as clean as what that layer reads.
+        below, states = cleared(sequences, mask) if self.residual else sequences, []
         for n, (layer, first) in enumerate(zip(self.layers, self._dealt(initial_state))):
             read = self.between(below, training=training) if n else below
             above, *last = as_list(layer(read, initial_state=first, mask=mask, training=training))

@@ -11,6 +11,7 @@ from zoo.layers.language_cost import LanguageCost
 from zoo.layers.output_recurrent import OutputRecurrentRNN
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import Head, batch, signature
+from zoo.ops.masks import cleared
 from zoo.text.spans import spans
 from zoo.text.token_features import SHAPES, Tokens
 from zoo.text.tokenizer import normalise
@@ -169,7 +170,8 @@ class Tagger(keras.Model):
         mask = tags >= 0
         if self.crf:
             return -tf.reduce_sum(self.crf.log_likelihood(logits, tf.maximum(tags, 0), mask))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tags, 0), logits)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.maximum(tags, 0), cleared(logits, mask))
         return tf.reduce_sum(tf.where(mask, losses, tf.zeros([], losses.dtype)))
 
     def decode(self, logits, mask):

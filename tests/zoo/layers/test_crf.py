@@ -202,6 +202,10 @@ def test_unlikely_beginnings_of_likely_paths_are_exact(gap, scheme, holes):
         tape.watch(x := tf.constant(emissions))
         total = tf.reduce_sum(layer.log_likelihood(x, tags, mask))
     dx, dA, *_ = tape.gradient(total, [x, *layer.trainable_variables])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        found = layer.marginals(x, mask)
+    assert np.isfinite(tape.gradient(found, x, tf.random.normal(found.shape, seed=0))).all()
 
     exact = [np.array(array, "float64") for array in (emissions, *weights)]
     if scheme:

@@ -80,6 +80,9 @@ class FreeList {
   static float* map(size_t size) {
     void* data = mmap(nullptr, size * sizeof(float), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)  // weights beyond what the core's tables of pages reach
+    madvise(data, size * sizeof(float), MADV_HUGEPAGE);
+#endif
     return static_cast<float*>(data);
   }
 

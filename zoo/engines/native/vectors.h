@@ -78,8 +78,8 @@ inline Vec sigmoid(Vec x) {
   constexpr float kShift = 3 << 22, kExponent = 127;
   const Vec shifted = (kShift + kExponent) - 1.442695041f * x, n = shifted - (kShift + kExponent);
   const Vec r = (-x - 0.693359375f * n) + 2.121944401e-4f * n, two_n = Vec(Bits(shifted) << 23);
-  const Vec q = ((8.312501297e-3f * r + 4.189033171e-2f) * r + 1.666711539e-1f) * r + 4.999923031e-1f;
-  return 1.f / (1.f + (q * (r * r) + r + 1.f) * two_n);
+  const Vec q = (8.312501297e-3f * r + 4.189033171e-2f) * (r * r) + (1.666711539e-1f * r + 4.999923031e-1f);
+  return 1.f / (1.f + (q * (r * r) + (r + 1.f)) * two_n);
 }
 
 inline Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }
