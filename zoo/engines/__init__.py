@@ -3,7 +3,8 @@
 An engine is a module with two functions:
 
     unmet(layer)    None, or the condition that keeps it from running this layer, in words
-    run(cell, inputs, states, timing, return_sequences)    as `zoo.engines.loop.run`
+    run(cell, inputs, states, timing, return_sequences)    as `zoo.engines.loop.run`; numbers at masked
+                    steps, NaN too, reach nothing
 
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
 cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built

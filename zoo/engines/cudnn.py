@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from zoo.engines import graphs, kinds
+from zoo.ops.masks import cleared
 from zoo.ops.products import add_bias
 
 # Not bfloat16, before it is seen right on a GPU: there TensorFlow casts back and forth around cuDNN.
@@ -108,7 +109,7 @@ def recur(weights, mode, x, states, mask=None, directions=1, dropout=0.0, seed=0
     graphs.refuse_to_save("cudnn")
     lengths = tf.fill([tf.shape(x)[0]], tf.shape(x)[1])
     if mask is not None:
-        x, lengths = compress(x, mask)
+        x, lengths = compress(cleared(x, mask), mask)
     sequence, h, c, *_ = tf.raw_ops.CudnnRNNV3(
         # Time-major: with batch-major arrays TensorFlow hands cuDNN the states of several layers as
         # they lie in memory, [B, layers, H], where it reads [layers, B, H].

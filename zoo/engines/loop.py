@@ -20,6 +20,7 @@ import dataclasses
 import tensorflow as tf
 from tensorflow.python.eager import record
 
+from zoo.ops.masks import cleared
 from zoo.ops.while_loop import loop, put, reserve, stack
 
 
@@ -80,7 +81,7 @@ def run(cell, inputs, states, timing, return_sequences):
              return_sequences  whether the sequence h_1 … h_T is wanted
     Returns: the sequence [B, T, H] in the order in which the steps are taken, or None; final states
     """
-    x_gates = cell.input_gates(timing.in_time(inputs))
+    x_gates = cell.input_gates(timing.in_time(cleared(inputs, timing.mask)))
     sequence, states = recur(cell, x_gates, states, timing.time_major(), return_sequences)
     return None if sequence is None else tf.transpose(sequence, [1, 0, 2]), states
 

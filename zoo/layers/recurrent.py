@@ -11,7 +11,6 @@ from zoo.cells.lstm import LSTMCell
 from zoo.cells.simple_rnn import SimpleRNNCell
 from zoo.engines.loop import Timing
 from zoo.layers.sequences import OverSequences, as_list, check_states, first
-from zoo.ops.masks import cleared
 
 
 class Recurrent(OverSequences):
@@ -132,7 +131,6 @@ class Recurrent(OverSequences):
                              "the input a length, as in keras.Input((100, 8)), or set unroll=False")
         mask = None if mask is None else tf.cast(mask, tf.bool)
         x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)  # it may be a variable
-        x = cleared(x, mask)
         states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self.timing(x, mask, training)
         if training and self.cell.dropout:

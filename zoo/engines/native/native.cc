@@ -807,7 +807,7 @@ void forward_all(const Call& call) {
       [&](Rows& rows, Member& member) { forward(call, W, *cell, rows, member); });
 }
 
-// What met a weight matrix at a place (b, t), and the dropout mask it was under, if any.
+// What met a weight matrix at a place (b, t), null where nothing did; and the dropout mask it was under, if any.
 struct Operand {
   const float* data;
   const float* dropout;
@@ -834,7 +834,10 @@ struct WeightGradient {
 
 std::vector<WeightGradient> weight_gradients(const Call& call) {
   const long H = call.H, width = call.G * H;
-  const auto x = [&call](long place) { return Operand{call.x + place * call.D, nullptr}; };
+  // At a masked step δ is 0, but 0·NaN is not.
+  const auto x = [&call](long place) {
+    return Operand{call.active(place / call.T, place % call.T) ? call.x + place * call.D : nullptr, nullptr};
+  };
   const auto h = [&call](long place) {
     const long b = place / call.T, step = call.when(place % call.T);
     return Operand{call.before(0, b, step), call.dropout ? call.dropout + b * call.H : nullptr};
@@ -859,7 +862,7 @@ void lay_out(const WeightGradient& g, long place, long deep, float* strips) {
     const Operand a = g.a(place + i);
     for (long row = 0; row < g.rows; row += kLanes) {
       const int n = lanes(g.rows, row);
-      Vec v = load(a.data + g.first + row, n);
+      Vec v = a.data ? load(a.data + g.first + row, n) : Vec{};
       if (a.dropout) v *= load(a.dropout + g.first + row, n);
       store(strips + row / kLanes * kStrip + i * kLanes, v);
     }
