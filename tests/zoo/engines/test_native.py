@@ -266,7 +266,7 @@ def test_a_result_does_not_depend_on_the_run_or_on_the_threads(cell, monkeypatch
     layer = compiled(cell, units=96)
     monkeypatch.setattr(ops, "threads", lambda: 1)
     one = computed(layer, given)
-    monkeypatch.setattr(ops, "threads", lambda: 4)
+    monkeypatch.setattr(ops, "threads", lambda: 3)  # 24 rows are other shares then
     first, *others = [computed(layer, given) for _ in range(5)]
     assert all(np.array_equal(one[name], other[name]) for other in (first, *others) for name in one)
 
