@@ -1,4 +1,5 @@
 """What every test file shares: a quiet TensorFlow and the way to the real corpora."""
+import collections
 import contextlib
 import importlib
 import os
@@ -11,8 +12,6 @@ for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without
     os.environ[_name] = "127.0.0.1,localhost"
 pytest.register_assert_rewrite("layer_checks")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-WHOLE_RUNS = ("translation", "tagging", "sentiment", "generation", "text_translator", "text_generator",
-              "saved_model", "tflite", "export_run", "serve")
 
 
 def _import_quietly():
@@ -37,10 +36,39 @@ def seed():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def memory():
+    """What a file made goes with it.
+
+    TensorFlow's registry keeps each traced gradient of `tf.custom_gradient`, and with it the graph.
+    """
+    import keras
+    from tensorflow.python.framework import ops
+    gradients = ops.gradient_registry._registry
+    before = set(gradients)
+    yield
+    for name in set(gradients) - before:
+        del gradients[name]
+    keras.backend.clear_session()
+
+
+def pytest_configure(config):
+    """pytest-xdist keeps our order of the files."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that no core waits for another's at the end."""
-    whole = [f"test_{name}.py" for name in WHOLE_RUNS]
-    items.sort(key=lambda item: item.path.name not in whole)
+    """Files with the most slow tests first, then those with the most tests: no core waits at the end."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    tests = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path]))
+
+
+def diagonal(first, second):
+    """The grid first × second, of which all but one diagonal, which holds every value, is slow."""
+    few = min(len(first), len(second))
+    return [pytest.param(a, b, marks=[pytest.mark.slow] * (i % few != j % few))
+            for i, a in enumerate(first) for j, b in enumerate(second)]
 
 
 @pytest.fixture(scope="session")

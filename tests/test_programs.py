@@ -1,16 +1,16 @@
 """Programs end in one line: at Ctrl-C, and where a package is missing."""
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from conftest import ROOT
 from export import interrupt
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
 TRAIN = ("tasks.sentiment", "--corpus=sample", "--epochs=1", "--units=4", "--embedding=4")
 
 

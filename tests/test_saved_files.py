@@ -48,6 +48,7 @@ def test_a_saved_head_gives_the_same_probabilities(saved, name):
         np.testing.assert_allclose(found[output], expected[output], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_finished_run_predicts_and_is_not_trained_again(saved):
     command = [sys.executable, "-m", "tasks.sentiment", f"--output_dir={saved / 'run'}"]
     predicted = subprocess.run([*command, "--predict", "a good film"], cwd=ROOT, capture_output=True,
@@ -58,6 +59,7 @@ def test_a_finished_run_predicts_and_is_not_trained_again(saved):
     assert "holds this run, finished" in again.stdout, again.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["keras, zoo", "zoo, keras"])
 def test_keras_finds_the_layers_of_a_saved_file_in_a_process_that_touched_no_other_name(saved, order):
     code = f"import {order}; print(keras.saving.load_model({str(saved / 'LSTM.keras')!r}).layers[1].name)"

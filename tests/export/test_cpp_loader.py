@@ -22,7 +22,10 @@ def missing():
         return str(error)
 
 
-built = pytest.mark.skipif(missing() is not None, reason=f"no C++ runner: {missing()}")
+def built(test):
+    """Starts the runner."""
+    return pytest.mark.slow(
+        pytest.mark.skipif(missing() is not None, reason=f"no C++ runner: {missing()}")(test))
 
 
 def saved(head, folder, **others):

@@ -3,7 +3,6 @@ import concurrent.futures
 import io
 import json
 import os
-import pathlib
 import pickle
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import ROOT
 import export
 from export import ExportError, saved_model, verify
 from heads import IDS, Head, WordpieceWords, classifier, tagger
@@ -22,7 +22,6 @@ from zoo import engines
 
 EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
 CONFIGURATION = ["batching.config", "models.config", "monitoring.config"]
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -361,6 +360,7 @@ def ill_fated(tmp_path_factory):
     return folder, json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_killed_export_leaves_no_version_that_a_server_would_load(ill_fated):
     folder, kills = ill_fated
     assert [versions for _, versions, _ in kills] == [[], [], [], [1]]
@@ -369,6 +369,7 @@ def test_killed_export_leaves_no_version_that_a_server_would_load(ill_fated):
     assert answer(text=tf.constant(["good"]))["probabilities"].shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_next_export_sweeps_up_after_killed_ones(ill_fated):
     folder = ill_fated[0] / "a" / "saved_model"
     with export.unfinished(folder) as mine, export.unfinished(folder) as other:
@@ -384,6 +385,7 @@ def test_leftovers_of_a_dead_process_with_our_number_are_swept_too(tmp_path):
     assert os.listdir(tmp_path) == [f".unfinished-{os.getppid()}-alive"]
 
 
+@pytest.mark.slow
 def test_full_disk_is_one_clear_line_and_leaves_nothing(ill_fated):
     folder = ill_fated[0] / "b" / "saved_model"
     assert os.listdir(folder) == ["said"]
@@ -392,6 +394,7 @@ def test_full_disk_is_one_clear_line_and_leaves_nothing(ill_fated):
     assert "\n" not in said
 
 
+@pytest.mark.slow
 def test_a_relative_folder_will_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert saved_model.write(Head(tmp_path), "served", EXAMPLES)["version"] == 1

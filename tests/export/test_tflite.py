@@ -1,7 +1,6 @@
 """TFLite files: builtin ops only, TensorFlow's answers at any batch and length, quality guarded."""
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -9,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import ROOT
 from export import ExportError, tflite
 from heads import IDS, Head, classifier, tagger
 from zoo import engines
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHAPES = [(1, 1), (1, 40), (3, 7), (5, 1), (2, 200), (3, 7)]
 
 
@@ -131,6 +130,7 @@ def test_lists_are_cast_and_wrong_names_are_named(good):
         tflite.Lite(good.with_name("absent.tflite"))
 
 
+@pytest.mark.slow
 def test_runner_is_silent(good):
     code = f"from export.tflite import Lite; Lite({str(good)!r})(ids=[[1]])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
@@ -193,6 +193,7 @@ def converter_that(monkeypatch):
     return replace
 
 
+@pytest.mark.slow
 def test_crash_of_the_converter_costs_one_variant_and_is_one_line(tmp_path, converter_that):
     converter_that("os.abort() if variant == 'float16' else b'TFL3'")
     entries = tflite._convert_all(tmp_path, ["float32", "float16", "int8"])
@@ -202,6 +203,7 @@ def test_crash_of_the_converter_costs_one_variant_and_is_one_line(tmp_path, conv
         tflite._convert_all(tmp_path, ["float16"])
 
 
+@pytest.mark.slow
 def test_full_disk_is_one_clear_line_and_keeps_the_files_of_before(tmp_path, converter_that):
     converter_that("raised(OSError(28, 'No space left on device'))")
     (tmp_path / "tflite").mkdir()
@@ -275,6 +277,7 @@ os.kill(child, signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_killed_export_leaves_no_file(tmp_path):
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "tflite")],

@@ -51,6 +51,7 @@ def test_an_error_of_tensorflow_is_one_line(capsys):
     assert line_of(error, capsys) == "error: OOM when allocating\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
     code = ("import sys; from tasks import cli; "
             "cli.guarded(lambda: [print('answer') for _ in range(100000)])")

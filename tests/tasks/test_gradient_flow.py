@@ -2,13 +2,13 @@
 
 import csv
 import json
-import pathlib
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from conftest import ROOT
 import reference
 import tensorflow as tf
 from layer_checks import CELLS, EXACT, H, T, assert_agree, case, make, ready
@@ -20,7 +20,6 @@ from zoo.gradient_flow import (
     errors_through_time, gradient_norms, jacobian_products, jacobians, spectral_radii,
     with_spectral_radius)
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
@@ -315,6 +314,7 @@ def test_overwriting_starts_afresh_and_keeps_what_is_not_the_runs(tmp_path, caps
     assert "never below" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_wrong_flag_ends_in_one_line(tmp_path):
     code, out, err = run("--radii=0.5,x", f"--output_dir={tmp_path}/run")
     assert (code, out) == (2, "") and not (tmp_path / "run").exists()

@@ -1,7 +1,6 @@
 """The gRPC client against the stubs' own server; REST is tested with the server, in test_serve.py."""
 import concurrent.futures
 import http.server
-import pathlib
 import subprocess
 import sys
 import threading
@@ -10,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import ROOT
 from export import saved_model, tf_serving
 from export.serving import client, versions
 from heads import tagger
 
 grpc = pytest.importorskip("grpc")
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 TEXTS = ["a good film", "", "not 好 bad"]
 
 

@@ -4,7 +4,6 @@ import concurrent.futures
 import http.client
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -18,12 +17,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import ROOT
 from export import checksums, saved_model
 from export.serving import client
 from heads import Head
 
-pytest.importorskip("kserve", reason="the extra serve is not installed")
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+pytest.importorskip("kserve", reason="no KServe: pip install 'recurrent-zoo[serve]'")
+pytestmark = pytest.mark.slow
 SECONDS, BYTES = 60, 200_000  # a busy machine is not what is tested
 
 

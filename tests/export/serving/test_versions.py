@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import ROOT
 from export import ExportError, checksums, saved_model
 from export.serving import versions
 from heads import Head
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 TEXT = {"text": np.array([b"not good", b"bad film a"], object)}
 
 
@@ -291,6 +291,7 @@ def test_defaults_come_from_the_graph(tmp_path):
     assert version.answer("serving_default", {"x": x, "n": np.int32(1)})["sum"].tolist() == [2, 3]
 
 
+@pytest.mark.slow
 def test_serving_needs_neither_the_zoo_nor_kserve(originals):
     """What answers is TensorFlow: in a process that cannot import this project's models."""
     program = textwrap.dedent("""

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -16,14 +15,13 @@ import tensorflow as tf
 from absl import flags
 
 import zoo
-from conftest import flags_of
+from conftest import ROOT, flags_of
 from export import saved_model, tflite
 from tasks import cli, exporting
 from tasks.sentiment import task
 from tasks.sentiment.corpora import load
 from tasks.training import loop
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 SHORT = ("--corpus=sample", "--epochs=1", "--units=8", "--embedding=8")
 
 
@@ -56,11 +54,13 @@ def metrics(finished):
     return json.loads((finished[0] / "metrics.json").read_text())
 
 
+@pytest.mark.slow
 def test_word_order_is_learnt_where_a_bag_of_words_fails(metrics):
     assert metrics["test"]["accuracy"] >= 0.95
     assert metrics["baselines"]["naive Bayes (NLTK)"]["accuracy"] <= 0.80
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_the_contract_names(finished, metrics):
     folder = finished[0]
     for name in ("history.csv", "checkpoints/latest.npz", "model.keras", "MODEL_CARD.md",
@@ -73,11 +73,13 @@ def test_a_run_leaves_everything_the_contract_names(finished, metrics):
         assert len(list(csv.DictReader(file))) == metrics["train"]["epochs"]
 
 
+@pytest.mark.slow
 def test_nothing_but_results_reaches_the_terminal(finished):
     assert finished[2] == ""
     assert "next: python -m tasks.sentiment" in finished[1]
 
 
+@pytest.mark.slow
 def test_every_exported_file_is_measured_on_the_test_part(metrics):
     for variant in ("float32", "float16", "int8"):
         entry = metrics["exports"]["tflite"][variant]
@@ -86,6 +88,7 @@ def test_every_exported_file_is_measured_on_the_test_part(metrics):
     assert metrics["exports"]["saved_model"]["test"]["accuracy"] == metrics["test"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_tflite_equals_keras_and_holds_builtin_ops_only(finished):
     head, path = zoo.load(finished[0]), finished[0] / "tflite/model_float32.tflite"
     lite = tflite.Lite(path)
@@ -97,6 +100,7 @@ def test_tflite_equals_keras_and_holds_builtin_ops_only(finished):
     assert not any(name.startswith("custom") for name in tflite.op_names(path))
 
 
+@pytest.mark.slow
 def test_the_head_the_saved_model_and_predict_give_one_answer(finished):
     text = "The plot was dull, but I loved it."
     served = saved_model.load(finished[0] / "saved_model")["serving_default"](
@@ -107,6 +111,7 @@ def test_the_head_the_saved_model_and_predict_give_one_answer(finished):
     assert code == 0 and out.startswith("positive") and text in out
 
 
+@pytest.mark.slow
 def test_predict_reads_lines_from_standard_input(finished):
     code, out, _ = run(f"--output_dir={finished[0]}", "--predict=-",
                        stdin="not bad at all\n\nnot good at all\n")
@@ -115,16 +120,19 @@ def test_predict_reads_lines_from_standard_input(finished):
     assert answers[0].startswith("positive") and answers[2].startswith("negative")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_shown_again_and_not_trained(finished):
     code, out, _ = run("--corpus=sample", f"--output_dir={finished[0]}")
     assert code == 0 and "finished" in out and "TFLite int8" in out and "epoch 1" not in out
 
 
+@pytest.mark.slow
 def test_other_settings_in_a_used_folder_are_an_error(finished):
     code, _, err = run("--corpus=sample", "--units=7", f"--output_dir={finished[0]}")
     assert code == 2 and "--units" in err and "--overwrite" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_evaluate_scores_the_trained_model_on_a_users_file(finished, tmp_path):
     rows = [("positive", "The soup was not bad at all."), ("negative", "The plot was hardly good.")]
     path = tmp_path / "mine.tsv"
@@ -134,6 +142,7 @@ def test_evaluate_scores_the_trained_model_on_a_users_file(finished, tmp_path):
     assert code == 0 and "accuracy" in out, err
 
 
+@pytest.mark.slow
 def test_a_kill_during_export_leaves_no_version_and_the_next_run_ends_with_the_same_weights(tmp_path):
     folder, unbroken = tmp_path / "killed", tmp_path / "unbroken"
     child = start(*SHORT, f"--output_dir={folder}")
@@ -183,6 +192,7 @@ def mistakes(tmp_path_factory):
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, expected", [
     ("missing file", "nowhere.tsv"), ("unknown corpus", "sentence_polarity"),
     ("empty file", "empty.tsv"), ("wrong value", "epochs"), ("unknown model", "bilstm"),
@@ -264,6 +274,7 @@ def test_evaluating_takes_corpus_columns_and_fold_from_the_run(own, capsys, name
         assert f"{name:28} {value:.4f}" in out
 
 
+@pytest.mark.slow
 def test_exporting_again_measures_the_new_version_and_describes_it(own):
     path = own[1] / "metrics.json"
     before = json.loads(path.read_text())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 import zoo
-from conftest import flags_of
+from conftest import ROOT, flags_of
 from export import saved_model, tflite
 from tasks import cli
 from tasks.tagging import corpora
@@ -23,7 +22,6 @@ from tasks.tagging.dataset import Sentences
 from tasks.tagging.task import TASK
 from tasks.training import loop
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 SMALL = ("--units=16", "--embedding=16", "--character_units=10")
 
 
@@ -70,6 +68,7 @@ def metrics(finished):
     return json.loads((finished[0] / "metrics.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_the_contract_names(finished, metrics):
     for name in ("history.csv", "checkpoints/latest.npz", "model.keras", "MODEL_CARD.md",
                  "plots/learning_curves.png", "plots/confusion_matrix.png", "saved_model/1",
@@ -81,11 +80,13 @@ def test_a_run_leaves_everything_the_contract_names(finished, metrics):
     assert "next: python -m tasks.tagging" in finished[1]
 
 
+@pytest.mark.slow
 def test_the_model_beats_what_is_counted(metrics):
     best = max(baseline["span_f1"] for baseline in metrics["baselines"].values())
     assert metrics["test"]["span_f1"] > max(0.8, best)
 
 
+@pytest.mark.slow
 def test_every_file_tags_as_keras_does(finished, metrics):
     head, sentences = zoo.load(finished[0]), corpora.load("sample").test[:60]
     test = Sentences(head, sentences)
@@ -103,6 +104,7 @@ def test_every_file_tags_as_keras_does(finished, metrics):
         assert entry["same"] == {"validation": 1.0, "test": 1.0}
 
 
+@pytest.mark.slow
 def test_the_saved_model_gives_offsets_into_the_request(finished):
     texts = ["What time is it in Łódź?", "wake me at seven", "", "🙂 play Boston\u2009by Jordan"]
     serve = saved_model.load(finished[0] / "saved_model")["serving_default"]
@@ -116,6 +118,7 @@ def test_the_saved_model_gives_offsets_into_the_request(finished):
         assert set(answer["tags"][n][count:]) <= {b""}
 
 
+@pytest.mark.slow
 def test_predict_marks_the_spans(finished):
     code, out, _ = run(f"--output_dir={finished[0]}", "--predict", "What time is it in Boston?")
     assert (code, out) == (0, "What time is it in [Boston place]?\n")
@@ -123,6 +126,7 @@ def test_predict_marks_the_spans(finished):
     assert code == 0 and out == "what time is it\n\n"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_shown_again_and_other_settings_are_an_error(finished):
     code, out, _ = run("--corpus=sample", "--epochs=4", f"--output_dir={finished[0]}")
     assert code == 0 and "finished" in out and "TFLite int8" in out
@@ -146,6 +150,7 @@ def mistakes(tmp_path_factory):
             for name, child in children.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, expected", [
     ("missing file", "nowhere.conll"), ("ragged", "ragged.conll"), ("wrong value", "epochs"),
     ("unknown model", "bilstm_crf"), ("no crf", "feedback"), ("vectors", "nowhere"),
@@ -190,6 +195,7 @@ def test_a_saved_stream_gives_the_tags_of_the_whole_sentence(streaming):
         np.testing.assert_array_equal(answer["tag"], whole[:, t])
 
 
+@pytest.mark.slow
 def test_evaluating_and_exporting_again_take_the_settings_of_the_run(streaming, capsys):
     stored = json.loads((streaming / "metrics.json").read_text())
     here("--mode=evaluate", f"--output_dir={streaming}")
@@ -201,6 +207,7 @@ def test_evaluating_and_exporting_again_take_the_settings_of_the_run(streaming, 
     assert again["exports"]["saved_model"]["test"] == stored["test"]
 
 
+@pytest.mark.slow
 def test_odd_sentences_are_trained_on_tagged_and_counted(tmp_path, monkeypatch, capsys):
     """Gold tags that break BIO, tags that training lacks, nothing but blank lines, 5,000 tokens."""
     monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
@@ -218,6 +225,7 @@ def test_odd_sentences_are_trained_on_tagged_and_counted(tmp_path, monkeypatch, 
     assert found["exports"]["tflite"]["float32"]["same"]["test"] == 1
 
 
+@pytest.mark.slow
 def test_the_twin_without_a_crf_differs_by_its_scores_alone(tmp_path, monkeypatch):
     networks = []
     monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)

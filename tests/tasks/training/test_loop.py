@@ -3,7 +3,6 @@ import io
 import itertools
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -13,15 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-
-from tasks.training import loop  # noqa: E402
-from tasks.training.average import Average, TriggeredAverage  # noqa: E402
-from tasks.training.batches import Batch, Batches, bucketed  # noqa: E402
-from tasks.training.optimizer import Adam, learning_rates  # noqa: E402
-from tasks.training.run_directory import Run  # noqa: E402
+from conftest import ROOT
+from tasks.training import loop
+from tasks.training.average import Average, TriggeredAverage
+from tasks.training.batches import Batch, Batches, bucketed
+from tasks.training.optimizer import Adam, learning_rates
+from tasks.training.run_directory import Run
 
 TOKENS, EXAMPLES, EPOCHS = 20, 96, 4
 
@@ -191,12 +187,15 @@ def children(tmp_path_factory):
     if not hasattr(os, "fork"):
         pytest.skip("this system cannot fork a process")
     folder = tmp_path_factory.mktemp("children")
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "",
+                   "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True, text=True,
-                          timeout=1800, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+                          timeout=1800, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1]), folder, done
 
 
+@pytest.mark.slow
 def test_a_run_killed_five_times_ends_with_the_weights_of_an_unbroken_one(children):
     report, folder, _ = children
     assert report["broken"] == [0, 130, -9, -9, -9, -9, -9, 0], report
@@ -208,6 +207,7 @@ def test_a_run_killed_five_times_ends_with_the_weights_of_an_unbroken_one(childr
     assert note["batches"] < expected_note["batches"], "the last process should only do the rest"
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_one_line_that_says_how_to_go_on(children):
     report, folder, done = children
     lines = [line for line in done.stdout.splitlines() if line.startswith("Stopped")]
@@ -218,6 +218,7 @@ def test_ctrl_c_prints_one_line_that_says_how_to_go_on(children):
     assert len(lines) == 1 and "same command" in lines[0] and str(folder / "broken") in lines[0]
 
 
+@pytest.mark.slow
 def test_two_replicas_take_the_step_of_one_process(children):
     report, _, done = children
     assert report["mirrored"] == 0, done.stderr[-3000:]

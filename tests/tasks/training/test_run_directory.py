@@ -4,7 +4,6 @@ import errno
 import json
 import math
 import os
-import pathlib
 import shlex
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from tasks.training.run_directory import Run
 
 
@@ -198,8 +198,7 @@ def writer(tmp_path):
     code = ("import sys; from tasks.training.run_directory import Run; "
             "run = Run.open(sys.argv[1], 'toy', {'seed': 1}); "
             "print('open', flush=True); sys.stdin.read()")
-    root = pathlib.Path(__file__).resolve().parents[4]
-    child = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=root, text=True,
+    child = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=ROOT, text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout.readline() == "open\n"
     yield child
@@ -207,6 +206,7 @@ def writer(tmp_path):
     child.communicate()
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_writes_is_refused_until_that_one_is_dead(tmp_path, writer):
     for overwrite in (False, True):
         with pytest.raises(ValueError, match=f"which process {writer.pid} writes"):
@@ -218,6 +218,7 @@ def test_a_run_that_another_process_writes_is_refused_until_that_one_is_dead(tmp
     assert (tmp_path / "settings.json").read_bytes() == before and not run.finished
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_writes_can_be_read_but_not_exported_again(tmp_path, writer):
     run = Run.existing(tmp_path, "toy")
     run.write_json("metrics.json", {})

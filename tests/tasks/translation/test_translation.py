@@ -60,6 +60,7 @@ def small_head(pairs=PAIRS):
     return TextTranslator(Translator(len(text.source), len(text.target), units=6, embedding=4), text)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_the_contract_names(finished, metrics):
     for name in ("history.csv", "checkpoints/latest.npz", "model.keras", "MODEL_CARD.md",
                  "plots/learning_curves.png", "plots/attention_1.svg", "saved_model/1",
@@ -74,6 +75,7 @@ def test_a_run_leaves_everything_the_contract_names(finished, metrics):
     assert len(rows) == 7 and {"bleu", "chrf", "perplexity", "log_loss"} <= set(rows[0].split(","))
 
 
+@pytest.mark.slow
 def test_it_learns(finished, metrics):
     vocabulary = len((finished / "target/vocabulary.txt").read_text().splitlines())
     assert metrics["test"]["perplexity"] < vocabulary / 4
@@ -81,6 +83,7 @@ def test_it_learns(finished, metrics):
     assert metrics["baselines"]["source as it is"]["exact_match"] == 0
 
 
+@pytest.mark.slow
 def test_every_file_translates_the_test_part_as_well(metrics, finished):
     exports, test = metrics["exports"], metrics["test"]
     for measure in ("bleu", "chrf", "exact_match", "perplexity"):
@@ -89,6 +92,7 @@ def test_every_file_translates_the_test_part_as_well(metrics, finished):
         assert lite == pytest.approx(test[measure], rel=5e-3, abs=0.1), measure
 
 
+@pytest.mark.slow
 def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, metrics, test_part):
     references = corpora.references(test_part)
     serve = saved_model.load(finished / "saved_model")["n_best"]
@@ -109,6 +113,7 @@ def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, met
         assert metrics["test"][name] == pytest.approx(value, rel=1e-3), name
 
 
+@pytest.mark.slow
 def test_a_prediction_is_printed_and_its_attention_drawn_where_asked_alone(finished, capsys, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
     here("--predict=我爱中国", f"--output_dir={finished}", f"--picture={tmp_path}/new/drawn.svg")
@@ -123,18 +128,21 @@ def test_a_prediction_is_printed_and_its_attention_drawn_where_asked_alone(finis
     assert len(lines) == 3 and scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "茶" * 500, "qqq"], ids=["empty", "long", "unknown"])
 def test_odd_sources_are_translated(finished, capsys, text):
     here(f"--predict={text}", f"--output_dir={finished}")
     assert capsys.readouterr().out.endswith("\n")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_scored_again(finished, metrics, capsys):
     for part in ("test", "validation"):  # by a beam; greedily, as in training
         here("--mode=evaluate", f"--part={part}", "--corpus=sample", f"--output_dir={finished}")
         assert f"bleu                         {metrics[part]['bleu']:.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments, message", [
     (["--predict=x", "--n_best=9"], "n_best: expected at most the width of the beam, 5, received 9"),
     (["--corpus=sample", "--source_language=de"], "expected the languages zh and en, received de"),

@@ -15,6 +15,7 @@ from layer_checks import (AGREEMENT, CELLS, MASKS, assert_agree, case, computed,
                           make, mask, ready)
 
 import zoo
+from conftest import diagonal
 from zoo import engines
 from zoo.engines import loop
 from zoo.engines.native import build, ops, selftest
@@ -129,8 +130,7 @@ def holes(batch, time):
     return (np.arange(time) + 3 * np.arange(batch)[:, None] + 1) % 5 > 0
 
 
-@pytest.mark.parametrize("batch", (1, 2, 3))
-@each_cell
+@pytest.mark.parametrize("cell, batch", diagonal(CELLS, (1, 2, 3)))
 def test_threads_that_share_out_the_units_agree_with_the_oracle(cell, batch, several_threads):
     given, masked = few_rows(cell, batch), holes(batch, 120)
     for options in ({"mask": None}, {"mask": masked, "go_backwards": True}):
@@ -368,6 +368,7 @@ def resident_bytes():
     return int(pages) * 4096
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_ten_thousand_calls_leak_nothing():
     layer = compiled("lstm", units=32)
@@ -492,6 +493,7 @@ pages = lambda field: int(open("/proc/self/statm").read().split()[field]) * reso
 needs_linux = pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="needs Linux")
 
 
+@pytest.mark.slow
 @needs_linux
 def test_memory_that_runs_out_is_an_error_not_a_crash():
     assert statements("""
@@ -506,6 +508,7 @@ except tf.errors.ResourceExhaustedError as error:
 """) == ["True", "True"]
 
 
+@pytest.mark.slow
 @needs_linux
 def test_without_more_threads_the_caller_computes_the_same():
     assert statements("""
@@ -524,6 +527,7 @@ except RuntimeError:
 """) == ["True"]
 
 
+@pytest.mark.slow
 @needs_linux
 def test_a_child_made_by_fork_has_threads_and_all_cores_of_its_own():
     assert statements("""
@@ -541,6 +545,7 @@ print(np.array_equal(layer(x), wanted))
 """) == ["True", "True", "3", "True"]
 
 
+@pytest.mark.slow
 @needs_linux
 def test_many_threads_that_call_keep_no_memory_each():
     (grown,) = statements("""
@@ -569,6 +574,7 @@ def checks(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @needs_linux
 @pytest.mark.parametrize("name", ("agree", "memory", "fork"))
 def test_the_engine_without_tensorflow_passes_its_checks(checks, name):
@@ -653,6 +659,7 @@ def test_a_cache_folder_that_cannot_be_had_is_said_in_words(fresh, monkeypatch, 
     assert "cannot use the cache folder" in ops.operations().missing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source, right, wrong, judge", [
     (0, "o * tanh(c)", "o * c", "the loop for LSTMCell"),
     (2, "g * g - old", "g - old", "the formula of Adam")])
@@ -667,6 +674,7 @@ def test_a_build_that_disagrees_is_not_kept(fresh, monkeypatch, tmp_path, source
     assert not list(fresh.iterdir())
 
 
+@pytest.mark.slow
 def test_a_damaged_library_is_built_anew(fresh, monkeypatch):
     monkeypatch.setattr(ops, "FLAGS", (*ops.FLAGS, "-O0", "-DDAMAGED"))
     with ops.library().new() as (_, path, _):
@@ -695,6 +703,7 @@ def test_whatever_goes_wrong_auto_uses_the_loop_and_a_named_engine_says_why(fres
         zoo.LSTM(4, engine="native")
 
 
+@pytest.mark.slow
 def test_the_locale_does_not_matter(tmp_path):
     """Sources hold letters that ASCII has not."""
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}

@@ -1,7 +1,6 @@
 """The head of language models: scores, prompts, choices, and the same text from every runtime."""
 
 import itertools
-import pathlib
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import ROOT
 from export import saved_model, tflite
 from heads import generator as head_of, translator
 from tasks.exporting import of_head
@@ -102,6 +102,7 @@ def test_a_text_from_a_label_ends(labelled):
     assert (ids != labelled.text.start).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "labelled", "adaptive"])
 def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
     head = request.getfixturevalue(kind)
@@ -137,6 +138,7 @@ def test_a_file_scores_by_clusters_whichever_words_there_are(adaptive, tmp_path)
                                    expected["log_probability"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_step_in_integers_says_almost_the_same(plain, tmp_path):
     data = RunningText(plain, Stream([VERSE], 0, len(VERSE)))
     written = tflite.write(plain, tmp_path, variants=["float32", "int16x8"],
@@ -179,10 +181,10 @@ def test_serving_answers_the_same_at_every_call(plain):
     assert first == second and len(first[0]["text"]) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [head_of, translator])
 def test_a_process_that_imports_zoo_alone_loads_it(make, tmp_path):
     make().save(tmp_path)
     code = f"import zoo; zoo.load({str(tmp_path)!r})"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parents[3],
-                         capture_output=True)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
     assert ran.returncode == 0, ran.stderr.decode()[-300:]

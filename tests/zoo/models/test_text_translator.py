@@ -65,6 +65,7 @@ def test_greedy_takes_the_likeliest_word_again_and_again(head):
         assert row[:len(said)].tolist() == said and not row[len(said):].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bahdanau", "every"])
 def test_every_runtime_translates_the_same(kind, tmp_path):
     head = head_of(**KINDS[kind])

@@ -4,7 +4,6 @@ import doctest
 import itertools
 import json
 import os
-import pathlib
 import random
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 import zoo.text
+from conftest import ROOT
 from zoo.text.tokenizer import TOKENIZERS, Text
 from zoo.text.vocabulary import RESERVED
 
@@ -281,6 +281,7 @@ def run_python(*arguments, **environment):
     return child.stdout
 
 
+@pytest.mark.slow
 def test_saved_model_answers_alike_in_a_process_without_this_project(tmp_path):
     strings = [string.encode() for string in TEXTS] + ODD
     expected = []
@@ -303,12 +304,12 @@ print("vocabulary", json.dumps(Text.learn(json.loads(sys.argv[1]), "subword", si
 """
 
 
+@pytest.mark.slow
 def test_vocabulary_depends_on_neither_the_order_of_texts_nor_hash_seeds():
     for tokenizer in TOKENIZERS:
         vocabulary = Text.learn(TEXTS, tokenizer, size=90).vocabulary
         assert Text.learn(TEXTS[::-1], tokenizer, size=90).vocabulary == vocabulary
-    root = str(pathlib.Path(zoo.text.__file__).parents[4])
-    output = run_python("-c", LEARN, json.dumps(TEXTS), PYTHONHASHSEED="7", PYTHONPATH=root)
+    output = run_python("-c", LEARN, json.dumps(TEXTS), PYTHONHASHSEED="7", PYTHONPATH=str(ROOT))
     line = next(line for line in output.splitlines() if line.startswith("vocabulary "))
     assert json.loads(line.removeprefix("vocabulary ")) == vocabulary  # the last one, subword
 
