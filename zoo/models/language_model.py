@@ -118,7 +118,7 @@ class Generator(keras.Model):
     def start(self, inputs):
         """The states where the texts of {"ids" [B, …], "label" [B]} start, a list, each [B, H]."""
         if not self.label_embedding:
-            return self.decoder.zeros(tf.shape(inputs["ids"])[0])
+            return self.decoder.get_initial_state(tf.shape(inputs["ids"])[0])
         vector = self.label_embedding(inputs["label"])
         return self._joined(self.decoder.start(vector), vector)
 

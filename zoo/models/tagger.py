@@ -196,19 +196,15 @@ class Tagger(keras.Model):
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
-        layers = [*self._layers_of_time(), *[self.feedback] * bool(self.feedback)]
+        layers = [layer for layer in (self.recurrent, self.feedback) if layer]
         return [state for layer in layers for state in layer.get_initial_state(batch_size)]
-
-    def _layers_of_time(self):
-        return cells_of(self.recurrent) if self.recurrent else []
 
     def step(self, inputs, states):
         """One token of each stream: inputs as in a call with T = 1 → logits [B, L], new states."""
-        x, states, new = self.embed(inputs)[:, 0], list(states), []
-        for layer in self._layers_of_time():
-            count = layer.cell.states
-            x, last = layer.cell(x, states[:count])
-            states, new = states[count:], new + last
+        x, new = self.embed(inputs)[:, 0], []
+        if self.recurrent:
+            count = len(self.recurrent.state_size)
+            (x, new), states = self.recurrent.step(x, states[:count]), states[count:]
         if self.feedback is None:
             return self.linear(x), new
         logits, last = self.feedback.step(x, states)
