@@ -103,7 +103,8 @@ class AttentionDecoder(keras.layers.Layer):
         if initial_state is not None:
             states = self.decoder.given(initial_state)
         else:
-            states = self.decoder.zeros(batch) if vector is None else self.decoder.start(vector)
+            states = (self.decoder.get_initial_state(batch) if vector is None
+                      else self.decoder.start(vector))
         widths = [self.units] * (self.feeds == "output") + [source] * self.attention.coverage
         return states + [tf.zeros([batch, width], self.compute_dtype) for width in widths]
 

@@ -7,7 +7,7 @@ from zoo.layers import pooling as pool
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
 from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
-from zoo.models.head import Head, batch
+from zoo.models.head import IDS, TEXTS, Head, Signature, batch
 from zoo.text.tokenizer import Text
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -214,9 +214,9 @@ class TextClassifier(Head):
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
         return {"probabilities": squash(logits / self.temperature)}
 
-    def answer_text(self, strings):
+    def answer_text(self, text):
         """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
-        answer = self.answer(self.text.dense(batch(strings)))
+        answer = self.answer(self.text.dense(batch(text)))
         if self.kind == "regression":
             return answer
         names, p = tf.constant(self.labels), answer["probabilities"]
@@ -238,30 +238,14 @@ class TextClassifier(Head):
         return {key: value.decode() if isinstance(value, bytes) else
                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
 
-    def signatures(self):
-        """The serving signatures: strings or ids in, everything batch first."""
-        strings = [tf.TensorSpec([None], tf.string, "text")]
+    def signature_table(self):
+        """Strings or ids in, everything batch first."""
+        return {
+            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
+            "embed": Signature(self.embed, {"text": TEXTS}),
+            "ids": Signature(self.answer, {"ids": IDS},
+                             lambda strings: {"ids": self.text.dense(strings)})}
 
-        @tf.function(input_signature=strings, autograph=False)
-        def serving_default(text):
-            return self.answer_text(text)
-
-        @tf.function(input_signature=strings, autograph=False)
-        def embed(text):
-            return {"representation": self.network.represent(self.text.dense(text))}
-
-        return {"serving_default": serving_default, "embed": embed, **self.lite_signatures()}
-
-    def lite_signatures(self):
-        """The signature of the TFLite files: ids in."""
-        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")],
-                     autograph=False)
-        def ids(ids):
-            return self.answer(ids)
-
-        return {"ids": ids}
-
-    def questions(self, strings):
-        """What to verify the signatures with."""
-        text = {"text": strings}
-        return {"serving_default": text, "embed": text, "ids": {"ids": self.text.dense(strings)}}
+    def embed(self, text):
+        """The fixed-size representation of strings [B]: {"representation" [B, R]}."""
+        return {"representation": self.network.represent(self.text.dense(batch(text)))}

@@ -3,6 +3,7 @@
 import inspect
 import json
 import pathlib
+import typing
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ class Head:
         settings              arguments of its own that model.json keeps
         answer_text(text)     strings [B] → {name: tensor}, batch first
         readable(row, facts)  one text's answer as people read it
-        signatures(), lite_signatures(), questions(strings)    as `export` asks
+        signature_table()     {name: `Signature`}: what is exported, each stated once
     """
 
     settings = ()
@@ -39,6 +40,20 @@ class Head:
                                       input_signature=[tf.TensorSpec([None], tf.string)])
             self._held = held
         return self._graph
+
+    # What `export` takes of a head.
+
+    def signatures(self):
+        """{name: graph}: the serving signatures."""
+        return {name: one.graph() for name, one in self.signature_table().items()}
+
+    def lite_signatures(self):
+        """{name: graph}: those of the TFLite files, which take numbers only."""
+        return {name: one.graph() for name, one in self.signature_table().items() if one.is_numeric}
+
+    def questions(self, strings):
+        """{name: inputs}: what to verify each signature with, made of strings [B]."""
+        return {name: one.inputs_of(strings) for name, one in self.signature_table().items()}
 
     def start_from(self, other):
         """Take over another head's embedding, word by word, and its recurrent layers.
@@ -128,15 +143,60 @@ def rows(answer):
     return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
-def signature(function, defaults=None, **specs):
-    """A graph of a function of named tensors; `defaults` {name: value} of the last ones."""
-    given = {name: tf.constant(value) for name, value in (defaults or {}).items()}
+TEXTS = tf.TensorSpec([None], tf.string)
+IDS = tf.TensorSpec([None, None], tf.int32)
 
-    def graph(*tensors):
-        return function(**dict(zip(specs, tensors)))
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    graph.__signature__ = inspect.Signature([
-        inspect.Parameter(name, kind, default=given.get(name, inspect.Parameter.empty))
-        for name in specs])
-    return tf.function(graph, input_signature=list(specs.values()), autograph=False)
+class Signature(typing.NamedTuple):
+    """One exported function of named tensors, and what to verify it with.
+
+    function  of the inputs by name → {name: tensor}, batch first
+    inputs    {name: TensorSpec}, in order
+    question  strings [B] → {name: tensor}, those of all inputs and perhaps others; settings keep their
+              defaults unless it names them; by default the strings are the first input
+    settings  {name: default} of scalars, which are the last inputs
+    """
+
+    function: typing.Callable
+    inputs: dict
+    question: typing.Callable | None = None
+    settings: dict = {}
+
+    @property
+    def is_numeric(self):
+        """Whether it takes no strings."""
+        return all(spec.dtype != tf.string for spec in self.inputs.values())
+
+    def defaults(self):
+        """{name: scalar tensor} of the settings."""
+        return {name: tf.constant(value) for name, value in self.settings.items()}
+
+    def inputs_of(self, strings):
+        """{name: tensor} of all inputs, made of strings [B]."""
+        given = self.question(strings) if self.question else {next(iter(self.inputs)): strings}
+        given = {**self.defaults(), **given}
+        return {name: given[name] for name in (*self.inputs, *self.settings)}
+
+    def graph(self):
+        """The function as a graph whose inputs have these names, types and defaults."""
+        defaults = self.defaults()
+        specs = {name: tf.TensorSpec(one.shape, one.dtype, name)
+                 for name, one in {**self.inputs, **defaults}.items()}
+
+        def graph(*tensors):
+            return self.function(**dict(zip(specs, tensors)))
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        graph.__signature__ = inspect.Signature([
+            inspect.Parameter(name, kind, default=defaults.get(name, inspect.Parameter.empty))
+            for name in specs])
+        return tf.function(graph, input_signature=list(specs.values()), autograph=False)
+
+
+def numbered(states):
+    """States by the names that they have in signatures.
+
+    >>> numbered(["h", "c"])
+    {'state_0': 'h', 'state_1': 'c'}
+    """
+    return {f"state_{n}": state for n, state in enumerate(states)}

@@ -10,7 +10,7 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.models.blocks import CELLS, Reader, check_recurrence
-from zoo.models.head import Head, batch, signature
+from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.names import LENGTH, SETTINGS
 from zoo.text.subwords import GENERATED, Subwords
 
@@ -118,7 +118,7 @@ class Generator(keras.Model):
     def start(self, inputs):
         """The states where the texts of {"ids" [B, …], "label" [B]} start, a list, each [B, H]."""
         if not self.label_embedding:
-            return self.decoder.zeros(tf.shape(inputs["ids"])[0])
+            return self.decoder.get_initial_state(tf.shape(inputs["ids"])[0])
         vector = self.label_embedding(inputs["label"])
         return self._joined(self.decoder.start(vector), vector)
 
@@ -168,6 +168,8 @@ class Generator(keras.Model):
 
 
 SEARCH = {"width": 4, "length": LENGTH}
+VECTOR = tf.TensorSpec([None], tf.int32)
+UNIFORM = {"uniform": tf.TensorSpec([None, None], tf.float32)}      # a number for every symbol
 
 
 class TextGenerator(Head):
@@ -292,84 +294,63 @@ class TextGenerator(Head):
         h, _ = self.network({"ids": tf.expand_dims(ids, 1)}, states)
         return {"representation": h[:, 0]}
 
-    # Signatures.
+    # Signatures. All tensors are batch first but the settings: scalars.
 
-    def signatures(self):
-        """The serving signatures. All tensors are batch first but the settings of `generate`: scalars."""
-        asked = tf.TensorSpec([None], tf.string, self.asks)
-        texts = {name: tf.TensorSpec([None], tf.string, name) for name in self._texts()}
-        return {"serving_default": signature(lambda **given: self.answer_text(given[self.asks]),
-                                             **{self.asks: asked}),
-                "generate": signature(self.go_on, SETTINGS, **texts, **self._choices()),
-                "search": signature(self.search, SEARCH, **texts, **_scalars(SEARCH)),
-                "score": signature(self.score_text, **texts),
-                "embed": signature(self.embed, **texts), **self.lite_signatures()}
+    def signature_table(self):
+        return {**self._text_signatures(), **self._number_signatures()}
 
-    def _texts(self):
-        return ["text", *["label"] * bool(self.labels)]
+    def _text_signatures(self):
+        texts = dict.fromkeys(["text", *["label"] * bool(self.labels)], TEXTS)
+        return {
+            "serving_default": Signature(lambda **asked: self.answer_text(*asked.values()),
+                                         {self.asks: TEXTS}),
+            "generate": Signature(self.go_on, {**texts, **UNIFORM}, self._prompt, SETTINGS),
+            "search": Signature(self.search, texts, self._prompt, SEARCH),
+            "score": Signature(self.score_text, texts, self._prompt),
+            "embed": Signature(self.embed, texts, self._prompt)}
 
-    def _choices(self):
-        """What decides what is written: a number for every symbol, and the settings."""
-        return {"uniform": tf.TensorSpec([None, None], tf.float32, "uniform"), **_scalars(SETTINGS)}
-
-    def lite_signatures(self):
-        """The signatures of the TFLite files, numbers in: score ids, start, one step, and write.
+    def _number_signatures(self):
+        """Score ids, start, one step, and write.
 
         `init` takes the labels, or anything of the batch's size.
         """
-        vector = tf.TensorSpec([None], tf.int32)
-        states = {f"state_{n}": tf.TensorSpec([None, size], tf.float32, f"state_{n}")
-                  for n, size in enumerate(self.network.state_size)}
-        first = "label" if self.labels else "ids"
+        states = numbered(tf.TensorSpec([None, size], tf.float32) for size in self.network.state_size)
+        stream = {"ids": VECTOR, **states}
 
-        def parted(given):
-            return [given.pop(name) for name in states], given
+        def before(given):
+            return [given.pop(name) for name in states]
 
-        def ids(ids, previous, **given):
-            answer, after = self.score(ids, previous, parted(given)[0])
-            return {**answer, **dict(zip(states, after))}
+        def score(ids, previous, **given):
+            answer, after = self.score(ids, previous, before(given))
+            return {**answer, **numbered(after)}
 
         def init(**given):
-            start = self.network.start({"ids": given[first], **given})
-            return dict(zip(states, start))
+            return numbered(self.network.start(given))
 
         def step(ids, **given):
-            logits, after = self.network.step(ids, parted(given)[0])
-            return {"log_probability": tf.nn.log_softmax(logits), **dict(zip(states, after))}
+            logits, after = self.network.step(ids, before(given))
+            return {"log_probability": tf.nn.log_softmax(logits), **numbered(after)}
 
         def generate(ids, **given):
-            before, rest = parted(given)
-            written = self.write(ids, before, **rest)
+            written = self.write(ids, before(given), **given)
             return {name: written[name] for name in ("ids", "lengths")}
 
         return {
-            "ids": signature(ids, ids=tf.TensorSpec([None, None], tf.int32, "ids"),
-                             previous=named(vector, "previous"), **states),
-            "init": signature(init, **{first: named(vector, first)}),
-            "step": signature(step, ids=named(vector, "ids"), **states),
-            "generate_ids": signature(generate, SETTINGS, ids=named(vector, "ids"), **states,
-                                      **self._choices())}
+            "ids": Signature(score, {"ids": IDS, "previous": VECTOR, **states}, lambda strings: {
+                **self._stream(strings), "ids": tf.fill([len(strings), 3], len(GENERATED))}),
+            "init": Signature(init, {"label" if self.labels else "ids": VECTOR}, self._stream),
+            "step": Signature(step, stream, self._stream),
+            "generate_ids": Signature(generate, {**stream, **UNIFORM}, self._stream, SETTINGS)}
 
-    def questions(self, strings):
-        """What to verify the signatures with."""
-        label = {"label": strings} if self.labels else {}
+    def _prompt(self, strings):
+        """Strings as labels, or as texts to go on with; and what decides what is written."""
         text = tf.fill(tf.shape(strings), "") if self.labels else strings
         uniform = tf.random.stateless_uniform([len(strings), 20], [0, 1])
-        last, states = self.begin(text, label.get("label"))
-        given = {f"state_{n}": state for n, state in enumerate(states)}
-        settings = {name: tf.constant(value) for name, value in SETTINGS.items()}
-        chosen = {"uniform": uniform, **settings, "temperature": tf.constant(1.0)}
-        first = {"label": tf.zeros_like(last)} if self.labels else {"ids": last}
-        return {"serving_default": {self.asks: strings}, "init": first, "embed": {"text": text, **label},
-                "score": {"text": text, **label}, "generate": {"text": text, **label, **chosen},
-                "search": {"text": text, **label, "width": tf.constant(3), "length": tf.constant(8)},
-                "ids": {"ids": tf.fill([len(strings), 3], len(GENERATED)), "previous": last, **given},
-                "step": {"ids": last, **given}, "generate_ids": {"ids": last, **given, **chosen}}
+        return {"text": text, "label": strings, "uniform": uniform, "temperature": tf.constant(1.0),
+                "width": tf.constant(3), "length": tf.constant(8)}
 
-
-def named(spec, name):
-    return tf.TensorSpec(spec.shape, spec.dtype, name)
-
-
-def _scalars(settings):
-    return {name: tf.TensorSpec([], tf.constant(value).dtype, name) for name, value in settings.items()}
+    def _stream(self, strings):
+        """The same after it was read: the last ids, and the states before them."""
+        prompt = self._prompt(strings)
+        last, states = self.begin(prompt["text"], prompt["label"])
+        return {**prompt, "ids": last, "previous": last, "label": tf.zeros_like(last), **numbered(states)}

@@ -10,7 +10,7 @@ from zoo.layers.embedding import Embedding
 from zoo.layers.language_cost import LanguageCost
 from zoo.layers.output_recurrent import OutputRecurrentRNN
 from zoo.models.blocks import cells_of, drop_words, recurrent
-from zoo.models.head import Head, batch, signature
+from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
 from zoo.text.token_features import SHAPES, Tokens
@@ -196,19 +196,15 @@ class Tagger(keras.Model):
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
-        layers = [*self._layers_of_time(), *[self.feedback] * bool(self.feedback)]
+        layers = [layer for layer in (self.recurrent, self.feedback) if layer]
         return [state for layer in layers for state in layer.get_initial_state(batch_size)]
-
-    def _layers_of_time(self):
-        return cells_of(self.recurrent) if self.recurrent else []
 
     def step(self, inputs, states):
         """One token of each stream: inputs as in a call with T = 1 → logits [B, L], new states."""
-        x, states, new = self.embed(inputs)[:, 0], list(states), []
-        for layer in self._layers_of_time():
-            count = layer.cell.states
-            x, last = layer.cell(x, states[:count])
-            states, new = states[count:], new + last
+        x, new = self.embed(inputs)[:, 0], []
+        if self.recurrent:
+            count = len(self.recurrent.state_size)
+            (x, new), states = self.recurrent.step(x, states[:count]), states[count:]
         if self.feedback is None:
             return self.linear(x), new
         logits, last = self.feedback.step(x, states)
@@ -295,53 +291,45 @@ class TextTagger(Head):
                                for first, last, kind in spans(answer["tags"])]
         return answer
 
-    def signatures(self):
-        """The serving signatures: strings, tokens or ids in, everything batch first."""
-        text = tf.TensorSpec([None], tf.string, "text")
-        tokens = tf.TensorSpec([None, None], tf.string, "tokens")
-        found = {"serving_default": signature(self.answer_text, text=text),
-                 "tokens": signature(self.answer_tokens, tokens=tokens),
-                 "embed": signature(self.embed, text=text), **self.lite_signatures()}
-        return {**found, **self.streaming_signatures()} if self.network.streams else found
-
     def embed(self, text):
         """What the last layer reads of every token of strings [B]: {"representation" [B, T, R]}."""
         return {"representation": self.network.represent(self.read(self.text.split(batch(text))[0]))}
 
-    def lite_signatures(self):
-        """The signature of the TFLite files: numbers in."""
-        specs = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32, name)
-                 for name in self.network.reads}
-        return {"ids": signature(lambda **inputs: self.answer(inputs), **specs)}
+    def signature_table(self):
+        """Strings, tokens or ids in, everything batch first."""
+        ids = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32)
+               for name in self.network.reads}
+        table = {
+            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
+            "tokens": Signature(self.answer_tokens, {"tokens": tf.TensorSpec([None, None], tf.string)},
+                                lambda strings: {"tokens": self.text.split(strings)[0]}),
+            "embed": Signature(self.embed, {"text": TEXTS}),
+            "ids": Signature(lambda **inputs: self.answer(inputs), ids,
+                             lambda strings: self.read(self.text.split(strings)[0]))}
+        return {**table, **self._streaming()} if self.network.streams else table
 
-    def streaming_signatures(self):
+    def _streaming(self):
         """A sentence token by token: `init` gives the first states, `step` takes and gives states.
 
         `init` takes anything of the batch's size; a step takes one token of each stream.
         """
-        tokens = tf.TensorSpec([None], tf.string, "token")
-        states = {f"state_{n}": tf.TensorSpec([None, state.shape[1]], state.dtype, f"state_{n}")
-                  for n, state in enumerate(self.network.get_initial_state(1))}
+        network = self.network
+        states = numbered(tf.TensorSpec([None, state.shape[1]], state.dtype)
+                          for state in network.get_initial_state(1))
 
         def init(token):
-            return dict(zip(states, self.network.get_initial_state(tf.shape(token)[0])))
+            return numbered(network.get_initial_state(tf.shape(token)[0]))
 
         def step(token, **given):
             inputs = self.read(tf.expand_dims(token, 1))
-            logits, new = self.network.step(inputs, [given[name] for name in states])
+            logits, new = network.step(inputs, [given[name] for name in states])
             p = tf.nn.softmax(tf.cast(logits, tf.float32))
             return {"tag": tf.gather(self.labels, tf.argmax(p, -1)), "probability": tf.reduce_max(p, -1),
-                    **dict(zip(states, new))}
+                    **numbered(new)}
 
-        return {"init": signature(init, token=tokens), "step": signature(step, token=tokens, **states)}
+        def first(strings):
+            return {"token": self.text.split(strings)[0][:, 0]}
 
-    def questions(self, strings):
-        """What to verify the signatures with."""
-        tokens = self.text.split(strings)[0]
-        found = {"serving_default": {"text": strings}, "embed": {"text": strings},
-                 "tokens": {"tokens": tokens}, "ids": self.read(tokens)}
-        if self.network.streams:
-            states = self.network.get_initial_state(len(strings))
-            found["init"] = {"token": tokens[:, 0]}
-            found["step"] = {**found["init"], **{f"state_{n}": s for n, s in enumerate(states)}}
-        return found
+        return {"init": Signature(init, {"token": TEXTS}, first),
+                "step": Signature(step, {"token": TEXTS, **states}, lambda strings: {
+                    **first(strings), **numbered(network.get_initial_state(len(strings)))})}

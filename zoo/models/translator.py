@@ -13,7 +13,7 @@ from zoo.layers.embedding import WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.layers.stack import Stack
 from zoo.models.blocks import CELLS, Reader, cells_of, check_recurrence
-from zoo.models.head import Head, batch, signature
+from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.names import ALPHA, ATTENTIONS, WIDTH
 from zoo.text.subwords import GENERATED
 from zoo.text.text_pair import TextPair
@@ -244,10 +244,7 @@ def check(attention, cell, bidirectional, units, **others):
 
 
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
-IDS = tf.TensorSpec([None, None], tf.int32, "ids")
-TEXT = tf.TensorSpec([None], tf.string, "text")
-DEFAULTS = {"width": WIDTH, "alpha": ALPHA}
-BEAM = {"width": tf.TensorSpec([], tf.int32, "width"), "alpha": tf.TensorSpec([], tf.float32, "alpha")}
+BEAM = {"width": WIDTH, "alpha": ALPHA}
 
 
 class TextTranslator(Head):
@@ -358,52 +355,45 @@ class TextTranslator(Head):
         read = tf.concat([tf.expand_dims(self._start(target), 1), target[:, :-1]], 1)
         return self.network.log_probability(self.network({"source": ids, "target": read}), target)
 
-    # Signatures.
+    # Signatures. All tensors are batch first but `width` and `alpha`: scalars.
 
-    def signatures(self):
-        """The serving signatures. All tensors are batch first but `width` and `alpha`: scalars."""
-        return {"serving_default": signature(self.answer_text, text=TEXT),
-                "n_best": signature(self.n_best, DEFAULTS, text=TEXT, **BEAM),
-                "embed": signature(self.embed, text=TEXT), **self.lite_signatures()}
+    def signature_table(self):
+        return {"serving_default": Signature(self.answer_text, {"text": TEXTS}),
+                "n_best": Signature(self.n_best, {"text": TEXTS}, settings=BEAM),
+                "embed": Signature(self.embed, {"text": TEXTS}), **self._number_signatures()}
 
-    def lite_signatures(self):
-        """Numbers in: `ids` scores translations, `init` is the encoder; one step; greedy and beam."""
+    def _number_signatures(self):
+        """`ids` scores translations, `init` is the encoder; one step; greedy and beam."""
         network = self.network
-        sources = {"source": tf.TensorSpec([None, None], tf.int32, "source")} if network.attends else {}
-        sources |= {name: tf.TensorSpec([None, *shape], tf.float32, name)
+        sources = {"source": IDS} if network.attends else {}
+        sources |= {name: tf.TensorSpec([None, *shape], tf.float32)
                     for name, shape in network.source_shapes.items()}
-        states = {f"state_{n}": tf.TensorSpec([None, size], tf.float32, f"state_{n}")
-                  for n, size in enumerate(network.state_sizes)}
+        states = numbered(tf.TensorSpec([None, size], tf.float32) for size in network.state_sizes)
 
         def init(ids):
             source, first = network.encode(ids)
-            return {**source, **dict(zip(states, first))}
+            return {**source, **numbered(first)}
 
         def step(ids, **given):
             logits, after, *weights = network.step(
                 ids, [given[name] for name in states], {name: given[name] for name in sources})
-            return {"log_probability": tf.nn.log_softmax(logits), **dict(zip(states, after)),
+            return {"log_probability": tf.nn.log_softmax(logits), **numbered(after),
                     **dict(zip(["weights"], weights))}
 
-        def beam(ids, width, alpha):
+        def beam(ids, width=1, alpha=0.0):
             found = self.search(ids, width, alpha)
             return {name: found[name] for name in ("ids", "lengths", "scores", "alignments")
                     if name in found}
 
-        return {"ids": signature(lambda ids, target: {"log_probability": self.score(ids, target)},
-                                 ids=IDS, target=tf.TensorSpec([None, None], tf.int32, "target")),
-                "init": signature(init, ids=IDS),
-                "step": signature(step, ids=tf.TensorSpec([None], tf.int32, "ids"), **sources, **states),
-                "greedy": signature(lambda ids: beam(ids, 1, 0.0), ids=IDS),
-                "beam": signature(beam, DEFAULTS, ids=IDS, **BEAM)}
+        def question(strings):
+            ids = self.ids(strings)
+            return {"ids": ids, "target": tf.fill(tf.shape(ids), self.text.target.end)}
 
-    def questions(self, strings):
-        """What to verify the signatures with."""
-        ids, beam = self.ids(strings), {"width": tf.constant(WIDTH), "alpha": tf.constant(ALPHA)}
-        source, states = self.network.encode(ids)
-        given = {f"state_{n}": state for n, state in enumerate(states)}
-        target = tf.fill(tf.shape(ids), self.text.target.end)
-        return {"serving_default": {"text": strings}, "n_best": {"text": strings, **beam},
-                "embed": {"text": strings}, "ids": {"ids": ids, "target": target}, "init": {"ids": ids},
-                "step": {"ids": self._start(ids), **source, **given}, "greedy": {"ids": ids},
-                "beam": {"ids": ids, **beam}}
+        return {"ids": Signature(lambda ids, target: {"log_probability": self.score(ids, target)},
+                                 {"ids": IDS, "target": IDS}, question),
+                "init": Signature(init, {"ids": IDS}, question),
+                "step": Signature(
+                    step, {"ids": tf.TensorSpec([None], tf.int32), **sources, **states},
+                    lambda strings: {"ids": self._start(strings), **init(self.ids(strings))}),
+                "greedy": Signature(beam, {"ids": IDS}, question),
+                "beam": Signature(beam, {"ids": IDS}, question, BEAM)}

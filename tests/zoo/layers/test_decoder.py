@@ -195,5 +195,5 @@ def test_errors_say_what_is_missing():
         made.step(X[:, 0], made.start(C))
     with pytest.raises(ValueError, match=r"states: expected 2 tensors \[B, 5\], received 1"):
         made.step(X[:, 0], made.start(C)[:1], C)
-    with pytest.raises(ValueError, match=r"initial_state: expected 2 tensors \[B, 5\], received 3"):
+    with pytest.raises(ValueError, match=r"^initial_state: expected 2 tensors \[4, 5\], received 3$"):
         made(X, C, initial_state=[C, C, C])

@@ -268,6 +268,69 @@ def test_resetting_the_stack_resets_every_layer():
     np.testing.assert_array_equal(stack(x), start)
 
 
+def step_by_step(stack, x):
+    """The outputs and the last states of `step`, one after the other from the start."""
+    outputs, states = [], stack.get_initial_state(x.shape[0])
+    for t in range(x.shape[1]):
+        output, states = stack.step(x[:, t], states)
+        outputs.append(output)
+    return named(tf.stack(outputs, 1), states)
+
+
+def named(y, states):
+    return {"y": np.array(y), **{str(n): np.array(state) for n, state in enumerate(states)}}
+
+
+@pytest.mark.parametrize("residual", (False, True))
+@pytest.mark.parametrize("names", [
+    ["lstm"], ["gru", "gru_reset_before"], ["simple_rnn", "lstm", "gru", "lstm"]])
+def test_step_by_step_equals_all_steps_at_once(names, residual):
+    """A residual goes around the first layer too, where it is as wide as its input."""
+    options = {"return_sequences": True, "return_state": True, "zoneout": 0.2, "dtype": "float64"}
+    stack = zoo.Stack([LAYERS[name](**options) for name in names], dropout=0.5, residual=residual,
+                      dtype="float64")
+    x = case("gru", features=H).x
+    y, *states = stack(x)
+    assert_agree(step_by_step(stack, x), named(y, states), 1e-12)
+
+
+def test_a_step_gives_what_a_stack_without_sequences_ends_on():
+    for residual in (False, True):
+        stack = deep("lstm", "gru", sequences=False, residual=residual)
+        x = case("gru").x
+        wanted = stack(x)
+        np.testing.assert_allclose(step_by_step(stack, x)["y"][:, -1], wanted, atol=1e-12)
+
+
+def test_a_step_reads_weights_in_half_precision():
+    stack = zoo.Stack([zoo.GRU(H, return_sequences=True, dtype="mixed_bfloat16") for _ in "12"],
+                      dtype="mixed_bfloat16")
+    x = case("gru").x.astype("float32")
+    wanted, found = stack(x), step_by_step(stack, x)["y"]
+    assert found.dtype == wanted.dtype.as_numpy_dtype
+    np.testing.assert_allclose(found.astype(float), tf.cast(wanted, tf.float64), atol=0.02)
+
+
+@pytest.mark.parametrize("layer, message", [
+    (lambda: zoo.Bidirectional(zoo.GRU(2), name="both"), "at least one SimpleRNN.*name=both"),
+    (lambda: zoo.GRU(2, go_backwards=True, name="back"), "go_backwards=False.*otherwise in back"),
+    (lambda: zoo.GRU(2, stateful=True, name="own"), "stateful=False.*otherwise in own")])
+def test_layers_that_take_no_single_step_are_refused_by_name(layer, message):
+    stack = zoo.Stack([zoo.GRU(2, return_sequences=True), layer()])
+    stack(np.zeros((1, 3, 2), "float32"))
+    with pytest.raises(ValueError, match=f"^layers: expected .*{message}"):
+        stack.get_initial_state(1)
+    with pytest.raises(ValueError, match=f"^layers: expected .*{message}"):
+        stack.step(np.zeros((1, 2), "float32"), [np.zeros((1, 2), "float32")] * len(stack.state_size))
+
+
+def test_states_of_a_step_that_do_not_fit_are_refused():
+    stack = deep("gru", "lstm")
+    stack.build((None, None, D))
+    with pytest.raises(ValueError, match=r"^states: expected 3 tensors \[B, 5\], received 2$"):
+        stack.step(case("gru").x[:, 0], stack.get_initial_state(B)[:2])
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="layers"):
         zoo.Stack([])

@@ -6,11 +6,12 @@ import tensorflow as tf
 from export import saved_model
 from export.serving import client
 from heads import classifier, generator, tagger, translator
+from zoo.models.head import IDS, TEXTS, Signature
 
 UNIFORM = np.full([1, 3], 0.5, np.float32)
 # A head, a text to ask it, and its methods that take texts.
 HEADS = {
-    "classifier": (lambda: classifier("gru", "mean"), "not bad", ["answer_text"]),
+    "classifier": (lambda: classifier("gru", "mean"), "not bad", ["answer_text", "embed"]),
     "tagger": (lambda: tagger("bilstm"), "not bad", ["answer_text", "embed"]),
     "generator": (generator, "sing o", ["answer_text", "embed", "score_text", "search"]),
     "labels": (lambda: generator(["ode", "epic"]), "epic", ["answer_text"]),
@@ -121,3 +122,22 @@ def test_a_head_that_cannot_start_from_another_stays_as_it_is():
     with pytest.raises(ValueError, match="init_from: expected 1 embeddings.*received 2"):
         head.start_from(translator())
     assert all((np.array(weight) == 7).all() for weight in head.network.weights)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_signature_is_stated_once(name):
+    head, stated = HEADS[name][0](), HEADS[name][0]().signature_table()
+    added = {"shout": Signature(lambda text: {"loud": tf.strings.upper(text)}, {"text": TEXTS}),
+             "power": Signature(lambda ids, exponent: {"power": tf.cast(ids, tf.float32) ** exponent},
+                                {"ids": IDS}, lambda strings: {"ids": tf.fill([len(strings), 1], 3)},
+                                {"exponent": 2.0})}
+    numeric = list(head.lite_signatures())
+    head.signature_table = lambda: {**stated, **added}
+    assert list(head.signatures()) == list(head.questions(tf.constant(["of"]))) == [*stated, *added]
+    assert list(head.lite_signatures()) == [*numeric, "power"]
+    graphs, questions = head.signatures(), head.questions(tf.constant(["of", "ode"]))
+    assert graphs["shout"](**questions["shout"])["loud"].numpy().tolist() == [b"OF", b"ODE"]
+    assert questions["power"]["exponent"] == 2 and graphs["power"](ids=[[3]])["power"] == 9
+    assert graphs["power"](**questions["power"])["power"].numpy().tolist() == [[9], [9]]
+    assert graphs["power"].input_signature == (tf.TensorSpec([None, None], tf.int32, "ids"),
+                                               tf.TensorSpec([], tf.float32, "exponent"))

@@ -106,7 +106,7 @@ def test_a_crf_gives_only_sequences_that_the_scheme_allows():
 def test_a_stream_gives_the_tags_of_the_whole_sentence(name):
     one = head(name, layers=2 if name != "output_rnn" else 0)
     tokens = tf.constant([["What", "time", "in", "Boston"], ["42", "in", "York", "Ulm"]])
-    whole, signatures = one.answer_tokens(tokens), one.streaming_signatures()
+    whole, signatures = one.answer_tokens(tokens), one.signatures()
     states = signatures["init"](token=tokens[:, 0])
     for t in range(4):
         answer = signatures["step"](token=tokens[:, t], **states)
