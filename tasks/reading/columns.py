@@ -1,63 +1,84 @@
 """Sentences with a tag for every token, from the files people have.
 
     CoNLL columns   one token a line, its tag in the last column (or another), a blank line between
-                    sentences; separated by tabs, or by spaces
-    CoNLL-U         ten columns with names, the token is FORM, the tag UPOS (or another)
+                    sentences; separated by tabs, or by spaces: see `tasks.reading.layout`
+    CoNLL-U         ten columns with names, the token is FORM, the tag UPOS (or another); CoNLL-U Plus
+    JSON            texts with character spans: see `tasks.reading.annotations`
     seq.in, seq.out one sentence a line, its tags in the same line of the other file
 """
 
 import collections
-import dataclasses
 import pathlib
 import re
 
-from tasks.reading import files
-from tasks.reading.splits import Sentence
-
-CONLL_U = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-BORDER = "-DOCSTART-"
-EXPECTED = "one token and its tag a line, or CoNLL-U, or a folder with seq.in and seq.out"
+from tasks.reading import annotations, comments, files, layout
+from tasks.reading.layout import BORDER, EXPECTED, INDEX, Form
+from tasks.reading.splits import PARTS, Sentence
 
 
-@dataclasses.dataclass
-class Layout:
-    """How a line is cut, and which cells hold the token and its tag."""
-    delimiter: str
-    width: int
-    token: int
-    tag: int
-    conll_u: bool
+def read(name, form=Form()):
+    """{part: sentences}, warnings and {tag: where it first occurs} of what is at a path.
 
+    The training file decides which columns are read in all files.
 
-def read(name, tag_column=None):
-    """{part: sentences} and warnings of a file, of a pair seq.in and seq.out, or of a folder of those.
-
-    Args:  tag_column  a number from 1 (or -1, the last), or for CoNLL-U a name such as XPOS
+    Args:  name  of a file, of a pair seq.in and seq.out, or of a folder of those
     """
     path = pathlib.Path(name).expanduser()
     found = {"train": path}
     if path.is_dir() and not _pair(path):
         found = files.by_part(path, lambda entry: entry.is_file() or _pair(entry),
                               "a train file with " + EXPECTED)
-    warnings = []
+    reader = _Reader(form)
+    parts = {part: reader.read(found[part]) for part in PARTS if part in found}
+    return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out)], reader.first
 
-    def text(path, expected=EXPECTED):
-        content, notes = files.text(path, expected)
-        warnings.extend(f"{path.name}: {note}" for note in notes)
-        return content
 
-    parts, left_out = {}, collections.Counter()
-    for part, entry in found.items():
+class _Reader:
+    """Reads file after file, the training file first."""
+
+    def __init__(self, form):
+        self.form, self.layout, self.keys = form, None, None
+        self.warnings, self.left_out, self.first = [], collections.Counter(), {}
+
+    def read(self, entry):
+        """The sentences of a file, or of a pair."""
         pair = _pair(entry)
-        if pair and tag_column is not None:
-            raise ValueError("expected columns with tag_column, received seq.in and seq.out; leave it "
-                             "out")
         if pair:
-            parts[part], lines = aligned(*pair, *(text(side, "one sentence a line") for side in pair))
+            sentences, left_out, places = self._aligned(pair)
         else:
-            parts[part], lines = parse(entry.name, text(entry), tag_column)
-        left_out += lines
-    return parts, warnings + notes(left_out)
+            text = self._text(entry, EXPECTED)
+            reader = self._annotated if annotations.are_in(entry.name, text) else self._columns
+            sentences, left_out, places = reader(entry.name, text)
+        self.left_out += left_out
+        for tag, line in places.items():
+            self.first.setdefault(tag, f"{(pair or [None, entry])[1].name}, line {line}")
+        return sentences
+
+    def _text(self, path, expected):
+        text, notes = files.text(path, expected)
+        self.warnings += [f"{path.name}: {note}" for note in notes]
+        return text if "\n" in text else text.replace("\r", "\n")
+
+    def _aligned(self, pair):
+        if self.form.tag_column is not None or self.form.token_column is not None:
+            raise ValueError("expected columns with token_column and tag_column, received seq.in and "
+                             "seq.out; leave them out")
+        return aligned(*pair, *(self._text(side, "one sentence a line") for side in pair))
+
+    def _annotated(self, name, text):
+        self.keys = self.keys or annotations.keys(name, text, self.form)
+        sentences, left_out, places, notes = annotations.parse(name, text, self.keys, self.form.tokenizer)
+        self.warnings += notes
+        return sentences, left_out, places
+
+    def _columns(self, name, text):
+        lines = text.split("\n")
+        known = self.layout
+        columns = known.of_file(name, lines) if known else layout.found(name, lines, self.form)
+        self.layout = known or columns
+        skipped, notes = comments.lines(name, lines, columns, self.form.comments)
+        self.warnings += columns.notes + notes
+        return _sentences(name, lines, columns, skipped)
 
 
 def notes(left_out):
@@ -80,8 +101,8 @@ def _pair(path):
 
 
 def aligned(tokens_file, tags_file, tokens, tags):
-    """The sentences of two texts of as many lines, and a count of lines that are blank in both."""
-    tokens, tags = ([_cut(line, " ") for line in text.removesuffix("\n").split("\n")]
+    """The sentences of two texts of as many lines, a count of what is blank in both, {tag: line}."""
+    tokens, tags = ([layout.cut(line, " ") for line in text.removesuffix("\n").split("\n")]
                     for text in (tokens, tags))
     if len(tokens) != len(tags):
         raise ValueError(f"expected as many lines in {tokens_file} and {tags_file.name}, received "
@@ -91,87 +112,67 @@ def aligned(tokens_file, tags_file, tokens, tags):
             raise ValueError(f"{tags_file}, line {number}: expected a tag for each of the {len(words)} "
                              f"tokens of {tokens_file.name}, received {len(labels)}; correct the line")
     rows = [Sentence(tuple(words), tuple(labels)) for words, labels in zip(tokens, tags) if words]
-    return rows, collections.Counter({"empty sentences": len(tokens) - len(rows)}) - collections.Counter()
+    blank = collections.Counter({"empty sentences": len(tokens) - len(rows)}) - collections.Counter()
+    first = {tag: number for number, labels in reversed([*enumerate(tags, 1)]) for tag in labels}
+    return rows, blank, first
 
 
-def parse(name, text, tag_column=None):
-    """The sentences of columns, and a count of the lines that hold no token, by what they are.
+def parse(name, text):
+    r"""The sentences of columns, and a count of the lines that hold no token, by what they are.
 
-    >>> parse("a.txt", "Boston B-place\\nis O\\n\\nYes O\\n")[0]
+    >>> parse("a.txt", "Boston B-place\nis O\n\nYes O\n")[0]
     [Sentence(tokens=('Boston', 'is'), tags=('B-place', 'O')), Sentence(tokens=('Yes',), tags=('O',))]
     """
     lines = text.split("\n")
-    layout = _layout(name, lines, tag_column)
-    sentences, pairs, left_out = [], [], collections.Counter()
+    columns = layout.found(name, lines, Form())
+    return _sentences(name, lines, columns, comments.lines(name, lines, columns)[0])[:2]
+
+
+def _sentences(name, lines, columns, skipped):
+    """The sentences, the lines left out by what they are, and {tag: the line where it first occurs}.
+
+    Args:  columns  a `tasks.reading.layout.Layout`;  skipped  the numbers of comment lines
+    """
+    sentences, pairs, left_out, first = [], [], collections.Counter(), {}
     for number, line in enumerate([*lines, ""], 1):
-        cells = _cut(line, layout.delimiter)
-        other = _other(cells, layout)
+        if number in skipped or number == columns.heading:
+            continue
+        cells = columns.cut(line)
+        other = _other(cells, columns)
         if other:
             left_out[other] += 1
-        elif cells and not _comment(cells, layout):
-            pairs.append(_token(name, number, cells, layout))
+        elif cells:
+            pairs.append(_token(name, number, cells, columns))
+            first.setdefault(pairs[-1][1], number)
         if pairs and (not cells or other == BORDER):
             sentences.append(Sentence(*zip(*pairs)))
             pairs = []
-    return sentences, left_out
+    return sentences, left_out, first
 
 
-def _cut(line, delimiter):
-    """The cells of a line; none if it is blank."""
-    if not line.strip(" \t\r"):
-        return []
-    if delimiter == "\t":
-        return [cell.strip(" ") for cell in line.rstrip("\r").split("\t")]
-    return re.findall("[^ \t\r]+", line)
-
-
-def _layout(name, lines, tag_column):
-    """Seen in the first line that holds a token."""
-    first = next((line for line in lines if line.strip() and not line.startswith(("#", BORDER))), None)
-    first = first or next((line for line in lines if line.strip() and not line.startswith(BORDER)), None)
-    if first is None:
-        raise ValueError(f"{name}: expected {EXPECTED}, received no token")
-    delimiter = "\t" if "\t" in first.strip() else " "
-    cells = _cut(first, delimiter)
-    conll_u = len(cells) == len(CONLL_U) and bool(re.fullmatch(r"\d+([-.]\d+)?", cells[0]))
-    if len(cells) < 2:
-        raise ValueError(f"{name}: expected {EXPECTED}, received one column")
-    return Layout(delimiter, len(cells), int(conll_u), _tag_at(name, tag_column, len(cells), conll_u),
-                  conll_u)
-
-
-def _tag_at(name, asked, width, conll_u):
-    names = list(CONLL_U) if conll_u else []
-    if asked is None:
-        asked = "UPOS" if conll_u else -1
-    if str(asked).upper() in names:
-        return names.index(str(asked).upper())
-    if str(asked) == "-1":
-        return width - 1
-    if str(asked).isdigit() and 1 <= int(asked) <= width:
-        return int(asked) - 1
-    raise ValueError(f"{name}: no column '{asked}'; set tag_column to a number from 1 to {width}, -1 for "
-                     "the last" + f", or one of {', '.join(names)}" * conll_u)
-
-
-def _comment(cells, layout):
-    return layout.conll_u and cells[0].startswith("#")
-
-
-def _other(cells, layout):
-    """What a line is that is neither blank nor a comment nor a token; else None."""
-    if not cells or not layout.conll_u:
-        return BORDER if cells and cells[0].startswith(BORDER) else None
+def _other(cells, columns):
+    """What a line is that is neither blank nor a token; else None."""
+    if not cells:
+        return None
+    if BORDER in (cells[0][:len(BORDER)], cells[min(columns.token, len(cells) - 1)]):
+        return BORDER
+    if len(cells) == columns.width and not cells[columns.token] and cells[columns.tag] == "O":
+        return "an empty token with tag O"
+    if not columns.index:
+        return None
     return {"-": "multiword tokens, whose words follow", ".": "empty nodes of CoNLL-U"}.get(
         cells[0].strip("0123456789"))
 
 
-def _token(name, number, cells, layout):
+def _token(name, number, cells, columns):
     """(token, tag) of a line."""
-    if len(cells) != layout.width:
-        raise ValueError(f"{name}, line {number}: expected {layout.width} columns as in the first line "
-                         f"with a token, received {len(cells)}; correct the line")
-    if not cells[layout.token] or not cells[layout.tag]:
+    if len(cells) != columns.width:
+        raise ValueError(f"{name}, line {number}: expected {columns.width} columns as in the other "
+                         f"lines, received {len(cells)}; correct the line")
+    if columns.index and not re.fullmatch(INDEX, cells[0]):
+        raise ValueError(f"{name}, line {number}: expected a number in the first column, received "
+                         f"'{cells[0][:40]}'; correct the line")
+    if not cells[columns.token] or not cells[columns.tag]:
         raise ValueError(f"{name}, line {number}: expected a token and a tag, received an empty cell; "
                          "correct the line")
-    return cells[layout.token], cells[layout.tag]
+    return cells[columns.token], cells[columns.tag]

@@ -13,14 +13,19 @@ def define():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     cli.define_task_flags("tagging", TAGGERS)
     flags.adopt_module_key_flags(cli)
+    flags.DEFINE_string("token_column", None, "The tokens' column in a file: a number from 1, or a name "
+                        "of a header or of CoNLL-U; of JSON the key of the text.")
     flags.DEFINE_string("tag_column", None, "The tags' column in a file: a number from 1, -1 for the "
-                        "last, or a name of CoNLL-U.")
+                        "last, or a name of a header or of CoNLL-U; of JSON the key of the spans.")
+    flags.DEFINE_bool("comments", None, "Lines of a file that start with # before a sentence are "
+                      "comments; found out if it is left open.")
     flags.DEFINE_enum("scheme", None, list(corpora.SCHEMES), "Of the corpus's tags; found out "
                       "if it is left open.")
     flags.DEFINE_bool("strip_position", None, "Tokens end in their position in a word.")
     flags.DEFINE_enum("tagset", None, ["own", "universal"], "Of NLTK's parts of speech.")
     flags.DEFINE_enum("model_scheme", None, list(SCHEMES), "The scheme that spans are learnt in.")
-    flags.DEFINE_enum("tokenizer", None, names.TOKENS, "How the exported model cuts a text.")
+    flags.DEFINE_enum("tokenizer", None, names.TOKENS, "How the exported model cuts a text, "
+                      "and a corpus of texts with character spans.")
     flags.DEFINE_integer("vocabulary_size", 50000, "Largest vocabulary.", 3)
     flags.DEFINE_integer("min_count", 1, "How often a word occurs to be in the vocabulary.", 1)
     flags.DEFINE_bool("digits", True, "Look words up with every digit as 0.")

@@ -4,12 +4,13 @@
     python -m tasks.tagging --predict "What time is it in Boston?"     ask the exported model
     python -m tasks.tagging --corpus=mine.conll                        your own tokens and tags
 
-Tags may mark spans (BIO, IOB1, BIOES: chunks, names, slots of a request) or be one a token, as parts of
-speech are.
+Tags may mark spans (BIO, IOB1, BIOES, BILOU, BMES: chunks, names, slots of a request) or be one a token,
+as parts of speech are. Files may also hold texts with character spans, in JSON.
 """
 
 
 from tasks import cli
+from tasks.reading.corpus import called
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
 from tasks.tagging import corpora, metrics
@@ -32,16 +33,15 @@ class Tagging(Task):
     """What tagging has of its own."""
 
     name = "tagging"
-    corpus_flags = ("tag_column", "scheme", "strip_position", "tagset")
+    corpus_flags = ("token_column", "tag_column", "comments", "scheme", "strip_position", "tagset")
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 
     def load_corpus(self):
         """The corpus of the flags; says what it is and what was odd about it."""
-        column = FLAGS.tag_column
-        corpus = corpora.load(
-            FLAGS.corpus, 0, int(column) if column and column.lstrip("-").isdecimal() else column,
-            FLAGS.scheme, FLAGS.strip_position, FLAGS.tagset)
+        tokenizer = FLAGS.tokenizer or recipe(TAGGING, called(FLAGS.corpus), "default")["tokenizer"]
+        corpus = corpora.load(FLAGS.corpus, 0, FLAGS.tag_column, FLAGS.scheme, FLAGS.strip_position,
+                              FLAGS.tagset, FLAGS.token_column, FLAGS.comments, tokenizer)
         return cli.introduced(corpus, self.unit)
 
     def recipe(self, corpus):

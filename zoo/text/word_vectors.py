@@ -1,44 +1,92 @@
 """Word vectors that others have trained, read from a text file."""
 
+import collections
+import contextlib
 import gzip
+import itertools
+import re
+import zlib
 
 import numpy as np
 
+LOOKED_AT = 1000  # lines that decide how wide the vectors are
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf")
+EXPECTED = "word vectors, a word and its numbers a line"
+
 
 def read(path):
-    """Vectors in the text format of GloVe, word2vec and fastText: a word and its numbers a line.
+    """Vectors in the text format of GloVe, word2vec and fastText: a word and its D numbers a line.
 
-    A first line of two numbers, how many and how wide, is skipped, and so is a word that comes again.
+    The last D cells of a line are the numbers, so a word may hold spaces; D is the first line's second
+    number in word2vec's format, else what most of the first lines have. Cells are separated by spaces or
+    tabs. A word that comes again is skipped, and so is one that is empty or not UTF-8.
 
-    Args:    path  of the file, also of a .gz
+    Args:    path  of the file, also gzipped
     Returns: words, a list; their vectors [N, D] float32
-    Raises:  FileNotFoundError; ValueError: a line of another width than the first, no word at all
+    Raises:  FileNotFoundError; ValueError: a line without D finite numbers after its word, no word at all
     """
     words = {}
-    with (gzip.open if str(path).endswith(".gz") else open)(path, "rt", encoding="utf-8",
-                                                            errors="replace", newline="\n") as file:
-        width = None
-        for number, line in enumerate(file, 1):
-            word, *vector = line.rstrip().split(" ")
-            if number == 1 and len(vector) == 1:
-                continue
-            width = width or len(vector)
-            if len(vector) != width:
-                raise ValueError(f"{path}, line {number}: expected a word and {width} numbers, as in the "
-                                 f"first line, received {len(vector)}")
-            if word not in words:
-                words[word] = _numbers(vector, path, number)
+    with _opened(path) as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        start = list(itertools.islice(lines, LOOKED_AT))
+        width, header = _width(path, start)
+        for number, line in itertools.chain(start[header:], lines):
+            word, vector = _parsed(path, number, line, width)
+            if word and "\ufffd" not in word and word not in words:
+                words[word] = vector
     if not words:
-        raise ValueError(f"{path}: expected word vectors, a word and its numbers a line, received none")
+        raise ValueError(f"{path}: expected {EXPECTED}, received none")
     return list(words), np.stack(list(words.values()))
 
 
-def _numbers(vector, path, number):
+@contextlib.contextmanager
+def _opened(path):
+    """The lines of a file; what goes wrong while it is unpacked is one line."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
     try:
-        return np.array(vector, np.float32)
-    except ValueError:
-        raise ValueError(f"{path}, line {number}: expected numbers after the word, received "
-                         f"{' '.join(vector)[:60]!r}") from None
+        with (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig", errors="replace",
+                                             newline="\n") as file:
+            yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: expected a whole gzip file, received a damaged one: {error}; restore "
+                         "it") from error
+
+
+def _width(path, start):
+    """How many numbers follow a word, and whether the first line is word2vec's: how many, how wide."""
+    if not start:
+        raise ValueError(f"{path}: expected {EXPECTED}, received none")
+    first = re.fullmatch(r"\s*\d+\s+(\d+)\s*", start[0][1])
+    widths = collections.Counter(_numbers_at_the_end(line) for _, line in start[bool(first):])
+    usual = widths.most_common(1)[0][0] if widths else 0
+    if first and usual != 1:
+        return int(first[1]) or _refused(path, *start[0], "a width of at least 1"), True
+    return usual or _refused(path, *start[0], "numbers after the word"), False
+
+
+def _numbers_at_the_end(line):
+    return sum(1 for _ in itertools.takewhile(NUMBER.fullmatch, reversed(line.split()[1:])))
+
+
+def _parsed(path, number, line, width):
+    """(word, vector) of a line; the word is empty where the line begins with a space."""
+    cells = line.rsplit(None, width)
+    word = cells.pop(0).strip(" \t") if len(cells) > width or not line[:1].isspace() else ""
+    with contextlib.suppress(ValueError):
+        vector = np.array(cells, np.float32)
+        one_more = " " in word and NUMBER.fullmatch(word.split(" ")[-1])
+        if len(vector) == width and np.isfinite(vector).all() and not one_more:
+            return word, vector
+    _refused(path, number, line, f"a word and {width} numbers")
+
+
+def _refused(path, number, line, expected):
+    """Raises the error that names a line."""
+    binary = "\0" in line or line.count("\ufffd") > len(line) // 10
+    advice = "; convert it to text or unpack it" if binary else "; correct the line"
+    received = "a binary file" if binary else repr(line.strip()[:60])
+    raise ValueError(f"{path}, line {number}: expected {expected}, received {received}{advice}")
 
 
 def into(embedding, vocabulary, words, vectors):
