@@ -11,8 +11,8 @@ LOADED = "assert not {'tensorflow', 'keras'} & set(sys.modules), 'TensorFlow is 
 
 def run(code):
     """Run code in a new process that has imported nothing yet."""
-    child = subprocess.run([sys.executable, "-c", f"import os, sys\n{code}"], cwd=ROOT, capture_output=True,
-                           text=True)
+    command = [sys.executable, "-c", f"import os, sys\n{code}"]
+    child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr
 
 
