@@ -19,7 +19,7 @@ LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.s
 ASAN_OPTIONS="detect_leaks=0:alloc_dealloc_mismatch=0:log_path=$folder/report" \
 UBSAN_OPTIONS="print_stacktrace=1:log_path=$folder/report" \
 CXX="$folder/sanitising-g++" XDG_CACHE_HOME="$folder" \
-"$python" -m pytest -p no:cacheprovider tests/zoo/engines/test_native.py tests/tasks/training/test_update.py \
+"$python" -m pytest -p no:cacheprovider -m "slow or not slow" tests/zoo/engines/test_native.py tests/tasks/training/test_update.py \
     -k "not checks and (agree or share_out or sharing or same_time or empty or no_steps or odd or not_a_number or depend or traced or \
 state or steps_are or of_nothing or finite or not_fit)"
 

@@ -320,6 +320,7 @@ def test_shapes_are_known_in_a_graph(cell):
     assert all(state.shape == (4, 5) for state in states)
 
 
+@pytest.mark.slow
 @each_cell
 def test_it_trains_under_fit_as_the_loop_does(cell):
     losses = []
