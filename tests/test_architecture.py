@@ -73,6 +73,12 @@ def test_no_module_is_imported_by_one_that_it_imports():
     assert not needs, needs
 
 
+@pytest.mark.parametrize("package", ("zoo", "tasks", "export", "benchmarks"))
+def test_a_private_name_stays_in_its_module(package):
+    for path in (ROOT / package).rglob("*.py"):
+        assert not [name for name in imported(path) if re.search(r"\._[^_]", name)], path
+
+
 def text_without_encoding(path):
     """The lines of a file that read or write text in the encoding of the locale."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

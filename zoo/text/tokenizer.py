@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.vocabulary import (
-    RESERVED, Vocabulary, _decoded, _encode, _lines, _read, most_frequent, read_vocabulary)
-from zoo.text.word_pieces import _learn_word_pieces, _word_pieces
+    RESERVED, Vocabulary, decoded, encoded, escaped_lines, most_frequent, read_saved, read_vocabulary)
+from zoo.text.word_pieces import learn_word_pieces, word_piece_tokenizer
 
 
 # RE2.  A character that is its own word: scripts written without spaces, and their long-vowel mark.
@@ -123,7 +123,8 @@ class Text(tf.Module):
         known = Vocabulary(vocabulary, self.reserved)
         self.tokenizer, self.lowercase, self.max_length = tokenizer, lowercase, max_length
         self._keys = known.keys
-        self._lookup = known if tokenizer != "subword" else _word_pieces(self._keys, self.longest_word)
+        self._lookup = known if tokenizer != "subword" else word_piece_tokenizer(
+            self._keys, self.longest_word)
 
     @classmethod
     def learn(cls, texts, tokenizer="word", size=20000, min_count=1, lowercase=True,
@@ -145,7 +146,7 @@ class Text(tf.Module):
         _check_count("size", size, len(cls.reserved) + 1)
         _check_count("min_count", min_count, 1)
         counts = _count(texts, lambda batch: cls._split(batch, tokenizer, lowercase))
-        learnt = _learn_word_pieces if tokenizer == "subword" else most_frequent
+        learnt = learn_word_pieces if tokenizer == "subword" else most_frequent
         return cls(learnt(counts, size, min_count, cls.reserved), tokenizer, lowercase, max_length)
 
     def __call__(self, strings):
@@ -179,7 +180,7 @@ class Text(tf.Module):
     @property
     def vocabulary(self):
         """list of str, by id; see `Vocabulary`."""
-        return _decoded(self._keys)
+        return decoded(self._keys)
 
     def __len__(self):
         """Size of the vocabulary, padding and unknown included."""
@@ -187,7 +188,7 @@ class Text(tf.Module):
 
     def lines(self):
         """The vocabulary as a file's text; see `Vocabulary.lines`."""
-        return _lines(self._keys)
+        return escaped_lines(self._keys)
 
     def files(self):
         """{file name: text}: the vocabulary (`lines`) and the settings."""
@@ -231,7 +232,7 @@ class Text(tf.Module):
 def _batch(strings):
     """A tf.string tensor [B] of a tensor, array, list or tuple; one string alone is refused."""
     if isinstance(strings, (list, tuple)):
-        strings = tf.constant([_encode(string, "surrogatepass") for string in strings], tf.string)
+        strings = tf.constant([encoded(string, "surrogatepass") for string in strings], tf.string)
     strings = tf.convert_to_tensor(strings)
     if strings.dtype != tf.string or strings.shape.rank not in (1, None):
         raise ValueError("expected a batch of strings, a list or tf.string [B], received "
@@ -255,7 +256,7 @@ def _count(texts, split, batch=1024):
 def _read_settings(path):
     expected = {"tokenizer", "lowercase", "max_length", "size"}
     try:
-        settings = json.loads(_read(path))
+        settings = json.loads(read_saved(path))
     except ValueError as error:
         raise ValueError(f"expected JSON in {path}, received: {error}") from None
     if not isinstance(settings, dict) or set(settings) != expected:

@@ -6,6 +6,7 @@ import re
 import tensorflow as tf
 
 RESERVED = ("[PAD]", "[UNK]")  # ids 0 and 1; no tokeniser ever yields them: "[" is a token itself
+UNKNOWN = 1
 
 
 class Vocabulary(tf.Module):
@@ -27,7 +28,7 @@ class Vocabulary(tf.Module):
     def __init__(self, tokens, reserved=RESERVED):
         super().__init__(name="vocabulary")
         _check_vocabulary(tokens, reserved)
-        self.keys = tf.constant([_encode(token, "surrogateescape") for token in tokens])
+        self.keys = tf.constant([encoded(token, "surrogateescape") for token in tokens])
         ids = tf.range(len(self.keys), dtype=tf.int32)
         self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(self.keys, ids), 1)
 
@@ -40,7 +41,7 @@ class Vocabulary(tf.Module):
     @property
     def tokens(self):
         """list of str, by id."""
-        return _decoded(self.keys)
+        return decoded(self.keys)
 
     def lines(self):
         r"""A file's text: line number = id, from 0.
@@ -48,10 +49,11 @@ class Vocabulary(tf.Module):
         A backslash is \\, a line feed \n, a carriage return \r and a byte that is no UTF-8 by itself
         \xNN; all else stands as it is.
         """
-        return _lines(self.keys)
+        return escaped_lines(self.keys)
 
 
-def _encode(string, errors):
+def encoded(string, errors):
+    """The bytes of a str, by an error handler; bytes as they are."""
     if not isinstance(string, (str, bytes)):
         raise ValueError(f"expected strings, received {string!r} among them")
     return string.encode("utf-8", errors) if isinstance(string, str) else string
@@ -68,11 +70,13 @@ def most_frequent(counts, size, min_count, reserved=RESERVED):
     return [*reserved, *learnt[:size - len(reserved)]]
 
 
-def _decoded(keys):
+def decoded(keys):
+    """list of str of the tokens [V] tf.string, as `Vocabulary` takes it."""
     return [key.decode("utf-8", "surrogateescape") for key in keys.numpy()]
 
 
-def _lines(keys):
+def escaped_lines(keys):
+    """The tokens [V] tf.string as a file's text; see `Vocabulary.lines`."""
     return "".join(_escape(key) + "\n" for key in keys.numpy())
 
 
@@ -93,7 +97,8 @@ def _unescape(line):
     return key.decode("utf-8", "surrogateescape")
 
 
-def _read(path):
+def read_saved(path):
+    """The bytes of a file of `Text.save`; raises FileNotFoundError."""
     if not path.is_file():
         raise FileNotFoundError(f"expected {path}, received no such file: Text.save writes it")
     return path.read_bytes()
@@ -104,7 +109,7 @@ def read_vocabulary(path, size):
 
     Raises:  FileNotFoundError; ValueError: the file is incomplete
     """
-    lines = _read(path).decode("utf-8", "replace").split("\n")[:-1]
+    lines = read_saved(path).decode("utf-8", "replace").split("\n")[:-1]
     if len(lines) != size:
         raise ValueError(f"expected {size} tokens in {path}, received {len(lines)}: "
                          "the file is incomplete or changed, save or copy it again")
@@ -120,6 +125,3 @@ def _check_vocabulary(vocabulary, reserved):
     if repeated:
         raise ValueError(f"expected every token once in the vocabulary, received {repeated[0]!r} "
                          "more than once")
-
-
-UNKNOWN = 1

@@ -5,14 +5,15 @@ import tensorflow as tf
 from zoo.text.vocabulary import RESERVED
 
 
-def _word_pieces(keys, longest_word):
+def word_piece_tokenizer(keys, longest_word):
+    """What finds the ids of the word pieces `keys` [V] in words of at most so many bytes."""
     import tensorflow_text  # slow to import, and needed for word pieces only
     return tensorflow_text.FastWordpieceTokenizer(
         keys.numpy().tolist(), unknown_token=RESERVED[1], token_out_type=tf.int32,
         no_pretokenization=True, max_bytes_per_word=longest_word)
 
 
-def _learn_word_pieces(counts, size, min_count, reserved):
+def learn_word_pieces(counts, size, min_count, reserved):
     """Word pieces that occur often, and every frequent character, within a word (##x) and not."""
     from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
     threshold = _threshold(counts, size, min_count)
