@@ -39,7 +39,9 @@ def are_in(name, text):
     (True, False)
     """
     name = name.lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
-    return name.endswith(ENDINGS) or bool(re.match(r'\s*(\[\s*)?\{\s*"|\s*\[\s*\[\s*"', text))
+    first = text.lstrip().partition("\n")[0]
+    return name.endswith(ENDINGS) or bool(re.match(r'\s*(\[\s*)?\{\s*"|\s*\[\s*\[\s*"', text)) or \
+        first.startswith("[") and _is_json(first)
 
 
 def parse(name, text, keys, tokenizer):

@@ -52,7 +52,7 @@ def _heads(text, layout):
             heads.append([])
             at_head = True
         elif at_head and cells[0].startswith("#"):
-            word = re.split("[ \t=]+", line.lstrip("# \t"))[0]
+            word = re.sub(r"\d+", "0", re.split("[ \t=]+", line.lstrip("# \t"))[0])
             heads[-1].append(Line(number, word, cells))
         else:
             at_head = False

@@ -192,7 +192,7 @@ def _is_header(rows, form):
     spanlike = any(notation(cell) for notation in spans.notations("BIOESLUMW")
                    for cell in rows[0].cells[1:])
     few = any(2 * len(set(column)) <= len(column) for column in columns[1:])
-    return len(rest) >= 20 and few and not any(recurs) and not spanlike and not _one_of_many(columns[-1])
+    return len(rest) >= 100 and few and not any(recurs) and not spanlike and not _one_of_many(columns[-1])
 
 
 def _one_of_many(column):

@@ -60,7 +60,8 @@ def canonical(counts, scheme, where):
     """
     notation, good, bad = spans.notation(counts, scheme)
     usual = {tag: notation(tag) for tag in counts}
-    if scheme is None and not _marks_spans(notation, counts, good, bad):
+    letters = {tag[0] for tag in usual.values() if tag}
+    if scheme is None and not _marks_spans(notation, letters, "O" in letters, good, bad):
         return None, _doubts(notation, counts, good)
     kinds = {tag.partition("-")[2] for tag in usual.values() if tag} - {""}
     warnings = [] if notation.usual else [_said(notation)]
@@ -76,16 +77,16 @@ def canonical(counts, scheme, where):
     return usual, warnings + _cases(kinds, counts, usual, where)
 
 
-def _marks_spans(notation, counts, good, bad):
+def _marks_spans(notation, letters, outside, good, bad):
     """Whether the tags that a notation reads, in so many tokens, show that spans are meant.
 
     Beside O, tags with types are enough if they are the most; letters alone may be anything.
     """
-    if not good or not bad:
-        return bool(good)
+    if not letters & {*"BI"}:
+        return good > 0 == bad and notation.usual
     if not notation.separator:
         return good >= 99 * bad
-    return good >= bad if {"O", "o"} & set(counts) else good >= 9 * bad
+    return good >= bad if outside else good >= 9 * bad
 
 
 def _doubts(notation, counts, good):
