@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.vocabulary import (
-    RESERVED, Vocabulary, _decoded, _encode, _lines, _read, most_frequent, read_vocabulary)
+    RESERVED, Vocabulary, _decoded, _encode, _lines, _read, most_frequent, read_vocabulary,
+    write_files)
 from zoo.text.word_pieces import _learn_word_pieces, _word_pieces
 
 
@@ -197,10 +198,7 @@ class Text(tf.Module):
 
     def save(self, folder):
         """Writes `files`."""
-        folder = pathlib.Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.files().items():
-            (folder / name).write_bytes(text.encode())
+        write_files(folder, self.files())
 
     @classmethod
     def load(cls, folder):
