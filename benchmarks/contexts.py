@@ -18,7 +18,7 @@ from absl import app, flags
 from tasks import cli, exporting
 from tasks.training import loop
 from tasks.training.batches import Batches
-from tasks.translation import metrics, task as translation
+from tasks.translation import flags as translation_flags, metrics, task as translation
 from zoo.layers.context import FORMS
 from zoo.layers.decoder import USES
 
@@ -98,7 +98,7 @@ def main(_):
 
 
 if __name__ == "__main__":
-    translation.TASK.define_flags()
+    translation_flags.define()
     flags.DEFINE_float("minutes", 10, "Of training for each system.", 0)
     flags.DEFINE_multi_enum("systems", None, list(SYSTEMS), "Which ones; by default all.")
     app.run(main)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from export import saved_model
-from tasks.translation import task
+from tasks.translation import flags as translation_flags, task
 
 FLAGS = flags.FLAGS
 
@@ -49,7 +49,7 @@ def main(_):
 
 
 if __name__ == "__main__":
-    task.TASK.define_flags()
+    translation_flags.define()
     flags.DEFINE_integer("batch", 32, "Sentences at a time.", 1)
     flags.DEFINE_integer("rounds", 3, "Rounds that count.", 1)
     app.run(main)

@@ -30,7 +30,7 @@ import keras
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from benchmarks.equals import FORMATS, Layer, head_cases, layer_cases
+from benchmarks.keras_twins import FORMATS, Layer, head_cases, layer_cases
 from benchmarks.layers import take_turns
 from export import saved_model, tflite, verify
 from export.cpp_loader import loader

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from benchmarks.twins import Fitted, twin
+from benchmarks.keras_twins import Fitted, twin
 from tasks import cli
 from tasks.training import loop
 from tasks.training.batches import Batches
@@ -86,12 +86,12 @@ def measured(task):
 
 def main(arguments):
     print("| task | corpus | model | tokens/s | with Keras's layers | ratio |\n|" + "---|" * 6)
-    print(measured(importlib.import_module(f"tasks.{arguments[1]}").TASK))
+    print(measured(importlib.import_module(f"tasks.{arguments[1]}.task").TASK))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in TASKS:
-        importlib.import_module(f"tasks.{sys.argv[1]}").TASK.define_flags()
+        importlib.import_module(f"tasks.{sys.argv[1]}.flags").define()
         flags.DEFINE_integer("steps", 200, "Most batches of an epoch.", 1)
         app.run(main)
     sys.exit(f"expected a task among {', '.join(TASKS)} as first argument, received {sys.argv[1:2]}")

@@ -16,10 +16,15 @@ from zoo import names
 FLAGS = flags.FLAGS
 # Flags that say where to write and what to do, not what comes out.
 NOT_SETTINGS = ("output_dir", "overwrite", "predict", "tensorboard", "mode", "part", "force",
-                "tf_serving", "n_best", "length", "temperature", "top_k", "top_p", "typical",
-                "repetition_penalty", "beam_width", "stop", "picture", "dynamic",
-                "dynamic_window", "dynamic_rate", "dynamic_decay", "cache", "cache_size",
-                "cache_flatness", "cache_share")
+                "tf_serving", "n_best", "banned", "required", "length", "temperature", "top_k",
+                "top_p", "typical", "repetition_penalty", "beam_width", "stop", "picture", "dynamic",
+                "dynamic_window", "dynamic_rate", "dynamic_decay")
+# Flags of earlier versions, and what to do instead.
+GONE = {
+    "language_cost": "leave it out; --affixes and --rare_dropout help with rare words",
+    "optimizer": "leave it out: Adam trains, and --average keeps a mean of the weights",
+    **dict.fromkeys(["cache", "nocache", "cache_size", "cache_flatness", "cache_share"],
+                    "use --mode=evaluate --dynamic, which adapts to the text too")}
 ADVICE = {
     **dict.fromkeys([errno.ENOSPC, errno.EDQUOT], "expected a disk with free space"),
     **dict.fromkeys([errno.EACCES, errno.EPERM, errno.EROFS],
@@ -79,8 +84,6 @@ def define_training_flags():
     flags.DEFINE_enum("part", "test", ["validation", "test"], "The part that --mode=evaluate scores.")
     flags.DEFINE_integer("epochs", None, "Most epochs.", 1)
     flags.DEFINE_integer("batch_size", None, "Texts a step.", 1)
-    flags.DEFINE_enum("optimizer", "adam", ["adam", "asgd"], "asgd: gradient descent at one learning "
-                      "rate, and the mean of the weights once validation gets no better.")
     flags.DEFINE_float("learning_rate", None, "Highest learning rate.", 0)
     flags.DEFINE_float("weight_decay", None, "Decoupled weight decay.", 0)
     flags.DEFINE_float("average", None, "Decay of the averaged weights; 0 for none.")
@@ -175,6 +178,9 @@ def parse(arguments):
     """Flags from the command line; a wrong one is one line, `--help` a page."""
     try:
         return FLAGS(arguments)
+    except flags.UnrecognizedFlagError as error:
+        advice = GONE.get(error.flagname, "--help lists the flags")
+        fail(f"{error}; {advice}")
     except flags.Error as error:
         fail(f"{error}; --help lists the flags")
 

@@ -40,9 +40,6 @@ RUNNING = {
     "varied": True, "learning_rate": 3e-3, "weight_decay": 0.0, "average": 0.999, "patience": 0,
 }
 
-# For --optimizer=asgd: Merity et al. 2018, who also clip to a norm of 0.25 (--clip_norm=0.25).
-ASGD = {"learning_rate": 30.0}
-
 GENERATION = {
     "default": RUNNING,
     "sample": {**RUNNING, "units": 256, "weight_drop": 0.0, "output_dropout": 0.2, "epochs": 4,

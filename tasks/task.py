@@ -90,7 +90,7 @@ class Task:
 
         network, batches = self.trained(head), self.batches(head, training)
         result = loop.train(network, self.loss(head), batches, validate, run, loop.Settings(
-            epochs=FLAGS.epochs, optimizer=FLAGS.optimizer, learning_rate=FLAGS.learning_rate,
+            epochs=FLAGS.epochs, learning_rate=FLAGS.learning_rate,
             weight_decay=FLAGS.weight_decay, clip_norm=FLAGS.clip_norm, average=FLAGS.average,
             patience=FLAGS.patience, monitor=training.monitor, mode=training.mode,
             tensorboard=FLAGS.tensorboard and str(run.folder / "tensorboard")))

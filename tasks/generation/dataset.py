@@ -95,17 +95,17 @@ class RunningText(Language):
 
         def read(ids, previous, states):
             answer = dict(run("ids", ids=ids, previous=previous, **states))
-            return None, answer.pop("log_probability"), answer
+            return answer.pop("log_probability"), answer
 
         window = min(WINDOW, getattr(run, "length", None) or WINDOW)
         return self.read_by(read, run("init", ids=np.array([self.start], np.int32)), window)
 
-    def read_by(self, read, states, window=None):
-        """The same, by what reads as `TextGenerator.read` does, from these states."""
-        last, found, window = np.array([self.start], np.int32), [], window or WINDOW
+    def read_by(self, read, states, window):
+        """The same, by what reads as `TextGenerator.score` does, from these states."""
+        last, found = np.array([self.start], np.int32), []
         for first in range(0, len(self.ids), window):
             ids = np.array(self.ids[None, first:first + window], np.int32)
-            _, log_probability, states = read(ids, last, states)
+            log_probability, states = read(ids, last, states)
             found.append(np.array(log_probability)[0])
             last = ids[:, -1]
         return np.concatenate(found)

@@ -26,17 +26,17 @@ class DynamicEvaluation:
         self._step = tf.function(self._read_and_learn, reduce_retracing=True, autograph=False)
 
     def read(self, ids, previous, states):
-        """h, log p of the ids, states after, all as they were before it learnt: see the head's `read`."""
+        """log p of the ids, states after, as they were before it learnt: see the head's `score`."""
         tensors = tf.nest.map_structure(tf.convert_to_tensor, (ids, previous, list(states)))
         return self._step(*tensors)
 
     def _read_and_learn(self, ids, previous, states):
         weights = [weight.value for weight in self.weights]
         with tf.GradientTape() as tape:
-            h, log_probability, after = self.head.read(ids, previous, states)
+            log_probability, after = self.head.score(ids, previous, states)
             loss = -tf.reduce_mean(log_probability)
         gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
         for weight, gradient, trained in zip(weights, gradients, self.trained):
             pull = self.decay * (trained - weight)
             weight.assign_add(pull - self.rate * tf.convert_to_tensor(gradient))
-        return h, log_probability, after
+        return log_probability, after

@@ -50,9 +50,3 @@ def define_evaluation_flags():
     flags.DEFINE_float("dynamic_rate", 0.2, "Learning rate of --dynamic.", 0)
     flags.DEFINE_float("dynamic_decay", 0.002, "Share of the way back to the trained weights, each "
                        "window of --dynamic.", 0, 1)
-    flags.DEFINE_bool("cache", False, "With --mode=evaluate: expect what came lately after states "
-                      "like the present one.")
-    flags.DEFINE_integer("cache_size", 2000, "Symbols that --cache remembers.", 1)
-    flags.DEFINE_float("cache_flatness", 0.3, "How much the likeness of states counts in --cache.", 0)
-    flags.DEFINE_float("cache_share", 0.1, "Share of --cache in what is expected.")
-    cli.rates("cache_share")

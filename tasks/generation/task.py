@@ -14,12 +14,11 @@ import tensorflow as tf
 from export import saved_model
 from tasks import cli
 from tasks.generation import baselines as language_baselines, corpora, surprise
-from tasks.generation.dataset import WINDOW, LabelledTexts, RunningText, lines
+from tasks.generation.dataset import LabelledTexts, RunningText, lines
 from tasks.generation.dynamic_evaluation import DynamicEvaluation
 from tasks.generation.label_check import label_check
-from tasks.generation.neural_cache import NeuralCache
 from tasks.generation.windows import Stateful, windows
-from tasks.recipes import ASGD, GENERATION, recipe
+from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
 from tasks.training.run_directory import Run
 from zoo.models.configurations import GENERATORS, configuration
@@ -42,9 +41,8 @@ class Generation(Task):
     unit, without_labels = "characters", "the next symbol of a text"
 
     def train(self):
-        if FLAGS.dynamic or FLAGS.cache:
-            raise ValueError("expected --mode=evaluate with --dynamic or --cache, received "
-                             f"--mode={FLAGS.mode}")
+        if FLAGS.dynamic:
+            raise ValueError(f"expected --mode=evaluate with --dynamic, received --mode={FLAGS.mode}")
         super().train()
 
     def load_corpus(self):
@@ -59,8 +57,7 @@ class Generation(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        found = recipe(GENERATION, corpus.name, "with labels" if corpus.labels else "default")
-        return {**found, **(ASGD if FLAGS.optimizer == "asgd" else {})}
+        return recipe(GENERATION, corpus.name, "with labels" if corpus.labels else "default")
 
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
@@ -89,18 +86,14 @@ class Generation(Task):
 
     def scored(self, head, part):
         """log p of a part, by a model that adapts to it where flags say so."""
-        if not (FLAGS.dynamic or FLAGS.cache):
+        if not FLAGS.dynamic:
             return super().scored(head, part)
         if head.labels:
-            raise ValueError("expected a running text with --dynamic or --cache, received texts with "
-                             "labels; leave those flags out")
-        read, window = head.read, WINDOW
-        if FLAGS.dynamic:
-            window = FLAGS.dynamic_window
-            read = DynamicEvaluation(head, FLAGS.dynamic_rate, FLAGS.dynamic_decay).read
-        if FLAGS.cache:
-            read = NeuralCache(read, FLAGS.cache_size, FLAGS.cache_flatness, FLAGS.cache_share).read
-        return part.read_by(read, head.network.start({"ids": np.zeros([1, 1], np.int32)}), window)
+            raise ValueError("expected a running text with --dynamic, received texts with labels; leave "
+                             "--dynamic out")
+        read = DynamicEvaluation(head, FLAGS.dynamic_rate, FLAGS.dynamic_decay).read
+        states = head.network.start({"ids": np.zeros([1, 1], np.int32)})
+        return part.read_by(read, states, FLAGS.dynamic_window)
 
     def baselines(self, corpus, test, head):
         train, validation = (self.data(head, part) for part in (corpus.train, corpus.validation))

@@ -44,7 +44,7 @@ def windows(ids, start, batch_size, length, seed, epoch, varied=False):
     Args:    ids     [N] integers, an array or a memory map
              length  symbols of a window; with `varied` its mean: normally distributed around it, or, once
                      in twenty windows, around its half
-    Returns: `Batches`, a function of its arguments; the learning rate of one goes with its length
+    Returns: `Batches`, a function of its arguments
     Source:  Mikolov et al. 2010; lengths that vary, Merity et al. 2018
     Raises:  ValueError: fewer symbols than rows
     """
@@ -61,8 +61,7 @@ def windows(ids, start, batch_size, length, seed, epoch, varied=False):
         before = np.array([ids[row + first - 1] if first else start for row in rows], np.int32)
         read = np.concatenate([before[:, None], targets[:, :-1]], 1)
         fresh = np.full(batch_size, float(first == 0), np.float32)
-        return Batch({"ids": read, "fresh": fresh}, targets, targets.size, targets.size,
-                     rate=targets.shape[1] / length)
+        return Batch({"ids": read, "fresh": fresh}, targets, targets.size, targets.size)
 
     return Batches(list(zip(edges[:-1], edges[1:])), make)
 

@@ -43,6 +43,4 @@ def define():
                        "--feedback, while it is trained.")
     flags.DEFINE_float("rare_dropout", None, "word_dropout of words that occur once.")
     flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
-    flags.DEFINE_float("language_cost", None, "Weight of guessing the words beside each word "
-                       "while it is trained.", 0)
     cli.rates("sampling", "rare_dropout", "recurrent_dropout")

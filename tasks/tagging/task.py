@@ -25,7 +25,7 @@ from zoo.text.token_features import Tokens
 FLAGS = cli.FLAGS
 OVERRIDES = (*cli.NETWORK, "bidirectional", "crf", "characters", "character_embedding",
              "character_units", "affixes", "shapes", "feedback", "sampling", "rare_dropout",
-             "recurrent_dropout", "language_cost")
+             "recurrent_dropout")
 MOST_TAGS_DRAWN = 40
 
 

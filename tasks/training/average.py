@@ -30,9 +30,6 @@ class Average:
         for average, weight in zip(self.variables, self.weights):
             average.assign_sub(tf.cast(share, average.dtype) * (average - weight.value))
 
-    def heed(self, scores, updates):
-        """Be told the scores of all epochs so far, higher is better: they change nothing here."""
-
     @contextlib.contextmanager
     def in_place(self):
         """The network has the averaged weights inside, and its own bits again afterwards."""
@@ -42,33 +39,6 @@ class Average:
             yield
         finally:
             assign(self.weights, raw)
-
-
-class TriggeredAverage(Average):
-    """The mean of the weights since validation stopped getting better: averaged gradient descent.
-
-    a_k = (w_T + … + w_k) / (k − T + 1);   a_k = w_k until the first T updates are over
-
-    T is the end of the first epoch whose score is no better than the best of those that lie more than
-    `patience` epochs back: a single bad epoch starts nothing.
-
-    Source:  Polyak & Juditsky 1992; the trigger, Merity et al. 2018
-    """
-
-    def __init__(self, weights, patience=5):
-        super().__init__(weights, decay=1)
-        self.patience, self.start = patience, tf.Variable(tf.int64.max, False, dtype=tf.int64)
-        self.variables.append(self.start)   # behind the averages, for the checkpoint
-
-    def share(self, updates):
-        """1 / (k − T + 1) after k updates, 1 before T."""
-        return 1. / (1. + tf.cast(tf.maximum(tf.cast(updates, tf.int64) - self.start, 0), tf.float32))
-
-    def heed(self, scores, updates):
-        """Start, if the scores say so, with the weights as they are after so many updates."""
-        earlier, last = scores[:-1 - self.patience], scores[-1]
-        if earlier and last <= max(earlier):
-            self.start.assign(tf.minimum(self.start, tf.cast(updates, tf.int64)))
 
 
 def assign(variables, arrays):

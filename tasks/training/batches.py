@@ -15,13 +15,11 @@ class Batch(typing.NamedTuple):
              targets  array or structure of arrays, weights included if there are any
              count    examples or tokens that the loss is a mean over, padding excluded
              tokens   tokens read, padding excluded, for the speed that is shown
-             rate     of this step's learning rate to a mean one; Adam heeds it not
     """
     inputs: typing.Any
     targets: typing.Any
     count: float
     tokens: int
-    rate: float = 1.0
 
 
 class Batches(collections.abc.Sequence):

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from tasks.training.average import Average, TriggeredAverage, assign
+from tasks.training.average import Average, assign
 from tasks.training.optimizer import Adam, learning_rates
 from tasks.training.progress import Bar, Line, tensorboard
 from tasks.training.update import update
@@ -32,12 +32,11 @@ class Settings:
     Raises:  ValueError: a value out of its range
     """
     epochs: int = 10
-    optimizer: str = "adam"         # or "asgd": gradient descent, see `tasks.training.average`
-    learning_rate: float = 1e-3     # the highest, reached after the warm-up; of "asgd" the only one
+    learning_rate: float = 1e-3     # the highest, reached after the warm-up
     warmup: float = 0.1             # share of all steps over which the rate climbs to it
     weight_decay: float = 0.0       # decoupled, on matrices only
     clip_norm: float = 1.0          # largest global norm of the gradients; 0 never clips
-    average: float = 0.0            # decay of Adam's averaged weights; 0 uses the last ones
+    average: float = 0.0            # decay of the averaged weights; 0 uses the last ones
     patience: int = 0               # epochs without a better score before stopping; 0 never stops
     monitor: str = "accuracy"       # the metric of `validate` that chooses
     mode: str = "max"               # whether a higher ("max") or lower ("min") one is better
@@ -47,7 +46,6 @@ class Settings:
 
     def __post_init__(self):
         self._check("epochs", self.epochs >= 1, "at least 1")
-        self._check("optimizer", self.optimizer in ("adam", "asgd"), "adam or asgd")
         self._check("learning_rate", self.learning_rate > 0, "more than 0")
         self._check("warmup", 0 <= self.warmup <= 1, "a share from 0 to 1")
         self._check("weight_decay", self.weight_decay >= 0, "0 or more")
@@ -125,15 +123,11 @@ class Progress:
     seconds: float = 0.0        # with validation and checkpoints
     history: list = dataclasses.field(default_factory=list)
 
-    def scores(self, settings):
-        """One for each epoch, the higher the better; a NaN is never better."""
+    def best(self, settings):
+        """Index of the epoch with the best score, the first of equals; a NaN is never better."""
         sign = 1 if settings.mode == "max" else -1
         scores = [sign * row[settings.monitor] for row in self.history]
-        return [-math.inf if math.isnan(score) else score for score in scores]
-
-    def best(self, settings):
-        """Index of the epoch with the best score, the first of equals."""
-        scores = self.scores(settings)
+        scores = [-math.inf if math.isnan(score) else score for score in scores]
         return scores.index(max(scores))
 
     def finished(self, settings):
@@ -164,28 +158,18 @@ class Training:
         if not network.built:
             network(tf.nest.map_structure(tf.constant, first[0].inputs))
         self.optimizer = self._optimizer(settings.epochs * len(first))
-        self.average = self._average()
+        self.average = Average(network.trainable_variables, settings.average)
         self.step = self._compiled(loss_function, first[0])
 
     def _optimizer(self, steps):
         settings, weights = self.settings, self.network.trainable_variables
-        decay = settings.weight_decay or None       # decoupled: with one Adam is AdamW
-        if settings.optimizer == "asgd":
-            optimizer = keras.optimizers.SGD(settings.learning_rate, weight_decay=decay)
-        else:
-            rates = learning_rates(settings.learning_rate, steps, settings.warmup)
-            optimizer = Adam(rates, weight_decay=decay)
+        optimizer = Adam(learning_rates(settings.learning_rate, steps, settings.warmup),
+                         weight_decay=settings.weight_decay or None)    # with one it is AdamW
         biases = [weight for weight in weights if len(weight.shape) < 2]
         if settings.weight_decay and biases:
             optimizer.exclude_from_weight_decay(var_list=biases)
         optimizer.build(weights)
         return optimizer
-
-    def _average(self):
-        weights = self.network.trainable_variables
-        if self.settings.optimizer == "asgd":
-            return TriggeredAverage(weights)
-        return Average(weights, self.settings.average)
 
     def _compiled(self, loss_function, batch):
         """The step as one graph for batches of any size and length."""
@@ -201,8 +185,6 @@ class Training:
     def take(self, batch):
         """One step on one batch. Raises ValueError when the loss or the gradient is not finite."""
         progress = self.progress
-        if self.settings.optimizer == "asgd":
-            self.optimizer.learning_rate = self.settings.learning_rate * batch.rate
         loss, norm = (float(value) for value in
                       self.step(batch.inputs, batch.targets, np.float32(batch.count)))
         progress.step += 1
@@ -239,7 +221,6 @@ class Training:
             progress.history.append(row)
             if progress.best(settings) == progress.epoch:
                 run.save_checkpoint(_arrays({"network": self.network.variables}), row, "best")
-        self.average.heed(progress.scores(settings), self.optimizer.iterations.value)
         progress.epoch, progress.step, progress.loss, progress.count = progress.epoch + 1, 0, 0., 0.
         return metrics
 

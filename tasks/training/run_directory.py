@@ -38,6 +38,8 @@ WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "gradient_flow.cs
 _locks = weakref.WeakValueDictionary()    # of this process: {path: file}, while a `Run` holds it
 
 FINGERPRINT = "fingerprint"          # the setting that stands for the corpus's content
+# Settings of earlier versions, each with the value that is the only one now.
+GONE = {"optimizer": "adam", "language_cost": None}
 
 
 class Run:
@@ -241,7 +243,10 @@ class Run:
 
     def _check_same(self, wanted):
         stored = self.read_json("settings.json")
-        changes = _changes(stored["settings"], wanted["settings"], "--")
+        # Only a run that goes on being trained has need of what is gone.
+        settings = {name: value for name, value in stored["settings"].items()
+                    if name not in GONE or not self.finished and value != GONE[name]}
+        changes = _changes(settings, wanted["settings"], "--")
         if not self.finished:
             changes += _changes(stored["environment"], wanted["environment"])
         if changes:

@@ -43,6 +43,14 @@ def test_an_error_of_the_system_without_advice_gets_none(capsys):
     assert line == f"error: {os.strerror(errno.EIO)}: f\n"
 
 
+@pytest.mark.parametrize("flag", cli.GONE)
+def test_a_flag_that_is_gone_says_in_one_line_what_to_do_instead(capsys, flag):
+    with pytest.raises(SystemExit) as stop:
+        cli.parse(["tasks", f"--{flag}=1"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: Unknown command line flag '{flag}'; {cli.GONE[flag]}\n"
+
+
 def test_an_error_of_tensorflow_is_one_line(capsys):
     with pytest.raises(tf.errors.OpError) as caught:
         tf.io.read_file("/nowhere/at/all")

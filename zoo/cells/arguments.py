@@ -48,3 +48,21 @@ def serialized(value):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return keras.saving.serialize_keras_object(value)
+
+
+# `language_cost` weighed a cost of training alone; `learn_start` made the first output a weight.
+GONE = ("language_cost", "learn_start")
+
+
+def without_gone(config):
+    """A configuration without the options of earlier versions, whose files load on.
+
+    Raises:  ValueError: with such an option the layer computed something else
+
+    >>> without_gone({"units": 4, "learn_start": False})
+    {'units': 4}
+    """
+    if config.get("learn_start"):
+        raise ValueError("learn_start: expected False, since the output before the first is zeros, "
+                         "received True; train again")
+    return {name: value for name, value in config.items() if name not in GONE}

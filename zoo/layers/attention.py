@@ -150,16 +150,3 @@ def masked_softmax(scores, mask):
     """
     scores = tf.where(mask, scores, tf.fill([1] * scores.shape.rank, scores.dtype.min))
     return tf.nn.softmax(scores) * tf.cast(mask, scores.dtype)
-
-
-def coverage_loss(weights):
-    """Σ_i min(a_ti, Σ_{t'<t} a_t'i) of every step: how much of it looks where was looked before.
-
-    Args:    weights [B, T, S], as attention returns them
-    Returns: [B, T]; to be weighed, masked and added to the loss of the steps
-    Source:  See et al. 2017
-
-    >>> coverage_loss(tf.constant([[[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]])).numpy().tolist()
-    [[0.0, 0.5, 0.5]]
-    """
-    return tf.reduce_sum(tf.minimum(weights, tf.cumsum(weights, 1, exclusive=True)), -1)

@@ -325,7 +325,7 @@ class CRF(keras.layers.Layer):
     Raises:  ValueError: an unknown scheme, a label that is not of the scheme
 
     Train on the mean of −`log_likelihood`. Arithmetic is in float32 at least, whatever the policy.
-    Gold tags that the scheme forbids (`zoo.text.spans.legal` finds them) cost about 1e4 for each
+    Gold tags that the scheme forbids (see `zoo.text.spans.may_follow`) cost about 1e4 for each
     forbidden transition, which itself learns nothing.
 
     >>> crf = CRF(["O", "B-X", "I-X"], "BIO")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo import engines
 from zoo.cells.activations import elementwise
-from zoo.cells.arguments import is_count, serialized
+from zoo.cells.arguments import is_count, serialized, without_gone
 from zoo.cells.feedback import Feedback
 from zoo.engines import loop
 from zoo.layers.recurrent import SimpleRNN
@@ -32,7 +32,7 @@ class OutputRecurrentRNN(keras.layers.Layer):
                             for every sequence and step, else the target
 
     A masked step leaves h and y as they are for the next one; its logits are zeros.
-    Weights: start [C] with `learn_start`; kernel [D + C, H] (W above R), recurrent_kernel [H, H] with
+    Weights: kernel [D + C, H] (W above R), recurrent_kernel [H, H] with
     `hidden`, bias [H]; kernel V [H, C], bias c [C].
 
     Args:    units       H
@@ -43,7 +43,6 @@ class OutputRecurrentRNN(keras.layers.Layer):
                          "linear" (numbers)
              feedback    how o is read back: "probabilities", as it is, or "argmax", the one-hot vector of
                          the likeliest class, through which no error flows
-             learn_start  y_0 is a weight, else zeros
              engine      of the teacher-forced recurrence with `hidden` (see `zoo.engines`); what reads
                          its own outputs runs on the loop
              seed        of the draws of scheduled sampling
@@ -65,10 +64,10 @@ class OutputRecurrentRNN(keras.layers.Layer):
     """
 
     options = ("units", "outputs", "hidden", "activation", "output_activation", "feedback",
-               "learn_start", "engine", "seed")
+               "engine", "seed")
 
     def __init__(self, units, outputs, hidden=False, activation="tanh", output_activation="softmax",
-                 feedback="probabilities", learn_start=False, engine="auto", seed=None, **kwargs):
+                 feedback="probabilities", engine="auto", seed=None, **kwargs):
         super().__init__(**kwargs)
         for name, value in (("units", units), ("outputs", outputs)):
             if not is_count(value):
@@ -77,7 +76,7 @@ class OutputRecurrentRNN(keras.layers.Layer):
         self.activation = elementwise("activation", activation)
         self.output_activation = output_function(output_activation)
         self.feedback = checked(feedback, self.output_activation)
-        self.learn_start, self.engine, self.seed = learn_start, recurrent(engine, hidden), seed
+        self.engine, self.seed = recurrent(engine, hidden), seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         own = {"return_sequences": True, "engine": engine} if hidden else {}
         self.reader = (SimpleRNN if hidden else keras.layers.Dense)(
@@ -94,9 +93,6 @@ class OutputRecurrentRNN(keras.layers.Layer):
     def build(self, sequences_shape, targets_shape=None):
         self.reader.build((None, None, sequences_shape[-1] + self.outputs))
         self.writer.build((None, None, self.units))
-        self.start = None
-        if self.learn_start:
-            self.start = self.add_weight(name="start", shape=(self.outputs,), initializer="zeros")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
         self.built = True
 
@@ -155,9 +151,8 @@ class OutputRecurrentRNN(keras.layers.Layer):
         return Feedback(*weights, U, self.activation, self.output_activation, self.feedback == "argmax")
 
     def get_initial_state(self, batch_size):
-        """(h_0, y_0), [B, H] and [B, C], where a stream starts; for a layer that is built."""
-        h, y = (tf.zeros([batch_size, width], self.compute_dtype) for width in self.state_size)
-        return h, y if self.start is None else y + tf.cast(self.start, y.dtype)
+        """(h_0, y_0), zeros [B, H] and [B, C]: where a stream starts."""
+        return tuple(tf.zeros([batch_size, width], self.compute_dtype) for width in self.state_size)
 
     @property
     def state_size(self):
@@ -192,6 +187,10 @@ class OutputRecurrentRNN(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), **{name: serialized(getattr(self, name))
                                            for name in self.options}}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(without_gone(config))
 
 
 def output_function(activation):

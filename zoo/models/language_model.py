@@ -262,19 +262,14 @@ class TextGenerator(Head):
 
     # Scoring.
 
-    def read(self, ids, previous, states):
-        """Ids [B, T] after the ids `previous` [B] → h [B, T, H], log p of the ids [B, T], states after.
+    def score(self, ids, previous, states):
+        """Ids [B, T] after the ids `previous` [B] → log p of the ids [B, T], states after.
 
         Padding, 0, scores 0 and leaves the states as they are.
         """
         before = tf.concat([tf.expand_dims(previous, 1), ids[:, :-1]], 1)
         h, after = self.network({"ids": before}, states, there=ids > 0)
-        return h, self.network.log_probability(h, ids), after
-
-    def score(self, ids, previous, states):
-        """What `read` gives but h, log p as {"log_probability" [B, T]}."""
-        _, log_probability, after = self.read(ids, previous, states)
-        return {"log_probability": log_probability}, after
+        return self.network.log_probability(h, ids), after
 
     def score_text(self, text, label=None):
         """strings [B] → {"log_probability" [B], in nats, "symbols" [B]}; labelled ones with their end."""
@@ -285,8 +280,8 @@ class TextGenerator(Head):
             ids += tf.one_hot(lengths, tf.shape(ids)[1], self.text.end, 0, dtype=tf.int32)
             lengths += 1
         start = tf.fill(tf.shape(lengths), self.text.start)
-        scores, _ = self.score(ids, start, self.first_states(ids, label))
-        return {"log_probability": tf.reduce_sum(scores["log_probability"], 1), "symbols": lengths}
+        log_probability, _ = self.score(ids, start, self.first_states(ids, label))
+        return {"log_probability": tf.reduce_sum(log_probability, 1), "symbols": lengths}
 
     def embed(self, text, label=None):
         """What the last layer knows after strings [B]: {"representation" [B, H]}."""
@@ -321,8 +316,8 @@ class TextGenerator(Head):
             return [given.pop(name) for name in states]
 
         def score(ids, previous, **given):
-            answer, after = self.score(ids, previous, before(given))
-            return {**answer, **numbered(after)}
+            log_probability, after = self.score(ids, previous, before(given))
+            return {"log_probability": log_probability, **numbered(after)}
 
         def init(**given):
             return numbered(self.network.start(given))

@@ -3,11 +3,11 @@
 import keras
 import tensorflow as tf
 
+from zoo.cells.arguments import without_gone
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
 from zoo.layers.embedding import Embedding
-from zoo.layers.language_cost import LanguageCost
 from zoo.layers.output_recurrent import OutputRecurrentRNN
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
@@ -17,7 +17,6 @@ from zoo.text.token_features import SHAPES, Tokens
 from zoo.text.tokenizer import normalise
 
 SHAPE_WIDTH = 8
-GUESSED_WORDS = 7500
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -28,9 +27,7 @@ class Tagger(keras.Model):
 
     The tags are the likeliest of each softmax(z_t); with `crf` they are the likeliest sequence, to whose
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
-    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`). With
-    `language_cost` training also adds that share of what it costs to guess the words beside each
-    word from h (see `zoo.layers.language_cost`).
+    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`).
 
     Args:    vocabulary_size     rows of the word embedding; id 0 is padding, 1 unknown
              labels              names of the L tags
@@ -53,7 +50,6 @@ class Tagger(keras.Model):
              embedding_dropout   rate at which a coordinate is dropped from all words of a sentence
              recurrent_dropout   the same for the states of the recurrent layers
              output_dropout      the same before the linear layer
-             language_cost       weight of the cost of the 7,500 most frequent words beside each word
              engine              see `zoo.engines`
     Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "tags" [B, T]} int32 → z [B, T, L];
              characters, shapes and the tags to be read only where the options ask for them; ids alone
@@ -61,8 +57,7 @@ class Tagger(keras.Model):
     Raises:  ValueError: an unknown cell or encoder, options that exclude each other
     Source:  Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016; Ma & Hovy 2016; Gal & Ghahramani 2016
              (one mask a sequence); Iyyer et al. 2015 (word dropout); Lample et al. 2016 (of words that
-             occur once); Jordan 1986 (output recurrence);
-             Rei 2017 (language cost)
+             occur once); Jordan 1986 (output recurrence)
 
     >>> network = Tagger(10, ["O", "B-X", "I-X"], "BIO", crf=True, units=4, embedding=3)
     >>> z = network(tf.constant([[2, 3, 0], [4, 5, 6]]))
@@ -74,7 +69,7 @@ class Tagger(keras.Model):
                  bidirectional=True, embedding=100, characters=None, alphabet_size=0,
                  character_embedding=30, character_units=50, affixes=0, shapes=False, feedback=False,
                  sampling=0.0, word_dropout=0.0, rare_dropout=0.0, rare=0, embedding_dropout=0.0,
-                 recurrent_dropout=0.0, output_dropout=0.0, language_cost=0.0, engine="auto", **kwargs):
+                 recurrent_dropout=0.0, output_dropout=0.0, engine="auto", **kwargs):
         super().__init__(**kwargs)
         self.options = {
             "vocabulary_size": vocabulary_size, "labels": list(labels), "scheme": scheme, "crf": crf,
@@ -84,8 +79,8 @@ class Tagger(keras.Model):
             "affixes": affixes, "shapes": shapes, "feedback": feedback, "sampling": sampling,
             "word_dropout": word_dropout, "rare_dropout": rare_dropout, "rare": rare,
             "embedding_dropout": embedding_dropout, "recurrent_dropout": recurrent_dropout,
-            "output_dropout": output_dropout, "language_cost": language_cost, "engine": engine}
-        check(crf, feedback, layers, characters, language_cost, bidirectional)
+            "output_dropout": output_dropout, "engine": engine}
+        check(crf, feedback, layers, characters)
         self.word_dropout, self.sampling = word_dropout, sampling
         self.seed_generator = keras.random.SeedGenerator()
         self.embedding = Embedding(vocabulary_size, embedding)
@@ -102,8 +97,6 @@ class Tagger(keras.Model):
         self.linear = None if feedback else keras.layers.Dense(len(labels))
         self.feedback = OutputRecurrentRNN(units, len(labels)) if feedback else None
         self.crf = CRF(labels, scheme) if crf else None
-        self.language = LanguageCost(
-            min(vocabulary_size, GUESSED_WORDS), bidirectional) if language_cost else None
         self.build()
 
     def build(self, ids_shape=None):
@@ -117,8 +110,6 @@ class Tagger(keras.Model):
         if self.recurrent:
             self.recurrent.build((None, None, width))
             width = self.recurrent.compute_output_shape((None, None, width))[-1]
-        if self.language:
-            self.language.build((None, None, width))
         (self.feedback or self.linear).build((None, None, width))
         self.built = True
 
@@ -131,10 +122,7 @@ class Tagger(keras.Model):
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
         mask = tf.not_equal(inputs["ids"], 0)
-        h = self.represent(inputs, training)
-        if training and self.language:
-            self.add_loss(self.options["language_cost"] * self.language(h, inputs["ids"]))
-        h = self.output_dropout(h, training=training)
+        h = self.output_dropout(self.represent(inputs, training), training=training)
         if self.feedback is None:
             return self.linear(h)
         sampling = self.sampling if training else 0.0
@@ -213,12 +201,13 @@ class Tagger(keras.Model):
     def get_config(self):
         return {**super().get_config(), **self.options}
 
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(without_gone(config))
 
-def check(crf, feedback, layers, characters, language_cost, bidirectional):
+
+def check(crf, feedback, layers, characters):
     """Raise ValueError where options exclude each other."""
-    if language_cost and layers != 1 and (bidirectional or not layers):
-        raise ValueError("language_cost: expected 1 layer, or several of one direction, whose states "
-                         f"have not seen the words to guess, received layers={layers}")
     if crf and feedback:
         raise ValueError("feedback: expected no crf beside it, since each makes a tag depend on the last")
     if not layers and not feedback:
@@ -241,13 +230,6 @@ class TextTagger(Head):
     def __init__(self, network, text):
         self.network, self.text = network, text
         self.labels, self.scheme = network.options["labels"], network.options["scheme"]
-
-    @property
-    def variables(self):
-        """The network's, less those that guess words: only training reads them."""
-        language = self.network.language
-        guesses = {id(variable) for variable in language.variables} if language else ()
-        return [variable for variable in self.network.variables if id(variable) not in guesses]
 
     def facts(self):
         """What a reader of the answers must know."""

@@ -119,16 +119,6 @@ def may_follow(tag, previous, scheme):
     return opened == continued and (left == right or not opened)
 
 
-def legal(tags, scheme):
-    """Whether a whole sequence obeys its scheme.
-
-    >>> legal(["O", "B-X", "I-X"], "BIO"), legal(["O", "I-X"], "BIO"), legal(["O", "B-X"], "BIOES")
-    (True, False, False)
-    """
-    return all(may_follow(tag, previous, scheme)
-               for previous, tag in zip(["O", *tags], [*tags, "O"]))
-
-
 def _check(scheme):
     if scheme not in SCHEMES:
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received {scheme!r}")

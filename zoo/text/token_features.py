@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.tokenizer import SEPARATOR, WORD, normalise
-from zoo.text.vocabulary import RESERVED, Vocabulary, most_frequent, read_vocabulary
+from zoo.text.vocabulary import RESERVED, Vocabulary, most_frequent, read_vocabulary, write_files
 
 # What a token is, as a pattern; what lies between two tokens is skipped.
 TOKENS = dict(zip(names.TOKENS, (WORD, rf"[^{SEPARATOR}]+", rf"[^{SEPARATOR}]"), strict=True))
@@ -132,10 +132,7 @@ class Tokens(tf.Module):
 
     def save(self, folder):
         """Write vocabulary.txt, alphabet.txt and text.json."""
-        folder = pathlib.Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.files().items():
-            (folder / name).write_bytes(text.encode())
+        write_files(folder, self.files())
 
     def files(self):
         """{file name: text}: the two vocabularies, a line each, and the settings."""

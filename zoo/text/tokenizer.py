@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.vocabulary import (
-    RESERVED, Vocabulary, decoded, encoded, escaped_lines, most_frequent, read_saved, read_vocabulary)
+    RESERVED, Vocabulary, decoded, encoded, escaped_lines, most_frequent, read_saved, read_vocabulary,
+    write_files)
 from zoo.text.word_pieces import learn_word_pieces, word_piece_tokenizer
 
 
@@ -198,10 +199,7 @@ class Text(tf.Module):
 
     def save(self, folder):
         """Writes `files`."""
-        folder = pathlib.Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.files().items():
-            (folder / name).write_bytes(text.encode())
+        write_files(folder, self.files())
 
     @classmethod
     def load(cls, folder):

@@ -1,6 +1,7 @@
 """Tokens and their ids."""
 
 import collections
+import pathlib
 import re
 
 import tensorflow as tf
@@ -102,6 +103,14 @@ def read_saved(path):
     if not path.is_file():
         raise FileNotFoundError(f"expected {path}, received no such file: Text.save writes it")
     return path.read_bytes()
+
+
+def write_files(folder, files):
+    """Write {file name: text} into a folder, made if it is absent."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_bytes(text.encode())
 
 
 def read_vocabulary(path, size):

@@ -38,12 +38,12 @@ def test_the_weights_take_the_step_of_the_formula():
     last = np.array([head.text.start], np.int32)
     for window in np.split(np.int32(head.text([VERSE]).to_list()[0][:24])[None], 3, 1):
         with tf.GradientTape() as tape:
-            h, log_p, after = other.read(tf.constant(window), tf.constant(last), states)
+            log_p, after = other.score(tf.constant(window), tf.constant(last), states)
             loss = -tf.reduce_sum(log_p) / 8
         weights = other.network.trainable_weights
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         found = reader.read(window, last, states)
-        for one, wanted in zip(tf.nest.flatten(found), [h, log_p, *after], strict=True):
+        for one, wanted in zip(tf.nest.flatten(found), [log_p, *after], strict=True):
             np.testing.assert_allclose(one, wanted, atol=1e-5)
         for weight, gradient, first in zip(weights, gradients, trained):
             now = np.array(weight)
@@ -56,12 +56,12 @@ def test_the_weights_take_the_step_of_the_formula():
 def test_without_a_rate_nothing_changes():
     head = head_of()
     np.testing.assert_allclose(read_all(head, DynamicEvaluation(head, 0.0, 0.5).read),
-                               read_all(head, head.read), atol=1e-6)
+                               read_all(head, head.score), atol=1e-6)
 
 
 def test_what_comes_again_is_learnt():
     head = head_of()
-    static = read_all(head, head.read)
+    static = read_all(head, head.score)
     dynamic = read_all(head, DynamicEvaluation(head, 0.5, 0.0).read)
     np.testing.assert_allclose(dynamic[:11], static[:11], atol=1e-5)
     assert dynamic[-22:].mean() > static[-22:].mean() + 0.2

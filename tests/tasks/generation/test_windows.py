@@ -23,11 +23,6 @@ def test_every_symbol_is_predicted_once_from_the_one_before(varied):
     assert sum(batch.count for batch in batches) == sum(batch.tokens for batch in batches) == 100
 
 
-def test_the_learning_rate_goes_with_the_length_of_the_window():
-    for batch in windows(np.arange(2000), 2, 2, 50, 0, 0, varied=True):
-        assert batch.rate == batch.targets.shape[1] / 50
-
-
 def test_varied_windows_vary_with_seed_and_epoch_alone():
     def lengths(seed, epoch):
         batches = windows(np.arange(20000), 2, 2, 50, seed, epoch, varied=True)

@@ -225,7 +225,7 @@ def test_tags_that_break_the_scheme_are_counted_and_rewritten_to_the_spans_of_co
     assert corpus.warnings[0] == (
         "train: 3 tags break the scheme BIO, the first in sentence 61: I-x after O; "
         "rewritten to the spans that conlleval reads")
-    assert all(spans.legal(s.tags, "BIO") for s in everything(corpus))
+    assert all(spans.convert(s.tags, "BIO") == [*s.tags] for s in everything(corpus))
 
 
 # ------------------------------------------------------------------------------------------ characters

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from conftest import ROOT
 from tasks.training import loop
-from tasks.training.average import Average, TriggeredAverage
+from tasks.training.average import Average
 from tasks.training.batches import Batch, Batches, bucketed
 from tasks.training.optimizer import Adam, learning_rates
 from tasks.training.run_directory import Run
@@ -359,92 +359,6 @@ def test_the_average_follows_its_formula_and_gives_the_weights_back_bit_for_bit(
     assert weight.numpy().tobytes() == last
 
 
-@pytest.mark.parametrize("scores, epoch", [
-    ([1, 2, 3, 4, 5, 6], None), ([3, 2, 1], None), ([1, 2, 5, 3, 6, 7], None), ([3, 2, 1, 0], 4),
-    ([3, 1, 1, 3, 1], 4), ([1, 3, 2, 4, 3, 4], 5), ([-np.inf, 1, 2, 1, 2, 1], 6)])
-def test_averaging_starts_when_the_score_is_no_better_than_the_best_of_long_ago(scores, epoch):
-    average = TriggeredAverage([keras.Variable(0.0)], patience=2)
-    started = []
-    for n in range(1, len(scores) + 1):
-        average.heed(scores[:n], tf.constant(10 * n, tf.int64))
-        started.append(int(average.start) < tf.int64.max)
-    assert started == [bool(epoch) and n >= epoch for n in range(1, len(scores) + 1)]
-    assert not epoch or int(average.start) == 10 * epoch
-
-
-def test_the_triggered_average_is_the_mean_of_the_weights_since_the_trigger():
-    rng, weight = np.random.default_rng(2), keras.Variable(np.ones((3, 2), "float32"))
-    average, seen = TriggeredAverage([weight], patience=1), []
-    for update in range(1, 9):
-        weight.assign(rng.normal(size=(3, 2)))
-        average.update(tf.constant(update))
-        seen.append(weight.numpy())
-        if update == 4:
-            average.heed([1.0, 0.5, 0.7], tf.constant(update))
-        expected = seen[-1] if update < 4 else np.mean(seen[3:], 0)
-        with average.in_place():
-            np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-4, atol=1e-6)
-        np.testing.assert_array_equal(weight.numpy(), seen[-1])
-
-
-def falling(calls):
-    """A `validate` whose score never gets better than the first."""
-    def validate(network):
-        calls.append(network.get_weights())
-        return {"accuracy": -float(len(calls))}
-    return validate
-
-
-def test_asgd_goes_down_the_gradient_at_the_rate_of_the_batch():
-    batch = batches()(0)[0]
-    training = loop.Training(tiny(dropout=0.0), summed_loss, batches(),
-                             settings(optimizer="asgd", learning_rate=0.5, clip_norm=0.0))
-    for rate in (1.0, 0.25):
-        plain = tiny(dropout=0.0)
-        plain(batch.inputs)
-        plain.set_weights(training.network.get_weights())
-        stepper(plain, batch, keras.optimizers.SGD(0.5 * rate))
-        training.take(batch._replace(rate=rate))
-        for one, two in zip(plain.get_weights(), training.network.get_weights()):
-            np.testing.assert_allclose(one, two, atol=1e-6)
-
-
-def test_asgd_validates_and_keeps_the_mean_since_the_trigger(tmp_path):
-    calls, weights = [], []
-    training = loop.Training(tiny(), summed_loss, batches(), settings(optimizer="asgd", epochs=9))
-    for _ in range(8):
-        for batch in batches()(0):
-            training.take(batch)
-            weights.append(training.network.get_weights())
-        training.end_epoch(falling(calls), a_run(tmp_path))
-    # 12 steps an epoch; the seventh score is the first with one more than five epochs back.
-    for n, first in ((5, 71), (6, 83), (7, 83)):
-        for scored, *since in zip(calls[n], *weights[first:12 * (n + 1)]):
-            np.testing.assert_allclose(scored, np.mean(since, 0), rtol=1e-4, atol=1e-6)
-
-
-def test_asgd_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
-    """Stopped before the trigger, and while the average goes."""
-    def train(folder, stops):
-        calls, given = [], settings(optimizer="asgd", epochs=8)
-        training = loop.Training(tiny(), summed_loss, batches(), given)
-        for step in range(8 * 12):
-            if step in stops:
-                training.save(a_run(folder))
-                training = loop.Training(tiny(seed=step), summed_loss, batches(), given)
-                assert training.resume(a_run(folder))
-            training.take(batches()(training.progress.epoch)[training.progress.step])
-            if training.progress.step == 12:
-                training.end_epoch(falling(calls), a_run(folder))
-        return loop._arrays(training._groups()), training.progress.history
-
-    expected, history = train(tmp_path / "unbroken", [])
-    found, again = train(tmp_path / "broken", [30, 91])
-    assert {name: array.tobytes() for name, array in found.items()} == {
-        name: array.tobytes() for name, array in expected.items()}
-    assert again == history and expected["average/3"] == 84
-
-
 def test_validation_sees_the_averaged_weights(tmp_path):
     seen = []
 
@@ -518,8 +432,7 @@ def test_a_metric_that_validation_does_not_give_is_named(tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0.0}, {"average": 1.0},
                                    {"warmup": 1.5}, {"clip_norm": -1.0}, {"patience": -1},
-                                   {"mode": "up"}, {"weight_decay": -0.1},
-                                   {"optimizer": "lbfgs"}])
+                                   {"mode": "up"}, {"weight_decay": -0.1}])
 def test_a_setting_out_of_range_is_named(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected"):
         loop.Settings(**wrong)

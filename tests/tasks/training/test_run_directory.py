@@ -46,6 +46,16 @@ def test_another_environment_is_refused_until_the_run_is_finished(tmp_path):
     assert Run.open(tmp_path, "toy", {}, environment={"threads": 1}).finished
 
 
+def test_a_setting_that_is_gone_is_refused_only_where_training_would_go_on_without_it(tmp_path):
+    Run.open(tmp_path / "same", "toy", {"seed": 1, "optimizer": "adam", "language_cost": None})
+    assert not Run.open(tmp_path / "same", "toy", {"seed": 1}).finished
+    run = Run.open(tmp_path / "other", "toy", {"seed": 1, "optimizer": "asgd"})
+    with pytest.raises(ValueError, match='--optimizer was "asgd"'):
+        Run.open(tmp_path / "other", "toy", {"seed": 1})
+    run.write_json("metrics.json", {})
+    assert Run.open(tmp_path / "other", "toy", {"seed": 1}).finished
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_another_tasks_run_is_refused_and_left_alone(tmp_path, overwrite):
     Run.open(tmp_path, "tagging", {}).write_json("metrics.json", {"f1": 1})

@@ -7,7 +7,7 @@ from heads import as_lite
 from layer_checks import assert_agree, assert_gradients_match_differences, randomise
 
 import zoo
-from zoo.layers.attention import SCORES, coverage_loss, masked_softmax
+from zoo.layers.attention import SCORES, masked_softmax
 
 B, T, S, Q, V, U = 4, 3, 6, 5, 5, 7
 RNG = np.random.default_rng(6)
@@ -79,13 +79,6 @@ def test_coverage_enters_the_score():
     assert_agree(found(layer.attend(QUERIES[:, 0], memory, COVERAGE)),
                  by_hand(layer, QUERIES[:, 0], COVERAGE))
     assert_agree(found(layer.attend(QUERIES[:, 0], memory)), by_hand(layer, QUERIES[:, 0]))
-
-
-def test_coverage_loss_is_the_sum_over_what_was_looked_at_twice():
-    weights = RNG.dirichlet(np.ones(S), size=(B, T))
-    wanted = [[sum(min(weights[b, t, i], weights[b, :t, i].sum()) for i in range(S)) for t in range(T)]
-              for b in range(B)]
-    assert_agree({"loss": coverage_loss(tf.constant(weights)).numpy()}, {"loss": np.array(wanted)})
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])

@@ -38,14 +38,14 @@ OUTPUTS = {"softmax": softmax, "argmax": one_hot,
 def oracle(weights, x, targets=None, mask=None, own=None, output="softmax", activation="tanh"):
     """Logits [B, T, C], one sequence and one step at a time.
 
-    weights  start, kernel, (recurrent_kernel,) bias, V, c
+    weights  kernel, (recurrent_kernel,) bias, V, c
     own      [B, T] bool: where a step reads its own last output; None: everywhere without targets
     """
-    start, kernel, *U, b, V, c = weights
+    kernel, *U, b, V, c = weights
     W, R = kernel[:x.shape[-1]], kernel[x.shape[-1]:]
     logits = np.zeros((*x.shape[:2], len(c)))
     for n, t_steps in enumerate(x):
-        h, answered, right = np.zeros(len(b)), start, start
+        h, answered, right = np.zeros(len(b)), np.zeros(len(c)), np.zeros(len(c))
         for t, x_t in enumerate(t_steps):
             if mask is not None and not mask[n, t]:
                 continue
@@ -59,7 +59,7 @@ def oracle(weights, x, targets=None, mask=None, own=None, output="softmax", acti
 
 def network(dtype="float64", **options):
     """A layer with random distinct weights, those that start at zero too, and the weights in float64."""
-    layer = OutputRecurrentRNN(H, C, **{"learn_start": True, "seed": SEED, "dtype": dtype, **options})
+    layer = OutputRecurrentRNN(H, C, **{"seed": SEED, "dtype": dtype, **options})
     layer.build((None, None, D))
     random = np.random.default_rng(5)
     layer.set_weights([random.normal(scale=0.6, size=w.shape) for w in layer.weights])
@@ -332,8 +332,8 @@ def test_the_embeddings_mask_reaches_the_layer_beside_targets():
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"hidden": True, "activation": "relu", "output_activation": "sigmoid", "learn_start": True,
-         "engine": "loop", "seed": 3}, {"feedback": "argmax"}])
+    {}, {"hidden": True, "activation": "relu", "output_activation": "sigmoid", "engine": "loop",
+         "seed": 3}, {"feedback": "argmax"}])
 def test_a_model_survives_its_keras_file(tmp_path, options):
     words, tags = running_sum(4, 5)
     before = tagger(**options)
@@ -345,14 +345,18 @@ def test_a_model_survives_its_keras_file(tmp_path, options):
     np.testing.assert_array_equal(after([words, tags]), before([words, tags]))
 
 
-def test_the_first_answer_read_is_zero_unless_it_is_learnt():
-    plain = OutputRecurrentRNN(H, C)
-    plain.build((None, None, D))
-    assert [tuple(w.shape) for w in plain.weights] == [(D + C, H), (H,), (H, C), (C,)]
-    assert not np.any(plain.get_initial_state(2)[1])
-    layer, weights = network(hidden=True)
-    assert [w.shape for w in weights] == [(C,), (D + C, H), (H, H), (H,), (H, C), (C,)]
-    np.testing.assert_allclose(layer.get_initial_state(2)[1], [weights[0], weights[0]])
+def test_a_saved_layer_that_learnt_its_first_output_is_refused():
+    config = tagger().layers[-1].get_config()
+    assert OutputRecurrentRNN.from_config({**config, "learn_start": False}).get_config() == config
+    with pytest.raises(ValueError, match="learn_start: expected False"):
+        OutputRecurrentRNN.from_config({**config, "learn_start": True})
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_first_output_read_is_zero_and_is_no_weight(hidden):
+    layer, weights = network(hidden=hidden)
+    assert [w.shape for w in weights] == [(D + C, H), *[(H, H)] * hidden, (H,), (H, C), (C,)]
+    np.testing.assert_array_equal(layer.get_initial_state(2)[1], np.zeros((2, C)))
 
 
 def test_ragged_sequences_are_right_padded_and_masked():
