@@ -3,6 +3,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 
 CODE = 128 + signal.SIGINT
 
@@ -17,11 +18,13 @@ def end_at_once():
 
     An exception would not do: libraries that are being imported turn it into others, or drop it.
     """
-    terminal, last = os.dup(2), line()  # standard error is turned away while TensorFlow is imported
+    terminal = None
+    with contextlib.suppress(OSError):  # standard error may be closed
+        terminal = os.dup(2)  # it is turned away while TensorFlow is imported
 
     def end(number, frame):
-        with contextlib.suppress(OSError):
-            os.write(terminal, last.encode())
+        with contextlib.suppress(OSError, TypeError):
+            os.write(terminal, line().encode())
         os._exit(CODE)
     _handle(end)
 
@@ -49,6 +52,8 @@ def as_exception():
 
 
 def _handle(handler):
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python lets no other thread handle signals
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a shell script
         signal.signal(signal.SIGINT, handler)
 

@@ -1,6 +1,7 @@
 """Programs end in one line: at Ctrl-C, and where a package is missing."""
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -110,3 +111,12 @@ def test_a_package_that_is_missing_is_one_line_that_says_what_to_install(
     said = err.strip().splitlines()[-1]
     assert child.returncode == 2 and "Traceback" not in err
     assert package in said and advice in said
+
+
+def test_a_program_runs_in_a_thread_and_with_closed_standard_error():
+    code = ("import threading; from export import interrupt\n"
+            "thread = threading.Thread(target=lambda: [interrupt.end_at_once(), print('ended')])\n"
+            "thread.start(); thread.join(); interrupt.end_at_once()")
+    command = f"{sys.executable} -c {shlex.quote(code)} 2>&-"
+    child = subprocess.run(["sh", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert (child.returncode, child.stdout) == (0, "ended\n")

@@ -18,7 +18,7 @@ Source: Werbos 1990 (BPTT); Williams & Peng 1990 (truncation); Krueger et al. 20
 import dataclasses
 
 import tensorflow as tf
-from tensorflow.python.eager import record
+from tensorflow.python.eager import forwardprop_util, record
 
 from zoo.ops.masks import cleared
 from zoo.ops.while_loop import loop, put, reserve, stack
@@ -109,10 +109,17 @@ def recur(cell, x_gates, states, timing, return_sequences):
 
         return (sequences[:1] if return_sequences else []) + final, gradient
 
+    if in_forward_mode(x_gates, *states, *weights):
+        recurrence = tf.function(recurrence, autograph=False)  # which knows no tensor lists elsewhere
     outputs = recurrence(x_gates, *states, *weights)
     if return_sequences:
         return outputs[0], outputs[1:]
     return None, outputs
+
+
+def in_forward_mode(*tensors):
+    """Whether a `tf.autodiff.ForwardAccumulator` follows one of these tensors eagerly."""
+    return tf.executing_eagerly() and bool(forwardprop_util.pack_tangents(tensors).tangents)
 
 
 def scan(cell, x_gates, states, weights, timing, collect, steps=None):

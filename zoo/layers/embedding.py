@@ -1,19 +1,28 @@
 """Words to vectors, some of which are dropped while a network is trained."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+from zoo.ops.ranges import is_inside
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Embedding(keras.layers.Embedding):
-    """Keras's layer, but a negative id is an error, not a row counted from the end of the table.
+    """Keras's layer, but an id outside the table is an error, or under XLA NaN, and not another row.
 
     >>> tuple(Embedding(10, 4)(tf.constant([[2, 3, 0]])).shape)
     (1, 3, 4)
     """
 
     def call(self, ids):
-        return tf.cast(tf.gather(tf.convert_to_tensor(self.embeddings), ids), self.compute_dtype)
+        ids = tf.convert_to_tensor(ids)
+        ids = ids if ids.dtype.is_integer else tf.cast(ids, tf.int32)
+        rows = tf.gather(tf.convert_to_tensor(self.embeddings), ids)
+        if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+            rows = tf.where(tf.expand_dims(is_inside(ids, self.input_dim), -1), rows, np.nan)
+        return tf.cast(rows, self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -41,6 +41,10 @@ class Head:
             self._held = held
         return self._graph
 
+    def __getstate__(self):
+        """A copy traces its own graph: graphs cannot be copied."""
+        return {name: value for name, value in vars(self).items() if name not in ("_graph", "_held")}
+
     # What `export` takes of a head.
 
     def signatures(self):

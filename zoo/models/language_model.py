@@ -216,10 +216,15 @@ class TextGenerator(Head):
         return tf.gather(ids, lengths - 1, batch_dims=1), states
 
     def first_states(self, ids, label=None):
-        """Where texts start; `label` [B] are names."""
+        """Where texts start; `label` [B] are names.
+
+        Raises:  tf.errors.InvalidArgumentError: an unknown label
+        """
         inputs = {"ids": ids}
         if self.labels:
             same = tf.equal(tf.expand_dims(batch(label), 1), tf.constant([self.labels]))
+            tf.debugging.Assert(tf.reduce_all(tf.reduce_any(same, 1)),
+                                [f"label: expected one of {', '.join(self.labels)}, received", label])
             inputs["label"] = tf.argmax(same, 1, tf.int32)
         return self.network.start(inputs)
 

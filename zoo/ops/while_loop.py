@@ -7,9 +7,6 @@ builtin TFLite ops, which `tf.TensorArray` does not.
 import tensorflow as tf
 
 
-# A plain loop over raw tensor lists: with a batch size and a length known only at run time it trains,
-# saves, compiles under XLA and converts to builtin TFLite ops, which `tf.TensorArray` does not.
-
 def loop(step, steps, states, sequences, unroll, done=None):
     """Apply `step(t, states, sequences)` for t = 0 … steps-1, or until `done(states)` if that is given.
 

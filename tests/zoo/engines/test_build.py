@@ -133,6 +133,20 @@ def test_a_file_that_others_may_write_is_refused(wanted):
         kept(wanted)
 
 
+def test_a_file_that_is_refused_leaves_the_others_of_use(wanted, monkeypatch, tmp_path):
+    bad = make(wanted)
+    monkeypatch.setenv("CXX", compiler(tmp_path, "2"))
+    good = make(wanted)
+    bad.chmod(0o660)
+    good.with_name(bad.name.replace(".so", "x.so")).symlink_to(tmp_path / "nothing")
+    monkeypatch.setattr(build, "find_compiler", refuse)
+    assert kept(wanted) == [("whole", good.stem.split("-")[1])]
+
+
+def refuse():
+    raise build.BuildError("no compiler")
+
+
 @pytest.mark.parametrize("owner, refused", ((0, False), (os.geteuid(), False), (54321, True)))
 def test_only_this_user_and_root_are_trusted(owner, refused):
     status = types.SimpleNamespace(st_uid=owner, st_mode=0o100600)

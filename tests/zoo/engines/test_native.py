@@ -452,9 +452,11 @@ def test_a_gradient_penalty_with_options_is_that_of_the_loop(cell, options):
     assert_same(*found)
 
 
+@pytest.mark.parametrize("engine", ["native", "loop"])
 @each_cell
-def test_forward_mode_is_that_of_keras(cell):
+def test_forward_mode_is_that_of_keras(cell, engine):
     ours, theirs, (x, *states) = as_in_keras(cell)
+    ours.engine = engine
     found = []
     for layer in (ours, theirs):
         with tf.autodiff.ForwardAccumulator([x, *states], [tf.sin(a) for a in (x, *states)]) as forward:
@@ -544,6 +546,29 @@ if child == 0:
 os.waitpid(child, 0)
 print(np.array_equal(layer(x), wanted))
 """) == ["True", "True", "3", "True"]
+
+
+@pytest.mark.slow
+@needs_linux
+def test_a_fork_while_another_thread_loads_the_engine_does_not_hang_the_child():
+    assert statements("""
+from zoo.engines.native import ops
+held, done = threading.Event(), threading.Event()
+def hold():
+    with ops._lock:
+        held.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    print(zoo.LSTM(4).engine_in_use, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+done.set()
+thread.join()
+""") == ["native"]
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from zoo.layers.adaptive_softmax import AdaptiveSoftmax
 from zoo.layers.characters import CharacterCNN
-from zoo.layers.embedding import WordEmbedding
+from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.models.classifier import Classifier
 from zoo.models.tagger import Tagger
@@ -47,3 +47,15 @@ def test_networks_refuse_ids_beyond_their_table(name, number):
     ids = np.array([[2, number, 0]], "int32")
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{number} is not in \[0, {V}\)"):
         READERS[name]()(ids[..., None] if name == "characters" else ids)
+
+
+@pytest.mark.parametrize("number", [-1, V])
+def test_where_a_compiler_leaves_out_the_check_an_id_beyond_the_table_is_not_a_number(number):
+    embed = tf.function(Embedding(V, 3), jit_compile=True)
+    found = embed(tf.constant([2, number])).numpy()
+    assert np.isfinite(found[0]).all() and np.isnan(found[1]).all()
+
+
+def test_ids_may_be_floats_as_in_keras():
+    embed = Embedding(V, 3)
+    np.testing.assert_array_equal(embed(tf.constant([2.0, 5.0])), embed(tf.constant([2, 5])))

@@ -1,4 +1,6 @@
 """What all heads share: a text alone is one text, and one graph answers all calls."""
+import copy
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -141,3 +143,15 @@ def test_a_signature_is_stated_once(name):
     assert graphs["power"](**questions["power"])["power"].numpy().tolist() == [[9], [9]]
     assert graphs["power"].input_signature == (tf.TensorSpec([None, None], tf.int32, "ids"),
                                                tf.TensorSpec([], tf.float32, "exponent"))
+
+
+@pytest.mark.parametrize("name", ["classifier", "generator", "translator"])
+def test_a_head_that_has_predicted_can_be_copied(name):
+    make, text, _ = HEADS[name]
+    head = make()
+    assert head.predict(text) == copy.deepcopy(head).predict(text)
+
+
+def test_a_label_that_is_unknown_is_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="label: expected one of ode, epic, rec"):
+        generator(["ode", "epic"]).predict("sonnet")

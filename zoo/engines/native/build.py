@@ -45,8 +45,15 @@ class Build:
     def kept(self):
         """Those in the cache, each with its key; their paths are good inside this context alone."""
         with cache() as folder:
-            found = sorted(folder.glob(f"{self.name}-{self._pattern()}{self.suffix}"))
-            yield [(trusted(path), path.stem.split("-")[1]) for path in found]
+            found, refused = [], None
+            for path in sorted(folder.glob(f"{self.name}-{self._pattern()}{self.suffix}")):
+                try:
+                    found.append((trusted(path), path.stem.split("-")[1]))
+                except (BuildError, OSError) as error:
+                    refused = error
+            if refused and not found:
+                raise BuildError(str(refused)) from refused
+            yield found
 
     def _pattern(self):
         with contextlib.suppress(BuildError):

@@ -10,16 +10,19 @@ import os
 import pathlib
 
 
-@functools.cache
 def cores():
-    """At least 1. Looked up once: a look takes as long as a small call of the engine."""
+    """At least 1."""
     affinity = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     allowed = len(affinity(0))
     return math.ceil(min(allowed, quota()))
 
 
+@functools.cache
 def quota(root="/"):
-    """CPU time, in cores, that this process's control groups leave it; infinity without a limit."""
+    """CPU time, in cores, that this process's control groups leave it; infinity without a limit.
+
+    Looked up once: a look takes as long as a small call of the engine.
+    """
     return min((limit(folder) for folder in groups(pathlib.Path(root))), default=math.inf)
 
 

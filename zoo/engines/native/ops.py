@@ -169,6 +169,15 @@ class Missing:
 _lock = threading.RLock()
 
 
+def _renew_lock():
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread may hold it that the child does not have
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def operations():
     """The operations, built where they are not yet; or `Missing`. Once a process."""
     with _lock:
