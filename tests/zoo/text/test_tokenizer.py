@@ -119,6 +119,7 @@ def test_empty_strings_and_batches_give_empty_rows(tokenizer):
     np.testing.assert_array_equal(text.dense(["", ""]), [[0], [0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 def test_a_megabyte_is_cut_as_a_line_is(tokenizer):
     text = learn(tokenizer)
