@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, GENERATORS, TAGGERS, TRANSLATORS
-from zoo.models.head import signature
+from zoo.models.head import Signature
 from zoo.models.language_model import SETTINGS, Generator, TextGenerator
 from zoo.models.tagger import Tagger, TextTagger
 from zoo.models.translator import TextTranslator, Translator
@@ -60,8 +60,8 @@ class Layer:
         self.layer, self.variables = layer, layer.weights
 
     def lite_signatures(self):
-        return {"layer": signature(lambda x: {"y": self.layer(x)},
-                                   x=tf.TensorSpec([None, None, UNITS], tf.float32, "x"))}
+        x = tf.TensorSpec([None, None, UNITS], tf.float32)
+        return {"layer": Signature(lambda x: {"y": self.layer(x)}, {"x": x}).graph()}
 
     signatures = lite_signatures
 
