@@ -22,7 +22,7 @@ from zoo.layers.softmax import Softmax
 from zoo.models import classifier, tagger
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, GENERATORS, TAGGERS, TRANSLATORS
-from zoo.models.head import signature
+from zoo.models.head import Signature
 from zoo.models.language_model import SETTINGS, Generator, TextGenerator
 from zoo.models.tagger import Tagger, TextTagger
 from zoo.models.translator import TextTranslator, Translator
@@ -96,8 +96,8 @@ class Layer:
         self.layer, self.variables = layer, layer.weights
 
     def lite_signatures(self):
-        return {"layer": signature(lambda x: {"y": self.layer(x)},
-                                   x=tf.TensorSpec([None, None, UNITS], tf.float32, "x"))}
+        x = tf.TensorSpec([None, None, UNITS], tf.float32)
+        return {"layer": Signature(lambda x: {"y": self.layer(x)}, {"x": x}).graph()}
 
     signatures = lite_signatures
 

@@ -244,7 +244,7 @@ def check(attention, cell, bidirectional, units, **others):
 
 
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
-BEAM = {"width": WIDTH, "alpha": ALPHA}
+DEFAULTS = {"width": WIDTH, "alpha": ALPHA}
 
 
 class TextTranslator(Head):
@@ -359,7 +359,7 @@ class TextTranslator(Head):
 
     def signature_table(self):
         return {"serving_default": Signature(self.answer_text, {"text": TEXTS}),
-                "n_best": Signature(self.n_best, {"text": TEXTS}, settings=BEAM),
+                "n_best": Signature(self.n_best, {"text": TEXTS}, settings=DEFAULTS),
                 "embed": Signature(self.embed, {"text": TEXTS}), **self._number_signatures()}
 
     def _number_signatures(self):
@@ -396,4 +396,4 @@ class TextTranslator(Head):
                     step, {"ids": tf.TensorSpec([None], tf.int32), **sources, **states},
                     lambda strings: {"ids": self._start(strings), **init(self.ids(strings))}),
                 "greedy": Signature(beam, {"ids": IDS}, question),
-                "beam": Signature(beam, {"ids": IDS}, question, BEAM)}
+                "beam": Signature(beam, {"ids": IDS}, question, DEFAULTS)}
