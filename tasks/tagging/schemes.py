@@ -86,7 +86,7 @@ def _marks_spans(notation, letters, outside, good, bad):
         return good > 0 == bad and notation.usual
     if not notation.separator:
         return good >= 99 * bad
-    return good >= bad if outside else good >= 9 * bad
+    return good > bad if outside else good >= 9 * bad
 
 
 def _doubts(notation, counts, good):

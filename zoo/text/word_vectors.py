@@ -66,14 +66,23 @@ def _width(path, start):
 
 
 def _numbers_at_the_end(line):
-    return sum(1 for _ in itertools.takewhile(NUMBER.fullmatch, reversed(line.split()[1:])))
+    return sum(1 for _ in itertools.takewhile(NUMBER.fullmatch, reversed(_cells(line)[1:])))
+
+
+def _cells(line, last=-1):
+    """What spaces or tabs separate; with `last`, that many cells behind the rest as one."""
+    cells = line.rstrip(" \t\r\n").replace("\t", " ").rsplit(" ", last)
+    if "" not in cells[1:]:
+        return cells
+    cells = re.split(" +", " ".join(cells))
+    return cells if last < 0 else [" ".join(cells[:-last]), *cells[-last:]]
 
 
 def _parsed(path, number, line, width):
     """(word, vector) of a line; the word is empty where the line begins with a space."""
-    cells = line.rsplit(None, width)
-    word = cells.pop(0).strip(" \t") if len(cells) > width or not line[:1].isspace() else ""
-    with contextlib.suppress(ValueError):
+    word, *cells = _cells(line, width)
+    word = word.strip(" ")
+    with contextlib.suppress(ValueError), np.errstate(over="ignore"):
         vector = np.array(cells, np.float32)
         one_more = " " in word and NUMBER.fullmatch(word.split(" ")[-1])
         if len(vector) == width and np.isfinite(vector).all() and not one_more:

@@ -238,6 +238,30 @@ def test_the_twin_without_a_crf_differs_by_its_scores_alone(tmp_path, monkeypatc
                                                if not any(w is own for own in with_crf.crf.weights)]
 
 
+@pytest.mark.parametrize("tokenizer, tokens", [
+    ([], ("no", "3.5")), (["--tokenizer=character"], tuple("no3.5"))])
+def test_flags_say_how_a_file_is_read(tmp_path, capsys, tokenizer, tokens):
+    rows = [{"body": f"Ada {n}", "marks": [[0, 3, "PER"]]} for n in range(60)]
+    lines = "\n".join(map(json.dumps, [*rows, {"body": "no 3.5", "marks": []}]))
+    (tmp_path / "a.jsonl").write_text(lines)
+    with flags_of(TASK):
+        flags.FLAGS(["tagging", f"--corpus={tmp_path}/a.jsonl", "--token_column=body", "--tag_column=marks",
+                     *tokenizer])
+        corpus = TASK.load_corpus()
+    assert tokens in {s.tokens for s in [*corpus.train, *corpus.validation, *corpus.test]}
+    assert "cut into tokens as the exported model cuts them: tokenizer=" in capsys.readouterr().out
+
+
+def test_columns_and_comments_are_flags(tmp_path):
+    rows = [f"#x {n}\nB-PER ada{n} B-LOC\nO sings O" for n in range(60)]
+    (tmp_path / "a.txt").write_text("\n\n".join(rows))
+    with flags_of(TASK):
+        flags.FLAGS(["tagging", f"--corpus={tmp_path}/a.txt", "--token_column=2", "--tag_column=1",
+                     "--comments"])
+        corpus = TASK.load_corpus()
+    assert corpus.labels == ["B-PER", "O"] and corpus.test[0].tokens[1] == "sings"
+
+
 def test_a_run_starts_from_word_vectors(tmp_path, monkeypatch):
     networks = []
 

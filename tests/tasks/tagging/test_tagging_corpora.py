@@ -1,14 +1,19 @@
 """Corpora of tagged sentences: formats, schemes, splits, and what is said of bad input."""
 import collections
 import gzip
+import json
 import random
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 from tasks.reading import columns, nltk as nltk_corpora
 from tasks.reading.splits import Sentence, normalised
 from tasks.tagging import corpora, sample
 from zoo.text import spans
+from zoo.text.token_features import Tokens
 
 PARTS = ("train", "validation", "test")
 
@@ -228,6 +233,112 @@ def test_tags_that_break_the_scheme_are_counted_and_rewritten_to_the_spans_of_co
     assert all(spans.convert(s.tags, "BIO") == [*s.tags] for s in everything(corpus))
 
 
+LETTERS = {  # first, inside, last, alone, of the first of two spans side by side
+    "BIO": "BIIB", "IOB1": "IIII", "BIOES": "BIES", "BILOU": "BILU", "BMES": "BMES", "BMEWO": "BMEW"}
+FORMS = {"B-x": "{0}-{1}", "B_x": "{0}_{1}", "x-B": "{1}-{0}", "x_B": "{1}_{0}"}
+
+
+def tags_in(found, length, scheme, form):
+    """Tags written by the definition of the scheme."""
+    first, inside, last, alone = LETTERS[scheme]
+    tags, before = ["O"] * length, None
+    for start, end, kind in found:
+        letters = alone if end - start == 1 else first + inside * (end - start - 2) + last
+        if scheme == "IOB1" and before == (start, kind):
+            letters = "B" + letters[1:]
+        tags[start:end] = [FORMS[form].format(letter, kind) for letter in letters]
+        before = end, kind
+    return tags
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scheme", LETTERS)
+def test_spans_in_every_scheme_and_form_are_read_back(tmp_path, scheme, form, lower):
+    rng = random.Random(6)
+    rows = [Sentence((f"w{n}", *"abcdefgh"[:n % 9]), tuple(random_spans(rng, 1 + n % 9)))
+            for n in range(100)]
+    text = conll([(tokens, tags_in(found, len(tokens), scheme, form)) for tokens, found in rows])
+    corpus = corpora.load(write(tmp_path, "a.txt", text.lower() if lower else text))
+    assert corpus.scheme == (scheme if scheme in spans.SCHEMES else "BIOES")
+    assert sorted((s.tokens, tuple(spans.spans(s.tags))) for s in everything(corpus)) == sorted(rows)
+    assert all(spans.legal(s.tags, corpus.scheme) for s in everything(corpus))
+    usual = (scheme, form, lower) in [(name, "B-x", False) for name in spans.SCHEMES]
+    assert len(corpus.warnings) == (not usual), corpus.warnings
+
+
+@pytest.mark.parametrize("form, said", [
+    ("PER-B", "tags as PER-B are read as B-PER"), ("B_PER", "tags as B_PER are read as B-PER"),
+    ("b-per", "tags as b-per are read as B-per")])
+def test_the_form_of_the_tags_is_said(tmp_path, form, said):
+    replace = dict(zip(("B-x", "I-x", "O"), (form, form.replace("B", "I").replace("b", "i"), "O")))
+    rows = [(row.tokens, [replace[tag] for tag in row.tags]) for row in LEGAL]
+    corpus = corpora.load(write(tmp_path, "a.txt", conll(rows)))
+    assert corpus.scheme == "BIO" and corpus.warnings == [said] and len(corpus.labels) == 3
+
+
+def test_letters_alone_mark_words(tmp_path):
+    rows = [Sentence(("a", "b", "c", f"d{n}"), ("B", "M", "E", "S")) for n in range(60)]
+    corpus = corpora.load(write(tmp_path, "a.txt", conll(rows)))
+    assert corpus.scheme == "BIOES" and corpus.labels == ["B", "E", "I", "S"]
+    assert corpus.warnings == ["the tags are read as BIOES: M is I"]
+
+
+# 800 sentences in BIO, then one more: which of its tags is wrong, and what becomes of it.
+MANY = conll([Sentence(("Ada", "Byron", f"w{n}"), ("B-PER", "I-PER", "B-ORG")) for n in range(800)])
+
+
+@pytest.mark.parametrize("tag, mended", [
+    ("I_ORG", "I-ORG"), ("ORG-I", "I-ORG"), ("i-org", "I-ORG"), ("0", "O"), ("o", "O")])
+def test_one_bad_tag_among_thousands_is_repaired_and_named(tmp_path, tag, mended):
+    corpus = corpora.load(write(tmp_path, "a.txt", f"{MANY}\nx B-ORG\ny {tag}\nz O\n"))
+    assert f"a.txt, line 3202: tag '{tag}' is read as {mended}" in corpus.warnings
+    assert Sentence(("x", "y", "z"), ("B-ORG", mended, "O")) in everything(corpus)
+
+
+@pytest.mark.parametrize("tag", ["I_XYZ", "ORG", "I", "E-ORG", "U-ORG", "-", "I-", "_"])
+def test_one_bad_tag_that_cannot_be_repaired_is_refused(tmp_path, tag):
+    path = write(tmp_path, "a.txt", f"{MANY}\nx B-ORG\ny {tag}\nz O\n")
+    with pytest.raises(ValueError, match=f"a.txt, line 3202: expected O or a tag such as B-PER.*'{tag}'"):
+        corpora.load(path)
+    assert corpora.load(path, scheme="none").scheme is None
+
+
+def test_a_bad_tag_of_a_later_file_is_named(tmp_path):
+    write(tmp_path, "train.txt", MANY)
+    write(tmp_path, "dev.txt", conll(LEGAL[:5]).replace("-x", "-PER"))
+    write(tmp_path, "test.txt", "# id 7 of 9\nx B-ORG\ny ORG\n")
+    with pytest.raises(ValueError, match="test.txt, line 3: expected O or a tag.*'ORG'"):
+        corpora.load(str(tmp_path))
+
+
+def test_a_tag_of_a_pair_is_named_in_its_file(tmp_path):
+    bad = Sentence(("x", "y"), ("B-x", "NN"))
+    with pytest.raises(ValueError, match="seq.out, line 61: expected O or a tag"):
+        corpora.load(str(pair(tmp_path, [*LEGAL, bad])))
+
+
+def test_types_that_differ_by_case_are_said(tmp_path):
+    corpus = corpora.load(write(tmp_path, "a.txt", f"{MANY}\nx B-Org\n"))
+    assert "types ORG and Org differ by case only, Org first in a.txt, line 3201" in corpus.warnings
+
+
+@pytest.mark.parametrize("tags", [
+    ("B-x", "I-x", "O", "x", "x", "y", "x"), ("NN", "V-S", "N-P", "O"), ("NNP", "O", "X-B"),
+    ("N", "O", "S", "E", "V", "L")])
+def test_tags_of_which_most_are_no_spans_are_plain(tags):
+    scheme, doubts = corpora.detect([tags] * 9)
+    assert scheme is None and len(doubts) <= 1
+
+
+@pytest.mark.parametrize("scheme, expected", [("BILOU", "BIOES"), ("BMES", "BIOES"), ("IOB1", "IOB1")])
+def test_a_scheme_of_other_letters_can_be_forced(tmp_path, scheme, expected):
+    rows = [(tokens, tags_in(spans.spans(tags), len(tokens), scheme, "B_x")) for tokens, tags in LEGAL]
+    corpus = corpora.load(write(tmp_path, "a.txt", conll(rows)), scheme=scheme)
+    found = [Sentence(s.tokens, tuple(spans.convert(s.tags, "BIO"))) for s in everything(corpus)]
+    assert corpus.scheme == expected and sorted(found) == sorted(LEGAL)
+
+
 # ------------------------------------------------------------------------------------------ characters
 
 def positions(rows):
@@ -257,6 +368,41 @@ def test_ordinary_digits_are_kept(tmp_path, token):
 def test_positions_that_are_not_there_cannot_be_stripped(tmp_path):
     with pytest.raises(ValueError, match="end in a digit with strip_position"):
         corpora.load(write(tmp_path, "a.txt", conll(LEGAL)), strip_position=True)
+
+
+# ------------------------------------------------------------------------------------------------ JSON
+
+RAW = ["Don’t pay 3.50€ — it’s naïve!", "很好 ok 🇩🇪👍🏽", "e-mail: a@b.de\u200b\u2009x\x1fy\0z",
+       "ﬁ Ⅷ ٣ ー a\u0301"]
+
+
+@pytest.mark.parametrize("tokenizer", ["word", "space", "character"])
+def test_tokens_of_raw_texts_are_those_of_the_graph(tmp_path, tokenizer):
+    rows = [json.dumps({"text": text, "label": [[0, 2, "X"]] if text == "很好" else []})
+            for text in [*RAW, *(f"{n} {RAW[n % 4]}" for n in range(60)), "很好"]]
+    corpus = corpora.load(write(tmp_path, "a.jsonl", "\n".join(rows)), tokenizer=tokenizer)
+    graph = Tokens.learn([["a"]], tokenizer=tokenizer)
+    texts = [json.loads(row)["text"] for row in rows]
+    expected = [[token.decode() for token in row if token] for row in graph.split(texts)[0].numpy()]
+    assert [list(s.tokens) for s in everything(corpus)] == sorted(expected)
+
+
+def test_a_folder_of_json_is_one_corpus(tmp_path):
+    for name, size in (("train.jsonl", 30), ("dev.jsonl.gz", 5), ("test.json", 4)):
+        rows = [{"text": f"Ada saw {name} {n}", "label": [[0, 3, "PER"]]} for n in range(size)]
+        lines = "\n".join(map(json.dumps, rows))
+        write(tmp_path, name, json.dumps(rows) if name == "test.json" else lines)
+    corpus = corpora.load(str(tmp_path))
+    assert sizes(corpus) == [30, 5, 4] and corpus.scheme == "BIO" and corpus.labels == ["B-PER", "O"]
+    assert corpus.warnings == ["texts with spans are cut into tokens as the exported model cuts them: "
+                               "tokenizer=word"]
+
+
+def test_reading_needs_no_tensorflow():
+    command = "import sys, tasks.tagging.corpora; print('tensorflow' in sys.modules)"
+    child = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, cwd=ROOT,
+                           check=True)
+    assert child.stdout == "False\n"
 
 
 # -------------------------------------------------------------------------------------------- bad input
@@ -419,10 +565,12 @@ def test_sentences_with_an_untagged_word_are_left_out_and_counted():
 def test_paths_to_public_corpora_are_read(shared):
     expected = {"snips": ([13084, 700, 700], "BIO", 72),
                 "ud_english_ewt": ([12544, 2001, 2077], None, 17),
-                "weibo_ner": ([1350, 270, 270], "BIO", 17)}
+                "weibo_ner": ([1350, 270, 270], "BIO", 17),
+                "broad_twitter": ([6338, 1000, 2001], "BIO", 7)}
     for name, facts in expected.items():
         corpus = corpora.load(shared / "corpora" / name)
         assert (sizes(corpus), corpus.scheme, len(corpus.labels)) == facts
+    corpus = corpora.load(shared / "corpora/weibo_ner")
     assert max(len(token) for s in everything(corpus) for token in s.tokens) <= 2
 
 
