@@ -18,6 +18,10 @@ def define():
                          "test part.", 1)
     flags.DEFINE_float("alpha", names.ALPHA, "The beam search's preference for long translations.", 0)
     flags.DEFINE_integer("n_best", 1, "Translations that --predict prints.", 1)
+    flags.DEFINE_multi_string("banned", [], "Phrase that no translation of --predict contains, spelt as "
+                              "the corpus has it; may be given several times.")
+    flags.DEFINE_multi_string("required", [], "Phrase that every translation of --predict contains; "
+                              "raise --width above the number of its tokens.")
     flags.DEFINE_string("picture", None, "File that --predict of one text draws into, as SVG: where "
                         "attention looked.")
 

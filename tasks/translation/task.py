@@ -2,15 +2,18 @@
 
     python -m tasks.translation                                    train on the standard corpus
     python -m tasks.translation --predict "Ich habe keine Zeit."   ask the exported model
+    python -m tasks.translation --predict … --required=time --banned="I have"    phrases in, phrases out
     python -m tasks.translation --corpus=train.de,train.en         your own aligned files, or a table
 
 After every epoch the validation part is translated greedily; the test part is translated by beam search.
 """
 
+import functools
 import pathlib
 
 import numpy as np
 
+import zoo
 from export import saved_model
 from tasks import cli
 from tasks.reading.splits import PARTS
@@ -20,11 +23,13 @@ from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import Run
 from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
 from tasks.translation.dataset import Answers, Translations
+from zoo.decoding.beam_search import NOTHING
 from zoo.models.configurations import TRANSLATORS, configuration
 from zoo.models.head import in_slices
 from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
+from zoo.text.vocabulary import UNKNOWN
 
 FLAGS = cli.FLAGS
 OVERRIDES = (*cli.NETWORK, "bidirectional", "attention", "feeds", "coverage", "context", "vector",
@@ -134,21 +139,38 @@ class Translation(Task):
         return row["translation"]
 
     def answer(self):
-        """Translate texts by the last export, without building the model; with --picture draw where
-        attention looked."""
+        """Translate texts by the last export; with --picture draw where attention looked."""
         run = Run.trained(FLAGS.output_dir, self.name)
         if FLAGS.n_best > FLAGS.width:
             raise ValueError(f"n_best: expected at most the width of the beam, {FLAGS.width}, received "
                              f"{FLAGS.n_best}; raise --width")
-        n_best = saved_model.load(run.folder / "saved_model")["n_best"]
-        texts = cli.questions(FLAGS.predict)
+        n_best, texts = searching(run.folder), cli.questions(FLAGS.predict)
         beam = {"width": np.int32(FLAGS.width), "alpha": np.float32(FLAGS.alpha)}
         rows = in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
+        if FLAGS.required and any(row["scores"][0] <= NOTHING for row in rows):
+            raise ValueError(f"required: expected phrases that fit into every translation, received "
+                             f"{FLAGS.required}; leave some out")
         for row in rows:
             print(*printed(row, FLAGS.n_best), sep="\n")
         if FLAGS.picture and not (len(rows) == 1 and pictured(rows[0], pathlib.Path(FLAGS.picture))):
             raise ValueError("picture: expected one text, with words, and a translator with attention; "
                              "leave --picture out")
+
+
+def searching(folder):
+    """n_best(text, width, alpha) of a run: the export's, or with phrases, which it does not take, the
+    model's."""
+    phrases = {name: [phrase.strip() for phrase in FLAGS[name].value]
+               for name in ("banned", "required") if FLAGS[name].value}
+    if not phrases:
+        return saved_model.load(folder / "saved_model")["n_best"]
+    head = zoo.load(folder)
+    for name, given in phrases.items():
+        for phrase, ids in zip(given, head.text.target(given).to_list()):
+            if not ids or UNKNOWN in ids:
+                raise ValueError(f"{name}: expected tokens that the target's vocabulary has, received "
+                                 f"{phrase!r}; spell it as the corpus does")
+    return functools.partial(head.n_best, **phrases)
 
 
 def by_language(language):

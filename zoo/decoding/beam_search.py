@@ -1,21 +1,21 @@
 """Beam search: of all beginnings of a text, the K most probable ones are followed.
 
-    score(y) = log P(y)/L^α + β·Σ_i log min(Σ_t a_ti, 1)
+    score(y) = log P(y)/L^α
 
 L counts the end symbol. α = 0 ranks by probability, which favours short texts; α = 1 by the mean of a
-symbol. With β, a text is worth less if it leaves parts i of the source out (a_t: attention's weights).
+symbol.
 
 At every step each of K hypotheses goes on with each of V symbols, and the K most probable results stay.
 Those that have ended leave the beam for the n best found so far; a text of the greatest length counts as
 ended. The search is over once no hypothesis can get among the n best: log P only falls from here on, so
-none can score more than log P/L^α with the greatest L (for α ≥ 0; the coverage's part is 0 at best).
+none can score more than log P/L^α with the greatest L (for α ≥ 0).
 
 The network is a *step*, as in `sampling.py`, of [B·K] rows: `step(ids, states) → (logits, states)` or
 `(logits, states, weights [B·K, S])`. Its states move with the hypotheses. What does not change with them,
 an encoder's output, is better left out of the states, repeated once: `spread(values, width)`.
 
-Source: Sutskever et al. 2014 (search); Wu et al. 2016 (length and coverage; here L^α as in Cho et al.
-        2014 and later texts, not ((5+L)/6)^α); Hokamp & Liu 2017, Post & Vilar 2018 (phrases)
+Source: Sutskever et al. 2014 (search); Cho et al. 2014 (L^α); Hokamp & Liu 2017, Post & Vilar 2018
+        (phrases)
 """
 
 import typing
@@ -23,32 +23,30 @@ import typing
 import tensorflow as tf
 
 from zoo.decoding.constraints import Phrases
-from zoo.decoding.sampling import TINY, allowed, among
+from zoo.decoding.sampling import allowed, among
 from zoo.ops.while_loop import loop, put, reserve, stack
 
 NEVER = float("-inf")
 NOTHING = -1e9  # the score where fewer than n texts were found; TFLite's sums make −∞ the lowest number
 
 
-def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_best=None,
-                minimum_length=1, forbidden=(), banned=None, required=None, source_mask=None,
-                coverage_penalty=0.0):
+def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_best=None, forbidden=(),
+                banned=None, required=None, source_length=None):
     """The n best texts of each row, best first.
 
     Args:    step       see the top of the file
              first_ids  [B]: what is read first;  states  before it is read, each [B, …]
              width      K, at least 1; more than V is allowed. All numbers may be scalar tensors
-             max_length, minimum_length   of a text, its end included; max_length may be [B], one a row
+             max_length   of a text, its end included; may be [B], one a row
              end, forbidden   ids, lists or int32 tensors [N]: those that end a text, those never chosen;
                         an id of -1 is none
              alpha      α ≥ 0
              n_best     n, by default K
              banned, required   None, or phrases that no text contains, that every text contains: ids
                         [N, M], or [B, N, M] for each row its own, 0 after a phrase's end; zeros are none
-             source_mask   [B, S] bool or None: the step gives attention's weights too
-             coverage_penalty   β ≥ 0, with `source_mask`
+             source_length   S, if the step gives attention's weights too
     Returns: {"ids" [B, n, T] int32, 0 after the end, T the length of the longest; "lengths" [B, n];
-             "scores" [B, n]; "log_probability" [B, n]: log P; with `source_mask` "alignments"
+             "scores" [B, n]; "log_probability" [B, n]: log P; with `source_length` "alignments"
              [B, n, T, S]: the weights at each symbol}. Where fewer than n texts are found, the rest have
              length 0 and score about NOTHING
 
@@ -63,8 +61,7 @@ def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_b
     >>> found["ids"].numpy().tolist(), [round(float(p), 2) for p in tf.exp(found["scores"][0])]
     ([[[2, 4], [3, 4]]], [0.48, 0.4])
     """
-    search = Search(step, width, max_length, end, alpha, minimum_length, forbidden, banned, required,
-                    source_mask, coverage_penalty)
+    search = Search(step, width, max_length, end, alpha, forbidden, banned, required, source_length)
     return search.run(first_ids, states, width if n_best is None else n_best)
 
 
@@ -82,7 +79,6 @@ class Live(typing.NamedTuple):
 
     ids, log_p     [B, K]: the last symbol; log P, −∞ where there is no hypothesis
     states         the step's, each [B·K, …]
-    coverage       [B·K, S]: the sum of the weights so far; or none of it
     banned, required   [[B, K, M]]: `recent` of the phrases; or none of it
     met            [[B, K, N]]: the required phrases that were said; or none of it
     """
@@ -90,7 +86,6 @@ class Live(typing.NamedTuple):
     ids: tf.Tensor
     log_p: tf.Tensor
     states: list
-    coverage: list
     banned: list
     required: list
     met: list
@@ -121,22 +116,19 @@ class Candidates(typing.NamedTuple):
 class Search:
     """One search: its settings, and what a step does to hypotheses and to what was found."""
 
-    def __init__(self, step, width, max_length, end, alpha, minimum_length, forbidden, banned, required,
-                 source_mask, coverage_penalty):
+    def __init__(self, step, width, max_length, end, alpha, forbidden, banned, required, source_length):
         self.step, self.width, self.end, self.forbidden = step, width, end, forbidden
-        self.minimum_length, self.alpha = minimum_length, alpha
+        self.alpha, self.source_length = alpha, source_length
         self.max_length, self.steps, self.limit = max_length, max_length, max_length
         if tf.convert_to_tensor(max_length).shape.rank:     # one a row: of the loop the longest, [B, 1]
             self.steps, self.limit = tf.reduce_max(max_length), tf.expand_dims(max_length, 1)
         self.banned, self.required = (None if p is None else Phrases(p) for p in (banned, required))
-        self.mask = None if source_mask is None else spread(tf.cast(source_mask, tf.bool), width)
-        self.coverage_penalty = coverage_penalty
 
     def run(self, first_ids, states, n_best):
         shape = tf.stack([tf.shape(first_ids)[0], self.width])
         kept = [(shape, tf.int32), (shape, tf.int32)]  # parents, ids
-        if self.mask is not None:
-            kept.append((tf.shape(self.mask), tf.float32))
+        if self.source_length is not None:
+            kept.append((tf.stack([shape[0] * self.width, self.source_length]), tf.float32))
         sequences = [reserve(self.steps, *item) for item in kept]
         carried = self._start(first_ids, states, shape), self._nothing(shape[0], n_best)
         (_, found), sequences = loop(self._turn, self.steps, carried, sequences, False, self._over)
@@ -147,12 +139,11 @@ class Search:
         ids = spread(tf.expand_dims(tf.cast(first_ids, tf.int32), 1), self.width)
         alone = tf.where(tf.equal(tf.range(self.width), 0), 0.0, NEVER)
         states = tf.nest.map_structure(lambda state: spread(state, self.width), list(states))
-        coverage = [] if self.mask is None else [tf.zeros(tf.shape(self.mask))]
         banned, required = ([phrases.silence(shape)] if phrases else []
                             for phrases in (self.banned, self.required))
         met = [self.required.said(recent) for recent in required]
-        return Live(tf.reshape(ids, shape), tf.broadcast_to(alone, shape), states, coverage, banned,
-                    required, met)
+        return Live(tf.reshape(ids, shape), tf.broadcast_to(alone, shape), states, banned, required,
+                    met)
 
     @staticmethod
     def _nothing(batch, n_best):
@@ -171,21 +162,20 @@ class Search:
     def _turn(self, t, carried, sequences):
         live, found = carried
         logits, states, *weights = self.step(tf.reshape(live.ids, [-1]), live.states)
-        coverage = [before + now for before, now in zip(live.coverage, weights)]
-        live = live._replace(states=states, coverage=coverage)
+        live = live._replace(states=states)
         symbols = tf.shape(logits)[1]
-        chosen = self._chosen(self._continued(logits, live, t), live, symbols, t)
+        chosen = self._chosen(self._continued(logits, live), live, symbols, t)
         ended = tf.gather(among(self.end, symbols), chosen.ids) | tf.equal(t + 1, self.limit)
-        found = self._found(found, self._scores(chosen, ended, live, t + 1), chosen.log_p, t + 1)
+        scores = tf.where(ended, chosen.log_p / self._norm(t + 1), NEVER)
+        found = self._found(found, scores, chosen.log_p, t + 1)
         kept = chosen.parents, chosen.ids, *weights
         sequences = [put(sequence, t, item) for sequence, item in zip(sequences, kept)]
         return (self._moved(live, chosen, ended), found), sequences
 
-    def _continued(self, logits, live, t):
+    def _continued(self, logits, live):
         """log P of each hypothesis with each symbol after it, [B, K·V]."""
         logits, symbols = tf.cast(logits, tf.float32), tf.shape(logits)[1]
-        early = among(self.end, symbols) & (t + 1 < self.minimum_length)
-        refused = among(self.forbidden, symbols) | early
+        refused = among(self.forbidden, symbols)
         for recent in live.banned:
             last = tf.expand_dims(self.banned.last_symbols(recent), 3)
             banned = tf.reduce_any(tf.equal(last, tf.range(symbols)), 2)
@@ -245,14 +235,6 @@ class Search:
         lengths = tf.reduce_sum(tf.where(met, 0, self.required.lengths), 2)
         return lengths - tf.reduce_max(tf.where(met, 0, self.required.progress(recent)), 2)
 
-    def _scores(self, chosen, ended, live, length):
-        scores = chosen.log_p / self._norm(length)
-        if self.mask is not None:
-            covered = tf.math.log(tf.clip_by_value(live.coverage[0], TINY, 1.0))
-            penalty = self.coverage_penalty * tf.reduce_sum(tf.where(self.mask, covered, 0.0), 1)
-            scores += tf.gather(tf.reshape(penalty, tf.shape(scores)), chosen.parents, batch_dims=1)
-        return tf.where(ended, scores, NEVER)
-
     def _found(self, found, scores, log_p, length):
         """The n best of what was found before and of the candidates that have ended, [B, K]."""
         slots = tf.broadcast_to(tf.range(self.width), tf.shape(scores))
@@ -265,12 +247,11 @@ class Search:
         """The hypotheses after their symbols; those that have ended are none any more."""
         first = tf.expand_dims(tf.range(tf.shape(chosen.ids)[0]) * self.width, 1)
         rows = tf.reshape(first + chosen.parents, [-1])
-        states, coverage = tf.nest.map_structure(
-            lambda state: tf.gather(state, rows), (live.states, live.coverage))
+        states = tf.nest.map_structure(lambda state: tf.gather(state, rows), live.states)
         banned = [self.banned.heard(tf.gather(recent, chosen.parents, batch_dims=1), chosen.ids)
                   for recent in live.banned]
         required, met = self._after(chosen, live) if self.required else ([], [])
-        return Live(chosen.ids, tf.where(ended, NEVER, chosen.log_p), states, coverage, banned,
+        return Live(chosen.ids, tf.where(ended, NEVER, chosen.log_p), states, banned,
                     [required] * len(live.required), [met] * len(live.met))
 
 

@@ -106,8 +106,7 @@ def _inverse_cdf(p, uniform):
     return tf.reduce_sum(tf.cast(cumulative <= reached, tf.int32), -1)
 
 
-def generate(step, first_ids, states, uniform, vocabulary_size, end=(), forbidden=(), minimum_length=1,
-             seen=None, **settings):
+def generate(step, first_ids, states, uniform, vocabulary_size, end=(), forbidden=(), **settings):
     """Symbols until the end, or as many as there are numbers, each read at the step after.
 
     Args:    step       see the top of the file
@@ -116,10 +115,7 @@ def generate(step, first_ids, states, uniform, vocabulary_size, end=(), forbidde
              uniform    [B, T] in [0, 1): the numbers that decide; T may be known only at run time
              end, forbidden   ids, lists or int32 tensors [N]: those that end a row, those never chosen;
                         an id of -1 is none
-             minimum_length   a row does not end before it has so many symbols, the end included
-             seen       [B, V] bool or None: the prompt's symbols, for the repetition penalty, which
-                        counts those said here too
-             settings   of `choose`
+             settings   of `choose`, whose repetition penalty counts the symbols said here
     Returns: {"ids" [B, T] int32, 0 after the end; "lengths" [B], the end included;
              "log_probability" [B, T], 0 after the end}
 
@@ -136,18 +132,15 @@ def generate(step, first_ids, states, uniform, vocabulary_size, end=(), forbidde
     def say(t, carried, sequences):
         ids, lengths, ended, seen, *states = carried
         logits, states, *_ = step(ids, states)
-        refused = never | (ends & (t + 1 < minimum_length))
-        chosen, log_p = choose(logits, tf.gather(uniform, t), seen, refused, **settings)
+        chosen, log_p = choose(logits, tf.gather(uniform, t), seen, never, **settings)
         chosen, log_p = tf.where(ended, 0, chosen), tf.where(ended, 0.0, log_p)
         said = [put(sequence, t, item) for sequence, item in zip(sequences, (chosen, log_p))]
         lengths += tf.cast(~ended, tf.int32)
         seen |= tf.equal(tf.expand_dims(chosen, 1), tf.range(vocabulary_size))
         return [chosen, lengths, ended | tf.gather(ends, chosen), seen, *states], said
 
-    if seen is None:
-        seen = tf.fill([batch[0], vocabulary_size], False)
     first = [tf.cast(first_ids, tf.int32), tf.fill(batch, 0), tf.fill(batch, False),
-             tf.cast(seen, tf.bool), *states]
+             tf.fill([batch[0], vocabulary_size], False), *states]
     empty = [reserve(steps, batch, dtype) for dtype in (tf.int32, tf.float32)]
     carried, (ids, log_p) = loop(say, steps, first, empty, False, lambda now: tf.reduce_all(now[2]))
     return {"ids": tf.transpose(stack(ids, batch, tf.int32)), "lengths": carried[1],

@@ -293,11 +293,11 @@ class TextTranslator(Head):
         """Ids [B, S] → the n best translations of each, as ids; see `zoo.decoding.beam_search`."""
         source, states = self.network.encode(ids)
         source = {name: spread(tensor, width) for name, tensor in source.items()}
-        start, mask = self._start(ids), {"source_mask": ids > 0} if self.network.attends else {}
+        start, size = self._start(ids), tf.shape(ids)[1] if self.network.attends else None
         most = self.longest * tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1) + MORE
         return beam_search(
             lambda said, states: self.network.step(said, states, source), start, states, width, most,
-            [self.text.target.end], alpha, forbidden=self.never, **mask, **settings)
+            [self.text.target.end], alpha, forbidden=self.never, source_length=size, **settings)
 
     def _start(self, ids):
         """What is read first: [B]."""
@@ -308,8 +308,7 @@ class TextTranslator(Head):
 
         Args:    width, alpha      of the beam search, scalars
                  banned, required  None, or phrases [N], strings, that no translation contains, or all
-                 settings          others of `zoo.decoding.beam_search`: n_best, minimum_length,
-                                   coverage_penalty
+                 settings          n_best of `zoo.decoding.beam_search`
         Returns: {"translations" [B, n], "scores" [B, n], with attention "tokens" [B, n, T],
                  "source_tokens" [B, S], "alignments" [B, n, T, S]}; "" where fewer are found
         """

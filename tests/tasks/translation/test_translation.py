@@ -129,6 +129,17 @@ def test_a_prediction_is_printed_and_its_attention_drawn_where_asked_alone(finis
 
 
 @pytest.mark.slow
+def test_a_translation_contains_what_is_required_and_nothing_that_is_banned(finished, capsys):
+    def said(*arguments):
+        here("--predict=我爱中国", "--width=8", f"--output_dir={finished}", *arguments)
+        return capsys.readouterr().out
+    first = said().split()[0]
+    assert first not in said(f"--banned={first}").split()
+    both = said("--required=tea", "--required=in Beijing", f"--banned={first}")
+    assert "tea" in both and "in Beijing" in both and first not in both.split()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "茶" * 500, "qqq"], ids=["empty", "long", "unknown"])
 def test_odd_sources_are_translated(finished, capsys, text):
     here(f"--predict={text}", f"--output_dir={finished}")
@@ -145,6 +156,9 @@ def test_a_finished_run_is_scored_again(finished, metrics, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments, message", [
     (["--predict=x", "--n_best=9"], "n_best: expected at most the width of the beam, 5, received 9"),
+    (["--predict=x", "--required=tea", "--required=xylophone"], "vocabulary has, received 'xylophone'"),
+    (["--predict=x", "--banned="], "banned: expected tokens that the target's vocabulary has"),
+    (["--predict=x", "--required=" + "tea " * 20], "required: expected phrases that fit"),
     (["--corpus=sample", "--source_language=de"], "expected the languages zh and en, received de"),
     (["--corpus=sample", "--attention=none", "--coverage"], "coverage: expected attention='additive'")])
 def test_what_cannot_be_is_one_line(finished, capsys, arguments, message):

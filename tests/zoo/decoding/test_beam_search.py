@@ -13,12 +13,12 @@ V, T, END = 4, 5, 2  # id 0 is forbidden
 WIDE = 200  # more than there are beginnings of T symbols
 
 
-def texts(length=T, minimum=1):
+def texts(length=T):
     """All texts: to the end, or of the greatest length without one."""
     for size in range(1, length + 1):
         for text in itertools.product([1, 3], repeat=size - 1):
             for last in (END, 1, 3):
-                if last == END and size >= minimum or last != END and size == length:
+                if last == END or size == length:
                     yield (*text, last)
 
 
@@ -56,14 +56,13 @@ def search(model, width, first=(3, 1), length=T, **options):
 
 
 @pytest.mark.parametrize("alpha", [0, .75, 1, 2.0])
-@pytest.mark.parametrize("minimum", [1, 4])
-def test_a_wide_beam_finds_all_texts_in_order(alpha, minimum):
+def test_a_wide_beam_finds_all_texts_in_order(alpha):
     model = Markov(V, T)
     model.table[..., 0] += 3  # what is forbidden is likely
-    answer = search(model, WIDE, alpha=alpha, minimum_length=minimum)
+    answer = search(model, WIDE, alpha=alpha)
     for row, first in enumerate([3, 1]):
-        wanted = ranked(model, first, alpha, minimum=minimum)
-        assert agree(answer, row, wanted) == len(wanted) == len(set(texts(minimum=minimum)))
+        wanted = ranked(model, first, alpha)
+        assert agree(answer, row, wanted) == len(wanted) == len(set(texts()))
 
 
 @pytest.mark.parametrize("alpha", [0, .75])
@@ -85,9 +84,8 @@ def test_the_best_of_a_wide_beam_are_the_best_there_are_however_few_are_asked_fo
             assert agree(answer, row, ranked(model, first, alpha)) == n_best
 
 
-def plain(model, first, width, length, alpha, n_best, minimum=1, score=None):
+def plain(model, first, width, length, alpha, n_best):
     """Beam search as it is told: [(score, log P, text)] without stopping early."""
-    score = score or (lambda text, log_p: log_p / len(text)**alpha)
     live, ended = [(0.0, ())], []
     for t in range(length):
         following = []
@@ -95,24 +93,23 @@ def plain(model, first, width, length, alpha, n_best, minimum=1, score=None):
             row = np.float64(model.table[t, (first, *text)[-1]])
             row -= np.log(np.exp(row).sum())
             following += [(log_p + row[i], (*text, i)) for i in range(len(row))
-                          if i and not (i == END and t + 1 < minimum)]
+                          if i]
         live = []
         for log_p, text in sorted(following, reverse=True)[:width]:
             kept = ended if text[-1] == END or t + 1 == length else live
             kept.append((log_p, text))
-    scored = [(score(text, log_p), log_p, text) for log_p, text in ended]
+    scored = [(log_p / len(text)**alpha, log_p, text) for log_p, text in ended]
     return sorted(scored, reverse=True)[:n_best]
 
 
 @pytest.mark.parametrize("width, n_best", [(1, 1), (2, 2), (3, 1), (5, 3), (9, 9), (3, 6)])
 def test_a_narrow_beam_finds_what_a_plain_search_finds(width, n_best):
-    for seed, (alpha, minimum) in enumerate([(0, 1), (.75, 1), (.75, 3), (2, 1)]):
+    for seed, alpha in enumerate([0, .75, .75, 2]):
         model = Markov(8, 12, seed)
         model.table[..., END] -= 1
-        options = {"alpha": alpha, "n_best": n_best, "minimum_length": minimum}
-        answer = search(model, width, [3, 1, 5, 7], 12, **options)
+        answer = search(model, width, [3, 1, 5, 7], 12, alpha=alpha, n_best=n_best)
         for row, first in enumerate([3, 1, 5, 7]):
-            wanted = plain(model, first, width, 12, alpha, n_best, minimum)
+            wanted = plain(model, first, width, 12, alpha, n_best)
             assert agree(answer, row, {text: value for *value, text in wanted}) == len(wanted)
 
 
@@ -206,40 +203,19 @@ def rows_of(weights, first, text):
 
 
 @pytest.mark.parametrize("width", [3, WIDE])
-@pytest.mark.parametrize("alpha, beta", [(.75, 0.0), (.75, .4), (0, 2.0)])
-def test_scores_with_coverage_and_alignments(width, alpha, beta):
-    mask = np.array([[True, True, True], [True, True, False]])
+@pytest.mark.parametrize("alpha", [.75, 0])
+def test_alignments_are_the_weights_at_each_symbol_of_the_text(width, alpha):
     attending, weights = fed(np.random.default_rng(1).normal(scale=2, size=[T, V, 3]).astype("float32"))
     model = Markov(V, T)
     answer = beam_search(attending(model), [3, 1], model.start(2), width, T, [END], alpha, forbidden=[0],
-                         source_mask=mask, coverage_penalty=beta)
+                         source_length=3)
     for row, first in enumerate([3, 1]):
-        def score(text, log_p):
-            covered = rows_of(weights, first, text).sum(0)[mask[row]]
-            return log_p / len(text)**alpha + beta * np.log(np.minimum(covered, 1)).sum()
-
-        wanted = plain(model, first, width, T, alpha, width, score=score)
+        wanted = plain(model, first, width, T, alpha, width)
         assert agree(answer, row, {text: value for *value, text in wanted}) == len(wanted)
         for n, text in enumerate(found(answer, row)):
             aligned = answer["alignments"][row, n]
             np.testing.assert_allclose(aligned[:len(text)], rows_of(weights, first, text), rtol=1e-5)
             assert not aligned[len(text):].numpy().any()
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_the_coverage_penalty_does_not_stop_the_search_too_early(seed):
-    random = np.random.default_rng(seed)
-    attending, weights = fed(random.normal(scale=3, size=[T, V, 3]).astype("float32"))
-    model = Markov(V, T, seed, scale=3)
-    answer = beam_search(attending(model), [3], model.start(1), WIDE, T, [END], .75, 1, forbidden=[0],
-                         source_mask=np.ones([1, 3]), coverage_penalty=1.5)
-
-    def score(text, log_p):
-        return log_p / len(text)**.75 + 1.5 * np.log(
-            np.minimum(rows_of(weights, 3, text).sum(0), 1)).sum()
-
-    best = plain(model, 3, WIDE, T, .75, 1, score=score)[0]
-    assert list(found(answer, 0)) == [best[2]]
 
 
 BANNED = [[[3, 0, 0]], [[3, 1, 0], [1, 1, 3]], [[1, 1, 0], [0, 0, 0]], [[0]], [[3, 3, END], [3, 1, 3]],
@@ -331,10 +307,10 @@ def attend(speaker, values, mask):
     return step
 
 
-def translate(speaker, ids, values, mask, width, coverage_penalty=None, **options):
+def translate(speaker, ids, values, mask, width, **options):
     step = attend(speaker, spread(values, width), spread(mask, width))
-    if coverage_penalty is not None:
-        options.update(source_mask=mask, coverage_penalty=coverage_penalty)
+    if "n_best" in options:
+        options["source_length"] = tf.shape(mask)[1]
     start = speaker.start(tf.shape(ids)[0])
     return beam_search(step, ids, start, width, end=[END], forbidden=[0, 1], **options)
 
@@ -342,8 +318,8 @@ def translate(speaker, ids, values, mask, width, coverage_penalty=None, **option
 SPECS = {"ids": ([None], tf.int32), "values": ([None, None, 8], tf.float32),
          "mask": ([None, None], tf.bool), "width": ([], tf.int32), "max_length": ([], tf.int32),
          "alpha": ([], tf.float32)}
-MORE = {"n_best": ([], tf.int32), "minimum_length": ([], tf.int32), "coverage_penalty": ([], tf.float32),
-        "banned": ([None, None], tf.int32), "required": ([None, None, None], tf.int32)}
+MORE = {"n_best": ([], tf.int32), "banned": ([None, None], tf.int32),
+        "required": ([None, None, None], tf.int32)}
 
 
 def sources(random, batch, size):
@@ -369,7 +345,7 @@ def test_tflite_finds_what_tensorflow_finds(tmp_path):
         same(run(**given), graph(**given))
 
 
-def test_tflite_with_phrases_coverage_and_alignments_finds_what_tensorflow_finds(tmp_path):
+def test_tflite_with_phrases_and_alignments_finds_what_tensorflow_finds(tmp_path):
     speaker = Speaker(translate, {**SPECS, **MORE})
     run, graph, random = speaker.lite(tmp_path), tf.function(speaker.answer), np.random.default_rng(1)
     for (batch, size, width, length, n_best), banned, required in [
@@ -378,8 +354,7 @@ def test_tflite_with_phrases_coverage_and_alignments_finds_what_tensorflow_finds
             ((2, 4, 12, 9, 12), [[0, 0, 0], [6, 6, 6]], [[[10]], [[5]]])]:
         numbers = np.int32(width), np.int32(length), np.float32(.75)
         given = dict(zip(SPECS, [*sources(random, batch, size), *numbers]))
-        given.update(n_best=np.int32(n_best), minimum_length=np.int32(3), coverage_penalty=np.float32(.3),
-                     banned=np.int32(banned), required=np.int32(required))
+        given.update(n_best=np.int32(n_best), banned=np.int32(banned), required=np.int32(required))
         wanted = graph(**given)
         same(run(**given), wanted)
         for row, asked in enumerate(required):
