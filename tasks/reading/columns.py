@@ -11,7 +11,7 @@ import dataclasses
 import pathlib
 import re
 
-from tasks.reading import files
+from tasks.reading import encoding, splits
 from tasks.reading.splits import Sentence
 
 CONLL_U = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
@@ -37,12 +37,12 @@ def read(name, tag_column=None):
     path = pathlib.Path(name).expanduser()
     found = {"train": path}
     if path.is_dir() and not _pair(path):
-        found = files.by_part(path, lambda entry: entry.is_file() or _pair(entry),
-                              "a train file with " + EXPECTED)
+        found = splits.by_part(path, lambda entry: entry.is_file() or _pair(entry),
+                               "a train file with " + EXPECTED)
     warnings = []
 
     def text(path, expected=EXPECTED):
-        content, notes = files.text(path, expected)
+        content, notes = encoding.text(path, expected)
         warnings.extend(f"{path.name}: {note}" for note in notes)
         return content
 

@@ -1,5 +1,6 @@
 """The task from the command line, on the built-in sample: one whole run, and what can go wrong."""
 
+import io
 import json
 import pathlib
 
@@ -127,6 +128,13 @@ def test_a_prediction_is_printed_and_its_attention_drawn_where_asked_alone(finis
 def test_odd_sources_are_translated(finished, capsys, text):
     here(f"--predict={text}", f"--output_dir={finished}")
     assert capsys.readouterr().out.endswith("\n")
+
+
+def test_empty_lines_stay_empty_and_keep_their_places(finished, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("茶\n\n \n茶\n".encode())))
+    here("--predict=-", f"--output_dir={finished}")
+    first, *empty, last = capsys.readouterr().out.removesuffix("\n").split("\n")
+    assert empty == ["", ""] and first == last != ""
 
 
 def test_a_finished_run_is_scored_again(finished, metrics, capsys):
