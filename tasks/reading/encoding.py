@@ -18,6 +18,7 @@ OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 BLOCK = 1 << 16                       # bytes
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+TWO_HIGH = re.compile("[^\0-\x7f]{2}")
 WORD = re.compile(r"[^\W\d_]+")
 TYPOGRAPHY = frozenset("‘’‚“”„–—…•«»€£§©®°™¡¿·×÷±½¼¾²³´\xa0\xad")
 REPLACEMENT = "\ufffd"
@@ -53,21 +54,25 @@ def readable(path):
 
 
 def text(path, expected, encoding=None):
-    """(the text of a file, notes).
+    """(the text of a file, notes); see `data`."""
+    found, codec, notes = data(path, expected, encoding)
+    return found.decode(codec), notes
+
+
+def data(path, expected, encoding=None):
+    """(the bytes of a file, the codec that decodes them, notes).
 
     Args:    expected  what the file should hold, for the message
              encoding  a codec's name; None finds it
     Raises:  ValueError: an empty, binary or damaged file, or bytes that the encoding does not have
     """
     with readable(path), opened(path) as file:
-        data = file.read()
-    if not data.strip():
+        found = file.read()
+    codec, notes = codec_of(path.name, found, encoding)
+    decoded = found.decode(codec)
+    if not decoded or decoded.isspace():
         raise ValueError(f"{path.name}: expected {expected}, received an empty file")
-    codec, notes = codec_of(path.name, data, encoding)
-    decoded = data.decode(codec)
-    if not decoded.strip():
-        raise ValueError(f"{path.name}: expected {expected}, received an empty file")
-    return decoded, notes + lost(decoded.count(REPLACEMENT))
+    return found, codec, notes + lost(decoded.count(REPLACEMENT))
 
 
 def codec_of_file(path, encoding=None):
@@ -145,11 +150,13 @@ def _bad_bytes(name, data, encoding, error):
 
 
 def _cp1252(name, data):
-    """Only where most words with a high byte are Latin: not half of their letters are beyond ASCII."""
+    """Only where nine in ten words with a high byte are Latin: most of their letters are ASCII, or no two
+    that are not stand side by side."""
     with contextlib.suppress(UnicodeDecodeError):
         decoded = data.decode("cp1252")
         words = [word for word in WORD.findall(decoded) if not word.isascii()]
-        latin = [word for word in words if 2 * sum(map(str.isascii, word)) >= len(word) > 1]
+        latin = [word for word in words if 2 * sum(map(str.isascii, word)) >= len(word) > 1
+                 or len(word) > 1 and not TWO_HIGH.search(word)]
         strange = sum(len(word) > 1 for word in words) - len(latin) + sum(
             decoded.count(sign) for sign in set(decoded) - TYPOGRAPHY
             if not (sign.isascii() or sign.isalpha()))

@@ -11,10 +11,12 @@ All but the last three may be compressed: .gz, .bz2, .xz.
 
 import csv
 import dataclasses
+import functools
 import importlib
 import io
 import itertools
 import json
+import pathlib
 import re
 import zipfile
 
@@ -28,9 +30,10 @@ EXPECTED = "a CSV, TSV, JSON, Parquet or XLSX file"
 NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 LIKELY = "\t;,|"                      # which delimiter it is where several fit
 SEEN = 1000                           # rows that a delimiter is found in
+HEAD = 1 << 20                        # characters that hold them
 PREFIX = "__label__"
 FASTTEXT = re.compile(rf"\s*((?:{PREFIX}\S+\s+)*{PREFIX}\S+)(.*)", re.S)
-LOST = re.compile("[\ud800-\udfff\ufffd]")
+HALVES = re.compile("[\ud800-\udfff]")          # of characters, which only JSON can hold
 csv.field_size_limit(2 ** 31 - 1)
 
 
@@ -74,11 +77,33 @@ def read(path, expected, encoding=None, separator=None):
         return _folder(path, encoding)
     if kind(path) in READERS:
         return READERS[kind(path)](path)
-    text, notes = encodings.text(path, expected, encoding)
-    start = text.lstrip()[:1]
-    if kind(path) in JSON or start == "{" and kind(path) not in DELIMITED:
-        return _json(path.name, text, notes)
-    return _fasttext(path, text, notes, separator) or _delimited(path, text, notes, separator)
+    data, codec, notes = encodings.data(path, expected, encoding)
+    text = Text(path, data, codec)
+    if kind(path) in JSON or text.head.lstrip()[:1] == "{" and kind(path) not in DELIMITED:
+        return _json(path.name, data.decode(codec), notes)
+    return _fasttext(text, notes, separator) or _delimited(text, notes, separator)
+
+
+@dataclasses.dataclass
+class Text:
+    """The bytes of a file and their codec: it is decoded as its lines are read, as often as need be."""
+    path: pathlib.Path
+    data: bytes
+    codec: str
+
+    def lines(self):
+        """Of a new start; their ends are as they are."""
+        return io.TextIOWrapper(io.BytesIO(self.data), self.codec, newline="")
+
+    @functools.cached_property
+    def head(self):
+        """The first whole lines."""
+        head = self.lines().read(HEAD)
+        return head if len(head) < HEAD else head[:head.rfind("\n") + 1] or head
+
+    @property
+    def comma(self):
+        return kind(self.path) == ".csv"
 
 
 # ------------------------------------------------------------------------------------------- delimited
@@ -90,67 +115,79 @@ class Dialect:
     quoted: bool = True
     skip_space: bool = False
 
-    def reader(self, text):
+    def reader(self, lines):
         quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
-        return csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, quoting=quoting,
-                          strict=True, skipinitialspace=self.skip_space)
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=True,
+                          skipinitialspace=self.skip_space)
 
-    def widths(self, text, rows=None):
+    def widths(self, lines, rows=None):
         """How many cells each of the rows has; 0 at the end where a quote breaks off."""
         found = []
         try:
-            found += (len(row) for row in itertools.islice(self.reader(text), rows) if row)
+            found += (len(row) for row in itertools.islice(self.reader(lines), rows)
+                      if any(map(str.strip, row)))
         except csv.Error:
             return [*found, 0]
         return found
 
 
-def _delimited(path, text, notes, separator=None):
-    named = re.match(r"sep=(.)\r?\n", text)         # Excel's own first line
-    dialect = Dialect(named[1]) if named else dialect_of(text, kind(path) == ".csv", separator)
-    rows = _cut(path.name, text[named.end():] if named else text, dialect, 2 if named else 1)
-    return Table(path.name, None, rows, notes, "line", NAMES.get(dialect.delimiter, dialect.delimiter))
+def _delimited(text, notes, separator=None):
+    named = re.match(r"sep=(.)\r?\n", text.head)         # Excel's own first line
+    dialect = Dialect(named[1]) if named else dialect_of(text.head, text.comma, separator)
+    if dialect.delimiter == "\t":
+        dialect = dataclasses.replace(dialect, quoted=_quotes_in_tabs(text))
+    rows = _cut(text, dialect, skipped=int(bool(named)))
+    delimiter = NAMES.get(dialect.delimiter, dialect.delimiter)
+    return Table(text.path.name, None, rows, notes, "line", delimiter)
 
 
-def dialect_of(text, comma=True, separator=None):
-    """The dialect in which the rows are of one width.
+def dialect_of(head, comma=True, separator=None):
+    """The dialect in which the first rows are of one width; the usual one where several are.
 
     >>> dialect_of("tea, please;drink\\ncake;food\\n").delimiter
     ';'
     """
     order = [d for d in dict.fromkeys((",;" if comma else "\t") + LIKELY) if d not in (separator or "")]
-    widths = {delimiter: _dialect(delimiter, text).widths(text, SEEN) for delimiter in order}
+    tried = {delimiter: _dialect(delimiter, head) for delimiter in order}
+    widths = {delimiter: _widths(dialect, head) for delimiter, dialect in tried.items()}
     able = {d: found for d, found in widths.items() if found and found[0] > 1}
     constant = [d for d, found in able.items() if len(set(found)) == 1]
     if constant and (constant[0] != order[0] or min(len(able[d]) for d in constant) >= 5):
-        constant.sort(key=LIKELY.index)
-    like_first = sorted(able, key=lambda d: -able[d].count(able[d][0]) / len(able[d]))
-    return _dialect((constant or like_first or order)[0], text)
+        constant.sort(key=lambda d: (_in_prose(d, head), LIKELY.index(d)))
+    like_first = sorted(able, key=lambda d: (-able[d].count(able[d][0]) / len(able[d]),
+                                             _in_prose(d, head)))
+    return tried[(constant or like_first or order)[0]]
 
 
-def _dialect(delimiter, text):
-    """Quotes have a meaning everywhere but in tab-separated text in which they are none."""
-    quoted = Dialect(delimiter)
-    if '"' not in text:
-        return quoted
-    if delimiter == "\t":
-        return quoted if _quotes_in_tabs(text, quoted) else Dialect(delimiter, quoted=False)
-    spaced = Dialect(delimiter, skip_space=True)
-    if f'{delimiter} "' in text and len(set(quoted.widths(text, SEEN))) > 1 == len(
-            set(spaced.widths(text, SEEN))):
-        return spaced
-    return quoted
+def _in_prose(delimiter, head):
+    """Whether a sign is mostly followed by a space, as a comma is in a sentence."""
+    return 2 * head.count(delimiter + " ") > head.count(delimiter)
 
 
-def _quotes_in_tabs(text, quoted):
+def _widths(dialect, head):
+    """Those of the first rows; a row that is cut off with the head is none of them."""
+    found = dialect.widths(io.StringIO(head, newline=""), SEEN)
+    return found[:-1] if found and found[-1] == 0 and len(head) >= HEAD // 2 else found
+
+
+def _dialect(delimiter, head):
+    """Spaces after a delimiter are no text where quotes follow them."""
+    plain, spaced = Dialect(delimiter, delimiter != "\t"), Dialect(delimiter, skip_space=True)
+    several = f'{delimiter} "' in head and len(set(_widths(plain, head))) > 1
+    return spaced if several and len(set(_widths(spaced, head))) == 1 else plain
+
+
+def _quotes_in_tabs(text):
     """Whether they enclose cells: with line breaks or doubled quotes in them, or all of a column."""
-    widths = set(quoted.widths(text))
+    if b'"' not in text.data.replace(b"\0", b""):
+        return False
+    widths = set(Dialect("\t").widths(text.lines()))
     if len(widths) > 1 or widths < {2}:
         return False
     plain = Dialect("\t", quoted=False)
-    if len(set(plain.widths(text))) > 1:
+    if len(set(plain.widths(text.lines()))) > 1:
         return True
-    columns = list(zip(*(row for row in plain.reader(text) if row)))
+    columns = list(zip(*(row for row in plain.reader(text.lines()) if row)))
     return any(map(_doubled, itertools.chain(*columns))) or any(
         all(map(_enclosed, column)) for column in columns)
 
@@ -163,18 +200,20 @@ def _doubled(cell):
     return _enclosed(cell) and '""' in cell[1:-1]
 
 
-def _cut(name, text, dialect, line):
+def _cut(text, dialect, skipped):
     """(line, cells) without blank lines."""
-    reader, start, first, width = dialect.reader(text), line - 1, line, None
+    lines, name = text.lines(), text.path.name
+    for _ in range(skipped):
+        next(lines)
+    reader, line, first, width = dialect.reader(lines), skipped + 1, 0, 0
     try:
         for row in reader:
-            if any(map(str.strip, row)):
+            if row and (row[0].strip() or any(map(str.strip, row))):
                 if len(row) != width:
-                    if width is not None:
-                        row = _fitted(name, line, row, first, width)
-                    first, width = (line, len(row)) if width is None else (first, width)
+                    row = _fitted(name, line, row, first, width) if width else row
+                    first, width = first or line, width or len(row)
                 yield line, row
-            line = start + reader.line_num + 1
+            line = reader.line_num + skipped + 1
     except csv.Error as error:
         raise ValueError(f"{name}, line {line}: expected CSV in which each quote is closed and doubled "
                          f"inside, received a row with: {error}; correct it") from None
@@ -190,25 +229,24 @@ def _fitted(name, number, row, first, width, unit="line"):
 
 # -------------------------------------------------------------------------------------------- fastText
 
-def _fasttext(path, text, notes, separator):
+def _fasttext(text, notes, separator):
     """The table of lines that start with their labels; None where they do not."""
-    lines = [line for line in itertools.islice(io.StringIO(text), SEEN) if line.strip()]
+    lines = [line for line in text.head.split("\n")[:SEEN] if line.strip()]
     marked = [FASTTEXT.fullmatch(line) for line in lines if line.lstrip().startswith(PREFIX)]
-    if 2 * len(marked) <= len(lines) or kind(path) in (".csv", ".tsv", ".tab") and len(set(
-            dialect_of(text, kind(path) == ".csv", separator).widths(text, SEEN))) == 1:
+    if 2 * len(marked) <= len(lines) or kind(text.path) in (".csv", ".tsv", ".tab") and len(set(
+            _widths(dialect_of(text.head, text.comma, separator), text.head))) == 1:
         return None
-    comma = all(match[2].lstrip().startswith(",") for match in marked)
-    return Table(path.name, ["text", "label"], _marked(text, comma), notes)
+    comma = all(match and match[2].lstrip().startswith(",") for match in marked)
+    return Table(text.path.name, ["text", "label"], _marked(text.lines(), comma), notes)
 
 
-def _marked(text, comma):
-    for number, line in enumerate(io.StringIO(text), 1):
-        if not line.strip():
-            continue
-        match = FASTTEXT.fullmatch(line)
-        labels = tuple(match[1].replace(PREFIX, "").split()) if match else ()
-        rest = (match[2] if match else line).strip()
-        yield number, [rest.removeprefix(",").strip() if comma else rest, labels]
+def _marked(lines, comma):
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            match = FASTTEXT.fullmatch(line)
+            labels = tuple(match[1].replace(PREFIX, "").split()) if match else ()
+            rest = (match[2] if match else line).strip()
+            yield number, [rest.removeprefix(",").strip() if comma else rest, labels]
 
 
 # ------------------------------------------------------------------------------------------------ JSON
@@ -251,13 +289,15 @@ def _objects(name, numbered, notes, unit="line"):
     """The table of objects, whose columns are all the keys there are, or of arrays of one width."""
     numbered = list(numbered)
     types = {type(row) for _, row in numbered}
+    kind_of_row = type(numbered[0][1]) if numbered else dict
     if types == {dict}:
         rows = [(number, _flat(row)) for number, row in numbered]
         names = list(dict.fromkeys(key for _, row in rows for key in row))
         cells = ((number, [_cell(row.get(key)) for key in names]) for number, row in rows)
         return Table(name, names, cells, notes, unit)
-    number, row = next((pair for pair in numbered if not isinstance(pair[1], list)), (1, "nothing"))
     if types != {list}:
+        number, row = next((pair for pair in numbered if type(pair[1]) is not kind_of_row
+                            or kind_of_row not in (dict, list)), (1, None))
         raise ValueError(f"{name}, {unit} {number}: expected a JSON object, as in the other rows, "
                          f"received {json.dumps(row)[:40]}; correct it")
     width = len(numbered[0][1])
@@ -278,7 +318,7 @@ def _flat(row):
 def _cell(value):
     """A value as text; a list of values as a tuple of texts; null is empty."""
     if isinstance(value, str):
-        return value if value.isascii() else LOST.sub(" ", value)
+        return value if value.isascii() else HALVES.sub(" ", value)
     if isinstance(value, (list, tuple)):
         return tuple(part if isinstance(part, str) else str(_cell(part)) for part in value)
     if value is None or isinstance(value, dict):

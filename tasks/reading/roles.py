@@ -93,8 +93,8 @@ class Column:
                           for part in (cell if isinstance(cell, tuple) else cell.split(separator))]
         self.distinct = len(set(self.cells))
         self.number = bool(self.cells) and all(map(is_number, self.cells))
-        self.index = (self.number and self.distinct == len(self.cells) >= 3 and
-                      all(cell.strip().lstrip("-").isdigit() for cell in self.cells))
+        self.whole = self.number and all(cell.strip().lstrip("-").isdigit() for cell in self.cells)
+        self.index = self.whole and self.distinct == len(self.cells) >= 3
         self.length = sum(map(len, self.cells))
 
     @property
@@ -244,7 +244,8 @@ def _guessed(table, columns, found, names, regression):
     else:
         texts = [at for at in free if not (columns[at].number or columns[at].repeats or columns[at].code)]
         labels = [at for at in free if not columns[at].constant and (
-            columns[at].number and not columns[at].index if regression else columns[at].repeats)]
+            columns[at].number and not columns[at].index if regression else
+            columns[at].repeats and columns[at].number == columns[at].whole)]
         text = found.get("text", _only(texts, names, TEXT_NAMES))
         label = found.get("label", _only(labels, names, LABEL_NAMES))
     if text is None or label is None or text == label:
@@ -314,7 +315,8 @@ def _heads(table, rows, wanted, heads):
     if table.names:
         return list(map(folded, table.names))
     names = list(map(folded, rows[0]))
-    usual = sum(_usual(name, heads) for name in names)
+    usual = sum(_usual(name, heads) and all(row[at] != rows[0][at] for row in rows[1:])
+                for at, name in enumerate(names))
     plain = {role: dataclasses.replace(role_of, names=()) for role, role_of in wanted.items()}
     if usual < 2 and not is_header(rows, plain, repeats=False):
         return None
