@@ -72,6 +72,15 @@ def define_network_flags(table):
     rates("word_dropout", "embedding_dropout", "output_dropout")
 
 
+def define_file_flags(*roles):
+    """The flags that say how the files of a corpus are read; a column has one of the roles."""
+    for role in roles:
+        flags.DEFINE_string(f"{role}_column", None, f"The column of the {role} in a file: a name in its "
+                            "header, or a number from 1.")
+    flags.DEFINE_string("encoding", None, "Encoding of the corpus's files, such as gbk or cp1251; UTF-8, "
+                        "UTF-16 and most of cp1252 are found without it.")
+
+
 NETWORK = ("cell", "units", "layers", "embedding", "word_dropout",
            "embedding_dropout", "output_dropout", "engine")
 
@@ -230,7 +239,7 @@ def introduced(corpus, unit, size=len):
     for warning in corpus.warnings:
         print(f"note: {warning}")
     print(f"{corpus.name}: {size(corpus.train):,} {unit} to learn from, {size(corpus.validation):,} "
-          f"to choose by, {size(corpus.test):,} to test on")
+          f"to choose by, {size(corpus.test):,} to test on", *corpus.description, sep="\n  ")
     return corpus
 
 

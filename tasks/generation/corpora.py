@@ -4,46 +4,51 @@ A running text is cut by position, for pieces drawn from all over it would give 
 them. Texts that each have a label, of which a model is to write more, are split by a hash of the text.
 """
 
+import contextlib
 import glob
 import pathlib
 
 from tasks.generation import streams
-from tasks.reading import corpus, files, labelled, nltk, splits, tables
+from tasks.reading import corpus, labelled, nltk, records, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
+from tasks.reading.encoding import kind, opened
 from tasks.reading.splits import PARTS
 
 CONDITIONAL = ("names",)
 NAMES = ("auto", "sample", *nltk.TEXTS, *CONDITIONAL)
 STANDARD = "shakespeare"
 PERCENTS = {"train": 85, "validation": 5, "test": 10}     # of a running text without a split
-ENDINGS = (".txt", ".text", ".raw", ".tokens")            # of text files in a folder, also .gz
-TABLES = (".csv", ".tsv", ".tab")                         # texts with labels, also .gz
+ENDINGS = (".txt", ".text", ".raw", ".tokens")            # of text files in a folder, also compressed
+TABLES = tuple(ending for ending in records.ENDINGS if ending not in ENDINGS)   # texts with labels
 SAMPLE_TERMS = ("the language reference that comes with CPython; Python Software Foundation, PSF Licence "
                 "version 2")
 
 
-def load(name="auto", text_column=None, label_column=None):
+def load(name="auto", text_column=None, label_column=None, id_column=None, encoding=None):
     """Loads a corpus by name, or files by path.
 
-    Args:    name   a name in `NAMES`; a text file (also .gz); several of them, separated by commas, or a
-                    pattern such as 'books/*.txt'; a folder, of which all text files are read in order.
-                    Where files are named for it, they are the train, validation (dev, valid, val) and
-                    test part. A .tsv or .csv file, or a folder of such parts, holds texts with labels
-             text_column, label_column   of a .tsv or .csv file: a name in its header, or a number from 1
+    Args:    name   a name in `NAMES`; a text file; several of them, separated by commas, or a pattern
+                    such as 'books/*.txt'; a folder, of which all text files are read in order. Where
+                    files are named for it, they are the train, validation (dev, valid, val, …) and test
+                    split. A table (CSV, TSV, JSON, Parquet, XLSX), fastText's lines, a folder of splits
+                    of those, or one with a folder for each label, holds texts with labels
+             text_column, label_column, id_column   of a table: a name in its header, or a number from 1
+             encoding   of text files; None finds it
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     name = str(name)
-    columns = {"text_column": text_column, "label_column": label_column}
-    if name not in NAMES and _table(pathlib.Path(name).expanduser()):
-        return labelled.read(name, NAMES, tables.Format(**columns))
+    columns = {"text_column": text_column, "label_column": label_column, "id_column": id_column}
+    if name and name not in NAMES and _table(pathlib.Path(name).expanduser()):
+        return labelled.read(name, NAMES, labelled.Format(**columns, encoding=encoding))
     if any(column is not None for column in columns.values()):
         raise ValueError("expected a TSV or CSV file with text_column or label_column, received corpus "
                          f"'{name}'; leave those flags out")
-    return corpus.load(name, NAMES, STANDARD, _named, _read, {})
+    return corpus.load(name, NAMES, STANDARD, _named, lambda name: _read(name, encoding),
+                       {"encoding": encoding})
 
 
-def _read(name):
-    parts, warnings = _parts(name, _paths(name))
+def _read(name, encoding):
+    parts, warnings = _parts(name, _paths(name), encoding)
     return Corpus(",".join(map(called, name.split(","))), **parts, terms=OWN_TERMS, warnings=warnings)
 
 
@@ -69,9 +74,15 @@ def _topics():
 def _table(path):
     """Whether a file holds texts with labels, or a folder a training part of those."""
     if path.is_dir():
-        return any(_table(file) and files.part(file.name) == "train" for file in path.iterdir()
-                   if file.is_file())
-    return tables.kind(path) in TABLES
+        return not any(map(_is_text, path.iterdir())) and bool(records.labels_of(path)) or any(
+            _table(entry) and splits.part(entry.name) == "train" for entry in path.iterdir())
+    return kind(path) in TABLES or path.is_file() and _is_fasttext(path)
+
+
+def _is_fasttext(path):
+    with contextlib.suppress(OSError, EOFError), opened(path) as file:
+        return file.read(len(records.PREFIX)) == records.PREFIX.encode()
+    return False
 
 
 def _paths(name):
@@ -91,7 +102,7 @@ def _files(path):
     """The file, or the text files of a folder."""
     if not path.is_dir():
         return [path]
-    found = [file for file in sorted(path.iterdir()) if file.is_file() and _is_text(file)]
+    found = [file for file in sorted(path.iterdir()) if _is_text(file)]
     if not found:
         raise FileNotFoundError(f"expected text files ({' '.join(ENDINGS)}, also .gz) in {path}, found "
                                 "none")
@@ -100,17 +111,20 @@ def _files(path):
 
 def _is_text(path):
     """Whether a file of a folder is meant; one that is just called "train" is."""
-    return tables.kind(path) in ENDINGS or (not tables.kind(path) and files.part(path.name) is not None)
+    named = not kind(path) and splits.part(path.name) is not None
+    return path.is_file() and (kind(path) in ENDINGS or named)
 
 
-def _parts(name, paths):
+def _parts(name, paths, encoding):
     """{part: stream} and warnings. Files that are named for their parts stay apart."""
     found, warnings = {"train": paths}, []
-    if len(paths) > 1 and "train" in map(files.part, map(called, paths)):
-        found = {part: [path] for part, path in files.parts(paths).items()}
-        warnings = [f"{path.name} is left out: its name tells no part" for path in paths
-                    if [path] not in found.values()]
-    read = {part: streams.opened(group) for part, group in found.items()}
+    if len(paths) > 1 and "train" in map(splits.part, map(called, paths)):
+        found = {part: [path] for part, path in splits.parts(paths).items()}
+    folder = pathlib.Path(name).expanduser()
+    if folder.is_dir() or len(found) > 1:
+        used = [path for group in found.values() for path in group]
+        warnings = splits.left_out(folder if folder.is_dir() else paths, used)
+    read = {part: streams.opened(group, encoding) for part, group in found.items()}
     warnings += [warning for _, notes in read.values() for warning in notes]
     return _cut(name, **{part: stream for part, (stream, _) in read.items()}), warnings
 

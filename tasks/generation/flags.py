@@ -11,8 +11,7 @@ def define():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     cli.define_task_flags("generation", GENERATORS)
     flags.adopt_module_key_flags(cli)
-    flags.DEFINE_string("text_column", None, "Name or number of the text's column in a table.")
-    flags.DEFINE_string("label_column", None, "Name or number of the label's column in a table.")
+    cli.define_file_flags("text", "label", "id")
     flags.DEFINE_enum("level", None, names.LEVELS, "What a symbol is.")
     flags.DEFINE_integer("vocabulary_size", 40000, "Largest vocabulary.", 5)
     flags.DEFINE_integer("min_count", 1, "How often a symbol occurs to be in the vocabulary.", 1)

@@ -1,12 +1,14 @@
 """Running text that need not fit into memory: read from disk in blocks, as often as it is asked for."""
 
+import collections
 import dataclasses
-import gzip
-import pathlib
 
-from tasks.reading import files
+from tasks.reading import encoding as encodings
 
 BLOCK = 1 << 16                       # characters
+
+File = collections.namedtuple("File", "path codec")
+File.__doc__ = "A file of text, perhaps compressed, and the codec that decodes it."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,8 +18,8 @@ class Stream:
     A block ends at a line's end or after a space, so that no word is cut; only where there is neither
     for a whole block it ends anywhere. Every iteration reads anew, and holds two blocks at the most.
 
-    Args:  sources  texts, and paths of UTF-8 files, also gzipped. Invalid bytes become U+FFFD; every
-                    line end becomes a newline; a byte order mark is dropped
+    Args:  sources  texts, and `File`s, of which every line end becomes a newline and a byte order mark
+                    is dropped
 
     >>> list(Stream(["To be, ", "or not"], 3, 9))
     ['be, ', 'or']
@@ -54,16 +56,24 @@ class Stream:
         return [Stream(self.sources, *ends) for ends in zip(marks, [*marks[1:], self.end])]
 
 
-def opened(sources):
-    """The whole text of sources as a stream, and warnings; reads it once to see that it is text."""
-    characters, warnings = 0, []
+def opened(sources, encoding=None):
+    """The whole text of texts and paths as a stream, and warnings; reads it once to see that it is text.
+
+    Args:    encoding  of the files; None finds that of each
+    Raises:  ValueError: a file that is no text, or in an encoding that cannot be told
+    """
+    warnings, found, characters = [], [], 0
     for source in sources:
-        length, replaced = _surveyed(source)
+        name = getattr(source, "name", "corpus")
+        if not isinstance(source, str):
+            codec, notes = encodings.codec_of_file(source, encoding)
+            warnings += [f"{name}: {note}" for note in notes]
+            source = File(source, codec)
+        length, lost = _surveyed(source)
+        warnings += [f"{name}: {note}" for note in encodings.lost(lost)]
         characters += length
-        if replaced:
-            warnings.append(f"{source.name}: {replaced:,} characters are U+FFFD, which stands for bytes "
-                            "that are not UTF-8")
-    stream = Stream(sources, 0, characters)
+        found.append(source)
+    stream = Stream(found, 0, characters)
     if not any(block.strip() for block in stream):
         name = getattr(sources[0], "name", "corpus")
         raise ValueError(f"{name}: expected text, received an empty file")
@@ -75,24 +85,21 @@ def blocks(source):
     if isinstance(source, str):
         yield from (source[at:at + BLOCK] for at in range(0, len(source), BLOCK))
         return
-    open_text = gzip.open if source.suffix.lower() == ".gz" else pathlib.Path.open
-    with files.readable(source):
-        with open_text(source, "rt", encoding="utf-8-sig", errors="replace") as file:
-            while block := file.read(BLOCK):
-                yield block
+    with encodings.readable(source.path), encodings.opened(
+            source.path, "rt", encoding=source.codec) as file:
+        while block := file.read(BLOCK):
+            yield block
 
 
 def _surveyed(source):
     """(characters, how many of them are U+FFFD) of a source; a binary file is refused."""
-    characters = replaced = 0
+    characters = lost = 0
     for block in blocks(source):
         characters += len(block)
-        replaced += block.count("\ufffd")
+        lost += block.count(encodings.REPLACEMENT)
         if "\0" in block:
-            raise files.not_text(source)
-    if replaced > 0.1 * characters:
-        raise files.not_text(source)
-    return characters, replaced
+            raise encodings.not_text(source.path.name)
+    return characters, lost
 
 
 def _whole_words(pieces):

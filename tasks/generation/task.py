@@ -36,7 +36,7 @@ class Generation(Task):
     """What generation has of its own."""
 
     name = "generation"
-    corpus_flags = ("text_column", "label_column")
+    corpus_flags = ("text_column", "label_column", "id_column", "encoding")
     kind, example = "A recurrent language model", "The "
     unit, without_labels = "characters", "the next symbol of a text"
 
@@ -47,7 +47,8 @@ class Generation(Task):
 
     def load_corpus(self):
         """The corpus of the flags; says what it is and what was odd about it."""
-        corpus = corpora.load(FLAGS.corpus, FLAGS.text_column, FLAGS.label_column)
+        corpus = corpora.load(FLAGS.corpus, FLAGS.text_column, FLAGS.label_column, FLAGS.id_column,
+                              FLAGS.encoding)
         return cli.introduced(corpus, self.unit, self.size)
 
     @staticmethod

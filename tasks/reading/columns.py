@@ -11,7 +11,7 @@ import collections
 import pathlib
 import re
 
-from tasks.reading import annotations, comments, files, layout
+from tasks.reading import annotations, comments, encoding, layout, splits
 from tasks.reading.layout import BORDER, EXPECTED, INDEX, Form
 from tasks.reading.splits import PARTS, Sentence
 
@@ -26,7 +26,7 @@ def read(name, form=Form()):
     path = pathlib.Path(name).expanduser()
     found = {"train": path}
     if path.is_dir() and not _pair(path):
-        found = files.by_part(path, lambda entry: entry.is_file() or _pair(entry),
+        found = splits.by_part(path, lambda entry: entry.is_file() or _pair(entry),
                               "a train file with " + EXPECTED)
     reader = _Reader(form)
     parts = {part: reader.read(found[part]) for part in PARTS if part in found}
@@ -55,7 +55,7 @@ class _Reader:
         return sentences
 
     def _text(self, path, expected):
-        text, notes = files.text(path, expected)
+        text, notes = encoding.text(path, expected)
         self.warnings += [f"{path.name}: {note}" for note in notes]
         return text if "\n" in text else text.replace("\r", "\n")
 

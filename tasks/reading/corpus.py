@@ -7,8 +7,8 @@ import hashlib
 import os
 import pathlib
 
+from tasks.reading.encoding import kind
 from tasks.reading.splits import PARTS
-from tasks.reading.tables import kind
 
 OWN_TERMS = "your own file, under the terms you have it under"
 
@@ -21,6 +21,7 @@ class Corpus:
     terms                     where from, and under which terms
     labels                    sorted; empty where there are none
     warnings                  what was odd about it, a sentence each
+    description               which column was read as what, and samples, a line each
     multi_label, regression   of texts: any number of labels each, or a number in place of labels
     scheme                    of tags; None where they are no spans
     source_language, target_language   codes such as "de", or "und" where nobody said
@@ -32,6 +33,7 @@ class Corpus:
     terms: str
     labels: list = dataclasses.field(default_factory=list)
     warnings: list = dataclasses.field(default_factory=list)
+    description: list = dataclasses.field(default_factory=list)
     multi_label: bool = False
     regression: bool = False
     scheme: str | None = None
@@ -67,8 +69,9 @@ def load(name, names, standard, named, read, file_options):
     """
     if name not in names:
         return read(name)
-    if any(value not in (None, False) for value in file_options.values()):
-        raise ValueError(f"expected a file or folder with {' or '.join(file_options)}, received corpus "
+    given = [option for option, value in file_options.items() if value not in (None, False)]
+    if given:
+        raise ValueError(f"expected a file or folder with {' or '.join(given)}, received corpus "
                          f"'{name}'; leave those flags out")
     return _automatic(named, standard) if name == "auto" else named(name)
 

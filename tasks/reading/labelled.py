@@ -1,11 +1,74 @@
-"""Corpora of texts that each have a label, several or a number: NLTK's, and TSV and CSV files."""
+"""Corpora of texts that each have a label, several or a number: NLTK's, and the user's own files."""
 
 import collections
+import dataclasses
+import math
 import pathlib
+import textwrap
 
-from tasks.reading import nltk, tables
+from tasks.reading import nltk, records, roles, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
-from tasks.reading.splits import PARTS, check_parts, normalised, overlap, split
+from tasks.reading.roles import Role
+from tasks.reading.splits import PARTS, Example, check_parts, normalised, overlap, split
+
+SEPARATOR = "|"                       # between the labels of one multi-label cell
+OTHERS = ",;/+"                       # what may stand between them instead
+EXPECTED = "rows with a text and a label"
+
+
+@dataclasses.dataclass
+class Format:
+    """How to read the cells of a file."""
+    multi_label: bool = False
+    regression: bool = False
+    text_column: object = None
+    label_column: object = None
+    id_column: object = None
+    label_separator: str | None = None
+    encoding: str | None = None
+
+    @property
+    def separator(self):
+        return (self.label_separator or SEPARATOR) if self.multi_label else None
+
+    @property
+    def roles(self):
+        """{role: Role} of the columns."""
+        return {"text": Role("text_column", self.text_column, roles.TEXT_NAMES),
+                "label": Role("label_column", self.label_column, roles.LABEL_NAMES),
+                "id": Role("id_column", self.id_column)}
+
+    def label(self, cell):
+        """The label in a cell, None where it is missing; ValueError, what was expected, if it is none.
+
+        >>> Format().label("NaN"), Format().label("__label__none"), Format(multi_label=True).label("b|a")
+        (None, 'none', ('a', 'b'))
+        """
+        if self.multi_label:
+            labels = cell if isinstance(cell, tuple) else cell.split(self.separator)
+            return tuple(sorted(set(filter(None, map(_label, labels)))))
+        if isinstance(cell, tuple):
+            if len(cell) > 1:
+                raise ValueError("one label; set multi_label")
+            cell = "".join(cell)
+        label = _label(cell)
+        return self._number(label) if self.regression and label else label
+
+    @staticmethod
+    def _number(cell):
+        try:
+            number = float(cell)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError("a number to regress")
+        return number
+
+
+def _label(cell):
+    """A label without the prefix of fastText; None for what is empty or NaN."""
+    label = cell.strip().removeprefix(records.PREFIX)
+    return label if label and label.lower() != "nan" else None
 
 
 def named(name, fold=None):
@@ -15,12 +78,71 @@ def named(name, fold=None):
 
 
 def read(name, names, form, fold=None):
-    """That of a file, or of a folder of parts, as a `tables.Format` says; `names` are guessed from."""
-    if not pathlib.Path(name).expanduser().exists():
-        raise unknown(name, names, "a TSV or CSV file", tables.DELIMITERS)
-    parts, warnings = tables.read(name, form)
-    return assembled(called(name), parts, OWN_TERMS, warnings, fold, form.multi_label, form.regression)
+    """That of a file, or of a folder of splits, as a `Format` says; `names` are guessed from."""
+    path = pathlib.Path(name).expanduser()
+    if not path.exists():
+        raise unknown(name, names, records.EXPECTED, records.ENDINGS)
+    found, notes = files(path)
+    tables = {part: records.read(file, EXPECTED, form.encoding, form.separator)
+              for part, file in found.items()}
+    columns = roles.of_texts(tables["train"], form.roles, form.separator, form.regression)
+    parts = {part: _examples(tables[part], columns, form, part == "train") for part in tables}
+    warnings = [f"{table.name}: {note}" for table in tables.values() for note in table.notes]
+    corpus = assembled(called(name), parts, OWN_TERMS, warnings + notes, fold, form.multi_label,
+                       form.regression)
+    corpus.warnings += doubts(corpus, form)
+    corpus.description = _described(columns, corpus)
+    return corpus
 
+
+def files(path):
+    """({split: path}, notes) of a file, or of a folder: of splits, of labels, or with a single file."""
+    if path.is_file():
+        return {"train": path}, []
+    inside = sorted(path.iterdir())
+    if "train" not in map(splits.part, (entry.name for entry in inside)):
+        if records.labels_of(path):
+            return {"train": path}, splits.left_out(path, records.labels_of(path))
+        tables = [entry for entry in inside if entry.is_file() and records.kind(entry) in records.ENDINGS]
+        if len(tables) == 1:
+            return {"train": tables[0]}, splits.left_out(path, tables)
+    found = splits.by_part(path, lambda entry: records.labels_of(entry) or entry.is_file() and
+                           records.kind(entry) in records.ENDINGS,
+                           "a train file, such as train.csv, or a folder train with one for each label")
+    return found, splits.left_out(path, found.values())
+
+
+def _examples(table, columns, form, is_train):
+    """The examples of one split; rows that lack a text or a label are skipped and counted."""
+    at = columns.columns if is_train else columns.of(table)
+    text_at, label_at, several = at["text"], at["label"], form.multi_label
+    examples, skipped = [], []
+    for number, row in table.rows:
+        try:
+            text, label = row[text_at].strip(), form.label(row[label_at])
+        except (ValueError, AttributeError) as error:
+            raise _not_as_expected(table, number, row, at, error) from None
+        if text and (several or label is not None):
+            examples.append(Example(text, label))
+        else:
+            skipped.append(number)
+    if not examples:
+        raise ValueError(f"{table.name}: expected {EXPECTED}, received none")
+    if skipped:
+        table.notes.append(f"{len(skipped):,} rows without a text or a label were skipped, the first in "
+                           f"{table.where(skipped[0]).removeprefix(table.name + ', ')}")
+    return examples
+
+
+def _not_as_expected(table, number, row, at, error):
+    role = "label" if isinstance(row[at["text"]], str) else "text"
+    what, cell = error if role == "label" else "one text, not a list", str(row[at[role]])[:40]
+    what, _, advice = str(what).partition("; ")
+    return ValueError(f"{table.where(number)}: expected {what}, received '{cell}'; "
+                      f"{advice or f'correct the {table.unit} or check {role}_column'}")
+
+
+# --------------------------------------------------------------------------------------------- assembled
 
 def assembled(name, parts, terms, warnings=(), fold=None, multi_label=False, regression=False):
     """A corpus of texts with labels: what has no official split is split, then looked over."""
@@ -66,3 +188,76 @@ def _enough_labels(name, examples, labels, multi_label, regression):
 def _strangers(parts, labels):
     known = {label for e in parts["train"] for label in _labels(e)}
     return [f"label '{label}' never occurs in training" for label in labels if label not in known]
+
+
+# ---------------------------------------------------------------------------------- doubts, what is shown
+
+def doubts(corpus, form):
+    """Warnings about labels that are probably not what the user means."""
+    if corpus.regression:
+        return []
+    counts = _counts(corpus)
+    rows, size = len(corpus.train), counts.total()
+    found = [f"labels {' and '.join(map(repr, alike))} differ by case or spaces only"
+             for alike in _alike(corpus.labels)]
+    if 2 * len(counts) > rows and not corpus.multi_label:
+        found.append(f"{len(counts):,} different labels in {rows:,} rows of training: check "
+                     "label_column, or set regression if they are numbers")
+    label, most = counts.most_common(1)[0] if counts else ("", 0)
+    if 100 * most >= 99 * max(size, 1) and len(corpus.labels) > 1:
+        found.append(f"{most / size:.1%} of the training labels are '{label}'")
+    return found + _separators(corpus, form)
+
+
+def _counts(corpus):
+    return collections.Counter(label for example in corpus.train for label in _labels(example))
+
+
+def _alike(labels):
+    """Groups of labels that are one but for case and spaces.
+
+    >>> _alike(["Billing", "billing ", "Sales"])
+    [['Billing', 'billing ']]
+    """
+    groups = collections.defaultdict(list)
+    for label in labels:
+        groups["".join(label.casefold().split())].append(label)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _separators(corpus, form):
+    """A warning about cells that seem to hold several labels, in another way than is read."""
+    if not corpus.multi_label:
+        joined = [label for label in corpus.labels if SEPARATOR in label]
+        return [f"{len(joined):,} labels have a '{SEPARATOR}', as {label!r}: set multi_label if they are "
+                "several" for label in joined[:1]]
+    if any(len(example.label) > 1 for example in corpus.train):
+        return []
+    for sign in OTHERS:
+        joined = [label for label in corpus.labels if sign in label.strip(sign)]
+        if joined:
+            return [f"no cell has several labels between '{form.separator}', but {len(joined):,} labels "
+                    f"have a '{sign}', as {joined[0]!r}: set label_separator if they are several"]
+    return []
+
+
+def _described(columns, corpus):
+    """What is shown of it: which column is what, the labels, and two examples."""
+    if corpus.regression:
+        targets = [example.label for example in corpus.train]
+        what = f"target: {columns.title('label')}, {min(targets):g} to {max(targets):g}"
+    else:
+        counts = _counts(corpus).most_common()
+        shown = ", ".join(f"{label} {count:,}" for label, count in counts[:5])
+        more = ", …" * (len(counts) > 5)
+        what = f"label: {columns.title('label')}, {len(counts)} labels: {shown}{more}"
+    return [f"text: {columns.title('text')}; {what}",
+            *(f"  {_shown(example.text)}  →  {_joined(example.label)}" for example in corpus.train[:2])]
+
+
+def _joined(label):
+    return ", ".join(label) if isinstance(label, tuple) else str(label)
+
+
+def _shown(text):
+    return textwrap.shorten(text, 60, placeholder=" …")

@@ -1,13 +1,20 @@
-"""Examples, and their division into parts by a hash of the text.
+"""Examples, and their splits: those that files are named for, else by a hash of the text.
 
-Every model sees the same parts, whatever the order of the file, and equal texts never land in two.
+By the hash every model sees the same splits, whatever the order of the file, and equal texts never land
+in two.
 """
 
 import collections
 import hashlib
+import re
 import unicodedata
 
 PARTS = ("train", "validation", "test")
+HOLDS = {"train": "train|training|trn|训练集?|訓練集?",
+         "validation": "validation|validate|valid|val|dev|devel|development|heldout|holdout|eval|"
+                       "evaluation|testa|验证集?|開発|驗證集?",
+         "test": "test|testing|tst|testb|测试集?|測試集?"}
+HOLDS = {part: re.compile(f"(news)?({names})(set|data|file|split)?") for part, names in HOLDS.items()}
 
 Example = collections.namedtuple("Example", "text label")
 Example.__doc__ = "A text and its label: a string, a tuple of strings (multi-label) or a number."
@@ -29,6 +36,61 @@ class Pair(collections.namedtuple("Pair", "source target")):
     @property
     def text(self):
         return self.source
+
+
+def part(name):
+    """The split that a file's name speaks of; None where it is none, or two.
+
+    >>> part("en_ewt-ud-dev.conllu"), part("TrainSet.csv"), part("train-or-test.md"), part("README.md")
+    ('validation', 'train', None, None)
+    """
+    name = re.sub("([a-z])([A-Z])", r"\1 \2", name)
+    name = re.sub("held[-_ ]out", "heldout", name.lower())
+    found = {part for word in re.split(r"[\W\d_]+", name) for part, names in HOLDS.items()
+             if names.fullmatch(word)}
+    return found.pop() if len(found) == 1 else None
+
+
+def by_part(folder, accepts, expected):
+    """{split: path} of a folder; validation and test may be missing and are then split off.
+
+    Args:    accepts   path → whether it is of the right kind
+             expected  what the training file should have been, for the message
+    """
+    files = parts(file for file in sorted(folder.iterdir()) if accepts(file))
+    if "train" not in files:
+        raise FileNotFoundError(f"expected {expected} in {folder}, and if there are any validation and "
+                                "test files; found no train file")
+    return files
+
+
+def parts(paths):
+    """{split: path} of those whose names speak of one."""
+    found = {}
+    for path in paths:
+        held = part(path.name)
+        if held in found:
+            raise ValueError(f"expected one {held} file in {path.parent}, received {found[held].name} "
+                             f"and {path.name}; remove one")
+        if held:
+            found[held] = path
+    return found
+
+
+def left_out(paths, used):
+    """A note that names those paths, or what is in that folder, that are not used, but for what is about
+    the data.
+
+    >>> import pathlib
+    >>> left_out([pathlib.Path("notes.tsv"), pathlib.Path("README"), pathlib.Path("train.tsv")],
+    ...          [pathlib.Path("train.tsv")])
+    ['left out: notes.tsv']
+    """
+    about = re.compile(r"\.|readme|licen[cs]e|copying|changelog", re.I)
+    paths = paths if isinstance(paths, list) else paths.iterdir()
+    names = [path.name for path in sorted(paths) if path not in used and not about.match(path.name)]
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return [f"left out: {', '.join(names[:5])}{more}"] * bool(names)
 
 
 def normalised(text):

@@ -1,6 +1,6 @@
-"""Corpora for classification: NLTK's, the built-in sample, and your own TSV and CSV files."""
+"""Corpora for classification: NLTK's, the built-in sample, and your own files."""
 
-from tasks.reading import corpus, labelled, nltk, tables
+from tasks.reading import corpus, labelled, nltk
 from tasks.reading.splits import Example
 from tasks.sentiment import sample
 
@@ -9,21 +9,25 @@ STANDARD = "sentence_polarity"
 
 
 def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
-         text_column=None, label_column=None):
+         text_column=None, label_column=None, id_column=None, label_separator=None, encoding=None):
     """Loads a corpus by name, or a file or folder by path.
 
-    Args:    name          a name in `NAMES`, a .tsv or .csv file (also .gz), or a folder with
-                           train, validation (dev, valid, val) and test files of that kind
+    Args:    name          a name in `NAMES`, a file (see `tasks.reading.records`), a folder with train,
+                           validation (dev, valid, val, …) and test files, or with a folder for each label
              seed          of the built-in sample's grammar; splits never depend on it
              fold          0 … 4: the test part of a fixed 5-fold split, stratified by label
-             multi_label   cells hold any number of labels, separated by "|"
+             multi_label   cells hold any number of labels
              regression    cells hold numbers
-             text_column, label_column   of a file: a name in its header, or a number from 1
+             text_column, label_column, id_column   of a file: a name in its header, or a number from 1;
+                           an id is never a text or a label
+             label_separator   between the labels of a cell; None is "|"
+             encoding      of text files; None finds it
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if fold is not None and fold not in range(5):
         raise ValueError(f"expected a fold from 0 to 4, received {fold}")
-    form = tables.Format(multi_label, regression, text_column, label_column)
+    form = labelled.Format(multi_label, regression, text_column, label_column, id_column,
+                           label_separator, encoding)
 
     def named(name):
         return _sample(seed, fold) if name == "sample" else labelled.named(name, fold)

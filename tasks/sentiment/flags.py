@@ -12,9 +12,10 @@ def define():
     cli.define_task_flags("sentiment", CLASSIFIERS)
     flags.adopt_module_key_flags(cli)
     flags.DEFINE_bool("multi_label", False, "Any number of labels a text, separated by '|'.")
+    flags.DEFINE_string("label_separator", None, "Between the labels of a cell, with --multi_label, in "
+                        "place of '|'.")
     flags.DEFINE_bool("regression", False, "A number instead of a label.")
-    flags.DEFINE_string("text_column", None, "Name or number of the text's column in a file.")
-    flags.DEFINE_string("label_column", None, "Name or number of the label's column in a file.")
+    cli.define_file_flags("text", "label", "id")
     flags.DEFINE_integer("fold", None, "0 to 4: the test part of a fixed 5-fold split.")
     flags.DEFINE_enum("tokenizer", "word", names.TOKENIZERS, "How a text is cut.")
     flags.DEFINE_integer("vocabulary_size", 20000, "Largest vocabulary.", 3)

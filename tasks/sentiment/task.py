@@ -31,13 +31,14 @@ class Sentiment(Task):
     """What is classification's own."""
 
     name = "sentiment"
-    corpus_flags = ("text_column", "label_column", "fold")
+    corpus_flags = ("text_column", "label_column", "id_column", "label_separator", "encoding", "fold")
     kind, example = "A recurrent text classifier", "not bad at all"
 
     def load_corpus(self):
         """The corpus of the flags; says what it is and what was odd about it."""
         corpus = corpora.load(FLAGS.corpus, 0, FLAGS.fold, FLAGS.multi_label, FLAGS.regression,
-                              FLAGS.text_column, FLAGS.label_column)
+                              FLAGS.text_column, FLAGS.label_column, FLAGS.id_column,
+                              FLAGS.label_separator, FLAGS.encoding)
         return cli.introduced(corpus, self.unit)
 
     def recipe(self, corpus):

@@ -3,7 +3,7 @@
 import collections
 import unicodedata
 
-from tasks.reading import corpus, nltk, tables
+from tasks.reading import corpus, nltk, records
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.splits import PARTS, Pair, check_parts, normalised, overlap, split
 from tasks.translation import parallel_files, sample as translation_sample
@@ -15,33 +15,36 @@ Keyed = collections.namedtuple("Keyed", "text pair")
 
 
 def load(name="auto", seed=0, source_language=None, target_language=None, reverse=False,
-         source_column=None, target_column=None):
+         source_column=None, target_column=None, id_column=None, encoding=None):
     """Loads a corpus by name, or files by path.
 
-    Args:    name             a name in `NAMES`; a TSV or CSV file; two aligned files with a comma
-                              between, as train.de,train.en; or a folder with train, validation
-                              (valid, val, dev) and test of one of those; each may be gzipped
+    Args:    name             a name in `NAMES`; a table (see `tasks.reading.records`); two aligned files
+                              with a comma between, as train.de,train.en; or a folder with train,
+                              validation (valid, val, dev, …) and test of one of those
              seed             of the built-in sample's grammar; splits never depend on it
              source_language, target_language   codes: they choose among the sides that are known
                               by their endings, headers or characters, and name the others
              reverse          the second side is the source, unless the languages say otherwise
-             source_column, target_column   of a table: a name in its header, or a number from 1
+             source_column, target_column, id_column   of a table: a name in its header, or a number
+                              from 1; an id is never a sentence
+             encoding         of text files; None finds it
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     languages = source_language, target_language
     if source_language and source_language == target_language:
         raise ValueError(f"expected two languages, received {source_language} twice; correct "
                          "source_language or target_language")
-    columns = {"source_column": source_column, "target_column": target_column}
+    columns = {"source_column": source_column, "target_column": target_column, "id_column": id_column}
     return corpus.load(
         str(name), NAMES, STANDARD, lambda name: _named(name, seed, languages, reverse),
-        lambda path: _read(path, languages, reverse, tuple(columns.values())), columns)
+        lambda path: _read(path, languages, reverse, tuple(columns.values()), encoding),
+        {**columns, "encoding": encoding})
 
 
-def _read(name, languages, reverse, columns):
+def _read(name, languages, reverse, columns, encoding):
     if not parallel_files.exists(name):
         raise _nothing(name)
-    texts = parallel_files.read(name, languages, columns)
+    texts = parallel_files.read(name, languages, columns, encoding)
     return _assemble(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS)
 
 
@@ -62,7 +65,7 @@ def _nothing(name):
     if "," in name:
         return FileNotFoundError(f"expected two aligned files, found nothing at {missing[0]}; check the "
                                  "path")
-    return unknown(name, NAMES, "a table or two aligned files", tables.DELIMITERS)
+    return unknown(name, NAMES, "a table or two aligned files", records.ENDINGS)
 
 
 def _named(name, seed, languages, reverse):
@@ -92,9 +95,19 @@ def _assemble(name, texts, languages, reverse, terms):
              for part, pairs in texts.parts.items()}
     parts = divided(name, parts)
     check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs")
+    titles = texts.columns and texts.columns[::-1 if turned else 1]
+    doubts = parallel_files.doubts(parts["train"], titles) if titles else []
     return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms,
-                  warnings=texts.warnings + overlap(parts),
+                  warnings=texts.warnings + overlap(parts) + doubts,
+                  description=_described(sides, titles, parts["train"]),
                   source_language=sides[0], target_language=sides[1])
+
+
+def _described(sides, titles, pairs):
+    """What is shown of it: the direction, and two pairs."""
+    direction = " → ".join(sides if not titles else (
+        f"{side} ({title})" for side, title in zip(sides, titles)))
+    return [direction, *("  " + "  →  ".join(map(parallel_files.shown, pair)) for pair in pairs[:2])]
 
 
 # ------------------------------------------------------------------------------------------ languages

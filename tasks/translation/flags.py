@@ -30,8 +30,7 @@ def define_corpus_flags():
     flags.DEFINE_string("source_language", None, "A code such as de.")
     flags.DEFINE_string("target_language", None, "A code such as en.")
     flags.DEFINE_bool("reverse", False, "Translate from the second side into the first.")
-    flags.DEFINE_string("source_column", None, "Name or number of the source's column in a table.")
-    flags.DEFINE_string("target_column", None, "Name or number of the target's column in a table.")
+    cli.define_file_flags("source", "target", "id")
     flags.DEFINE_enum("source_level", None, names.LEVELS, "What a symbol of the source is: by default a "
                       "character of Chinese and Japanese, else a word piece.")
     flags.DEFINE_enum("target_level", None, names.LEVELS, "What a symbol of the target is: by default as "

@@ -1,28 +1,42 @@
 """Sentences and their translations, from the files people have.
 
-    a table         TSV or CSV; two of its columns, the first two unless it is said which
+    a table         any of `tasks.reading.records`; two of its columns, the first two that hold sentences
+                    unless it is said which
     aligned files   train.de and train.en: each line of one is the translation of the other's
 
-Each may be gzipped. A folder has one of them for every part: train, validation (valid, val, dev), test.
+Each may be compressed. A folder has one of them for every split: train, validation (valid, val, dev, …),
+test.
 """
 
 import collections
+import html
 import pathlib
 import re
+import textwrap
 
-from tasks.reading import files, tables
+from tasks.reading import encoding as encodings, records, roles, splits
+from tasks.reading.roles import Role
 from tasks.reading.splits import Pair
 
 UNKNOWN = "und"                       # ISO 639-2: undetermined
 CODE = r"[a-z]{2,3}([-_][A-Za-z]{2,4})?"
-NO_CODES = {"csv", "md", "tab", "tok", "tsv", "txt", "xml", "zip"}
+NO_CODES = {"csv", "dev", "md", "sgm", "tab", "tok", "trn", "tsv", "tst", "txt", "val", "xml", "zip"}
+SOURCE, TARGET = ("source", "src"), ("target", "tgt", "trg")
+LANGUAGES = {"arabic": "ar", "chinese": "zh", "czech": "cs", "english": "en", "french": "fr",
+             "german": "de", "deutsch": "de", "hindi": "hi", "italian": "it", "japanese": "ja",
+             "korean": "ko", "dutch": "nl", "polish": "pl", "portuguese": "pt", "russian": "ru",
+             "spanish": "es", "turkish": "tr"}
 # What may head a column. A sentence of two letters must not be taken for one.
-SIDES = ("source", "target", "src", "tgt", "trg")
-HEADS = {*SIDES, *"ar cmn cs de deu en eng es fr fra hi it ja jpn ko nl pl pt ru zh zho".split()}
+CODES = set("ar cmn cs de deu en eng es fr fra hi it ja jpn ko nl pl pt ru tr zh zho".split())
+HEADS = {*SOURCE, *TARGET, *CODES, *LANGUAGES}
+SEGMENT = re.compile(r"\s*<seg\b[^>]*>(.*)</seg>\s*")
+TAG = r"<[?!/]?[A-Za-z][^<>]*>"
+MARKUP = re.compile(rf"(?=<[?!/]?([A-Za-z][\w:-]*)){TAG}(?:.*</\1>|(?:\s*{TAG})*)")
+INLINE = {"a", "b", "bos", "em", "eos", "i", "num", "pad", "s", "sos", "strong", "u", "unk"}
 EXPECTED = "a TSV or CSV file, two aligned files such as train.de,train.en, or a folder of those"
 
-Texts = collections.namedtuple("Texts", "languages parts warnings")
-Texts.__doc__ = "The languages of both sides, {part: pairs}, and what there is to say."
+Texts = collections.namedtuple("Texts", "languages parts warnings columns", defaults=[None])
+Texts.__doc__ = "The languages of both sides, {split: pairs}, what there is to say, titles of columns."
 
 
 def exists(name):
@@ -30,11 +44,12 @@ def exists(name):
     return all(path.exists() for path in paths(name))
 
 
-def read(name, languages=(None, None), columns=(None, None)):
+def read(name, languages=(None, None), columns=(None, None, None), encoding=None):
     """The `Texts` of a file, two files or a folder.
 
     Args:    languages  which sides to take where there are more than two; None leaves one open
-             columns    which columns of a table: names in its header or numbers from 1, or None
+             columns    of source, target and id in a table: names in its header, numbers from 1, or None
+             encoding   of text files; None finds it
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     first, *second = paths(name)
@@ -42,24 +57,31 @@ def read(name, languages=(None, None), columns=(None, None)):
     if first.is_dir():
         found = _parts_of_table(first)
     if found:
-        return _tables(found, languages, columns)
+        left_out = splits.left_out(first, found.values()) if first.is_dir() else []
+        return _tables(found, languages, columns, encoding, left_out)
     if any(column is not None for column in columns):
         raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
                          f"{name}; leave them out")
     if second:
-        return _aligned({"train": (first, *second)}, (language(first), language(*second)))
+        return _aligned({"train": (first, *second)}, (language(first), language(*second)), encoding)
     languages = _languages(first, languages)
-    return _aligned(_parts_of_both(first, languages), languages)
+    found = _parts_of_both(first, languages)
+    used = [path for sides in found.values() for path in sides]
+    return _aligned(found, languages, encoding, splits.left_out(first, used))
 
 
 def language(path):
     """The language that a file's name ends in.
 
-    >>> language(pathlib.Path("train.de.gz")), language(pathlib.Path("train.txt"))
-    ('de', 'und')
+    >>> [language(pathlib.Path(name)) for name in ("train.de.gz", "dev_en.txt", "train.txt")]
+    ['de', 'en', 'und']
     """
-    ending = path.name.removesuffix(".gz").rpartition(".")[2]
-    return ending if re.fullmatch(CODE, ending) and ending not in NO_CODES else UNKNOWN
+    stem = re.sub(r"\.(txt|xml|sgm)$", "", encodings.bare(path))
+    start, dot, ending = stem.rpartition(".")
+    if dot and re.fullmatch(CODE, ending) and ending not in NO_CODES:
+        return ending
+    ending = re.split("[-_.]", stem)[-1]
+    return ending if ending in CODES else UNKNOWN
 
 
 def whole(name, numbered):
@@ -85,76 +107,75 @@ def paths(name):
 # --------------------------------------------------------------------------------------------- tables
 
 def _parts_of_table(folder):
-    """{part: path} of a folder's tables, of which a single one is the whole corpus; perhaps none."""
-    found = [path for path in sorted(folder.iterdir()) if tables.kind(path) in tables.DELIMITERS]
+    """{split: path} of a folder's tables, of which a single one is the whole corpus; perhaps none."""
+    inside = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    aligned = len({language(path) for path in inside} - {UNKNOWN}) > 1
+    found = [path for path in inside if encodings.kind(path) in records.ENDINGS
+             and not (aligned and language(path) != UNKNOWN)]
     if len(found) == 1:
         return {"train": found[0]}
-    return files.by_part(folder, found.__contains__, EXPECTED) if found else {}
+    return splits.by_part(folder, found.__contains__, EXPECTED) if found else {}
 
 
-def _tables(paths, languages, columns):
-    read = {part: _table(path, languages, columns) for part, path in paths.items()}
-    sides = read["train"][0]
-    for part, (others, _, _) in read.items():
-        if others != sides:
-            raise ValueError(f"{paths[part].name}: expected the columns {' and '.join(sides)} as in the "
-                             f"training file, received {' and '.join(others)}; correct the header")
-    return Texts(sides, {part: pairs for part, (_, pairs, _) in read.items()},
-                 [warning for _, _, warnings in read.values() for warning in warnings])
+def _tables(paths, languages, columns, encoding, left_out):
+    tables = {}
+    for part, path in paths.items():
+        if encodings.kind(path) not in records.ENDINGS:
+            raise ValueError(f"expected {EXPECTED}, received {path.name}; name both files of a pair, or "
+                             "end a table's name in .tsv or .csv")
+        tables[part] = records.read(path, "rows with a sentence and its translation", encoding)
+    found = _roles(tables["train"], languages, columns)
+    parts, warnings = {}, []
+    for part, table in tables.items():
+        at = found.columns if part == "train" else found.of(table)
+        pairs = [(number, _pair(table, number, row, at)) for number, row in table.rows]
+        parts[part], empty = whole(table.name, pairs)
+        warnings += [f"{table.name}: {note}" for note in table.notes] + empty
+    sides = tuple(_code(found.names[found.columns[side]]) if found.names else UNKNOWN
+                  for side in ("source", "target"))
+    titles = [found.title(side) for side in ("source", "target")]
+    return Texts(sides, parts, warnings + left_out, titles)
 
 
-def _table(path, languages, columns):
-    """Languages, pairs and warnings of one file."""
-    if tables.kind(path) not in tables.DELIMITERS:
-        raise ValueError(f"expected {EXPECTED}, received {path.name}; name both files of a pair, or end "
-                         "a table's name in .tsv or .csv")
-    text, warnings = files.text(path, "rows with a sentence and its translation")
-    rows = tables.rows(path, text)
-    head = [cell.strip().lower() for cell in rows[0][1]]
-    asked = [column if column is not None or name not in head else name
-             for column, name in zip(columns, languages)]
-    header = _is_header(head, asked)
-    at = _columns(path, head, header, asked)
-    pairs, empty = whole(path.name, [(line, _pair(path, line, row, at)) for line, row in rows[header:]])
-    named = (head[column] if header else UNKNOWN for column in at)
-    sides = tuple(name if re.fullmatch(CODE, name) and name not in SIDES else UNKNOWN for name in named)
-    return sides, pairs, [f"{path.name}: {warning}" for warning in warnings] + empty
+def _roles(table, languages, columns):
+    """The `Roles` of source and target."""
+    first = next(iter(table.first(1)), (0, []))[1]
+    names = list(map(roles.folded, table.names or first))
+    source, target, other = (column if column is not None or language not in names else language
+                             for column, language in zip(columns, (*languages, None)))
+    return roles.of_pairs(table, {"source": Role("source_column", source, SOURCE),
+                                  "target": Role("target_column", target, TARGET),
+                                  "id": Role("id_column", other)}, HEADS)
 
 
-def _is_header(head, asked):
-    """Whether a row names its columns as the user does, or the first two by their languages."""
-    names = [str(column).lower() for column in asked if column is not None]
-    return (any(name in head and not name.isdigit() for name in names)
-            or len(head) > 1 and HEADS.issuperset(head[:2]))
+def _code(name):
+    """The language that a column's name speaks of.
+
+    >>> _code("de"), _code("text_en"), _code("german"), _code("source")
+    ('de', 'en', 'de', 'und')
+    """
+    last = re.split(r"[\W_]+", name)[-1]
+    if re.fullmatch(CODE, name) and name not in (*SOURCE, *TARGET):
+        return name
+    return LANGUAGES.get(last, last if last in CODES else UNKNOWN)
 
 
-def _columns(path, head, header, asked):
-    """The indices of both columns; of one that is not asked for, the first that is left."""
-    at = [tables.column(path, column, (), head, header, flag)
-          for column, flag in zip(asked, ("source_column", "target_column"))]
-    left = [column for column in (0, 1) if column not in at]
-    at = [left.pop(0) if column is None else column for column in at]
-    if at[0] == at[1]:
-        raise ValueError(f"{path.name}: expected two different columns, received column {at[0] + 1} for "
-                         "both sides; set source_column and target_column")
-    return at
-
-
-def _pair(path, line, row, at):
-    if len(row) <= max(at):
-        raise ValueError(f"{path.name}, line {line}: expected a sentence in column {at[0] + 1} and its "
-                         f"translation in column {at[1] + 1}, received {len(row)} of them; separate them "
-                         f"by {'commas' if tables.kind(path) == '.csv' else 'tabs'}")
-    return Pair(*(row[column].strip() for column in at))
+def _pair(table, number, row, at):
+    try:
+        return Pair(row[at["source"]].strip(), row[at["target"]].strip())
+    except AttributeError:
+        raise ValueError(f"{table.where(number)}: expected a sentence and its translation, received a "
+                         "list; set source_column and target_column") from None
 
 
 # -------------------------------------------------------------------------------------- aligned files
 
 def _languages(folder, wanted):
-    """The two languages of a folder's training files."""
-    found = sorted({language(path) for path in folder.iterdir() if files.part(path.name) == "train"}
-                   - {UNKNOWN})
-    if not found:
+    """The two languages of a folder's training files, or of the only two files."""
+    files = {path: language(path) for path in folder.iterdir()}
+    train = {path: code for path, code in files.items() if splits.part(path.name) == "train"} or files
+    found = sorted(set(train.values()) - {UNKNOWN})
+    if not found or train is files and len(_known(files)) != 2:
         raise FileNotFoundError("expected train.tsv, or aligned files such as train.de and train.en, in "
                                 f"{folder}, and if there are any validation and test files; found no "
                                 "train file")
@@ -167,9 +188,16 @@ def _languages(folder, wanted):
     return tuple(found)
 
 
+def _known(files):
+    return [path for path, code in sorted(files.items()) if code != UNKNOWN]
+
+
 def _parts_of_both(folder, languages):
-    """{part: paths of both sides}."""
-    sides = [files.by_part(folder, lambda path, side=side: language(path) == side, f"train.{side}")
+    """{split: paths of both sides}; two files that are named for no split are the whole corpus."""
+    files = _known({path: language(path) for path in folder.iterdir()})
+    if len(files) == 2 and not any(splits.part(path.name) for path in files):
+        return {"train": tuple(sorted(files, key=lambda path: languages.index(language(path))))}
+    sides = [splits.by_part(folder, lambda path, side=side: language(path) == side, f"train.{side}")
              for side in languages]
     for part in sides[0].keys() ^ sides[1].keys():
         raise ValueError(f"expected a {part} file in {' and '.join(languages)} in {folder}, received one "
@@ -177,24 +205,71 @@ def _parts_of_both(folder, languages):
     return {part: (sides[0][part], sides[1][part]) for part in sides[0]}
 
 
-def _aligned(paths, languages):
+def _aligned(paths, languages, encoding=None, left_out=()):
     parts, warnings = {}, []
     for part, sides in paths.items():
-        texts = [files.text(path, "one sentence a line") for path in sides]
+        texts = [encodings.text(path, "one sentence a line", encoding) for path in sides]
         warnings += [f"{path.name}: {note}" for path, (_, notes) in zip(sides, texts) for note in notes]
-        parts[part], empty = aligned(*(path.name for path in sides), *(text for text, _ in texts))
-        warnings += empty
-    return Texts(languages, parts, warnings)
+        parts[part], found = aligned(*(path.name for path in sides), *(text for text, _ in texts))
+        warnings += found
+    return Texts(languages, parts, [*warnings, *left_out], [path.name for path in paths["train"]])
 
 
 def aligned(source_name, target_name, source, target):
-    """The pairs of two texts of as many lines, and a warning about those with an empty side.
+    """The pairs of two texts of as many lines, and warnings about markup and about an empty side.
 
-    >>> aligned("a.de", "a.en", "Hallo\\n\\n", "Hello\\n!\\n")[0]
+    >>> aligned("a.de", "a.en", "Hallo\\n\\n<url>x</url>\\n", "Hello\\n!\\n<url>x</url>\\n")[0]
     [Pair(source='Hallo', target='Hello')]
     """
-    lines = [[line.strip() for line in text.removesuffix("\n").split("\n")] for text in (source, target)]
-    if len(lines[0]) != len(lines[1]):
+    names = f"{source_name} and {target_name}"
+    sides = [_lines(text) for text in (source, target)]
+    if len(sides[0]) != len(sides[1]):         # of XML one side may have more lines of markup
+        sides = [[line for line in side if not line.markup] for side in sides]
+    if len(sides[0]) != len(sides[1]):
         raise ValueError(f"expected as many lines in {source_name} and {target_name}, received "
-                         f"{len(lines[0]):,} and {len(lines[1]):,}; correct the files")
-    return whole(f"{source_name} and {target_name}", list(enumerate(map(Pair, *lines), 1)))
+                         f"{len(sides[0]):,} and {len(sides[1]):,}; correct the files")
+    kept = [(one.number, Pair(one.text, other.text)) for one, other in zip(*sides)
+            if not (one.markup and other.markup)]
+    dropped = source.removesuffix("\n").count("\n") + 1 - len(kept)
+    pairs, warnings = whole(names, kept)
+    return pairs, [f"{names}: {dropped:,} lines of markup were dropped, the first in line {line.number}: "
+                   f"{shown(line.text)}" for line in _marked(source)[:bool(dropped)]] + warnings
+
+
+Line = collections.namedtuple("Line", "number text markup")
+
+
+def _marked(text):
+    return [line for line in _lines(text) if line.markup]
+
+
+def _lines(text):
+    """The lines of a text, of which those of XML hold a segment each or are markup."""
+    found = []
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        line = line.strip()
+        segment = SEGMENT.fullmatch(line) if line.startswith("<") else None
+        tag = MARKUP.fullmatch(line) if line.startswith("<") and not segment else None
+        found.append(Line(number, html.unescape(segment[1]).strip() if segment else line,
+                          bool(tag) and tag[1].lower() not in INLINE))
+    return found
+
+
+# ------------------------------------------------------------------------------- doubts, what is shown
+
+def doubts(pairs, titles=("source", "target")):
+    """Warnings about pairs that are probably not what the user means.
+
+    >>> doubts([Pair("1", "one"), Pair("2", "two")])
+    ['source: the source is numbers only']
+    """
+    found = [f"{title}: the {side} is numbers only" for n, (side, title) in enumerate(
+        zip(("source", "target"), titles)) if all(roles.is_number(pair[n]) for pair in pairs)]
+    same = sum(pair.source == pair.target for pair in pairs)
+    return found + [f"{same:,} of {len(pairs):,} training pairs have the same text on both "
+                    "sides"] * (2 * same > len(pairs))
+
+
+def shown(text):
+    """A text as it fits into a line."""
+    return textwrap.shorten(text, 60, placeholder=" …")

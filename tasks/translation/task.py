@@ -46,7 +46,8 @@ class Translation(Task):
     """What translation has of its own."""
 
     name = "translation"
-    corpus_flags = ("source_language", "target_language", "reverse", "source_column", "target_column")
+    corpus_flags = ("source_language", "target_language", "reverse", "source_column", "target_column",
+                    "id_column", "encoding")
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
 
@@ -54,8 +55,7 @@ class Translation(Task):
         """The corpus of the flags; says what it is and what was odd about it."""
         corpus = corpora.load(
             FLAGS.corpus, 0, FLAGS.source_language, FLAGS.target_language, FLAGS.reverse,
-            *(int(column) if column and column.isdecimal() else column
-              for column in (FLAGS.source_column, FLAGS.target_column)))
+            FLAGS.source_column, FLAGS.target_column, FLAGS.id_column, FLAGS.encoding)
         self.language = corpus.target_language
         return cli.introduced(corpus, self.unit)
 
@@ -144,14 +144,18 @@ class Translation(Task):
         if FLAGS.n_best > FLAGS.width:
             raise ValueError(f"n_best: expected at most the width of the beam, {FLAGS.width}, received "
                              f"{FLAGS.n_best}; raise --width")
-        n_best, texts = searching(run.folder), cli.questions(FLAGS.predict)
+        n_best, lines = searching(run.folder), cli.questions(FLAGS.predict)
+        texts = [line for line in lines if line.strip()]
         beam = {"width": np.int32(FLAGS.width), "alpha": np.float32(FLAGS.alpha)}
-        rows = in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
+        rows = texts and in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
         if FLAGS.required and any(row["scores"][0] <= NOTHING for row in rows):
             raise ValueError(f"required: expected phrases that fit into every translation, received "
                              f"{FLAGS.required}; leave some out")
-        for row in rows:
-            print(*printed(row, FLAGS.n_best), sep="\n")
+        translated = iter(rows)
+        for line in lines:              # an empty one has no translation, and keeps its place
+            print(*printed(next(translated), FLAGS.n_best) if line.strip() else [""] * FLAGS.n_best,
+                  sep="
+")
         if FLAGS.picture and not (len(rows) == 1 and pictured(rows[0], pathlib.Path(FLAGS.picture))):
             raise ValueError("picture: expected one text, with words, and a translator with attention; "
                              "leave --picture out")

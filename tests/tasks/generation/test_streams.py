@@ -48,10 +48,24 @@ def test_line_ends_become_newlines_and_a_byte_order_mark_is_dropped(tmp_path):
     assert "".join(stream) == "x" * (BLOCK - 1) + "\n" + "y\nz\n" + "\n" * BLOCK
 
 
-def test_bytes_that_are_not_utf8_are_replaced_and_counted(tmp_path):
-    stream, warnings = opened([write(tmp_path, "a.txt", b"caf\xe9 au lait, " * 3 + b"\xe5\xad")])
-    assert "".join(stream) == "caf\ufffd au lait, " * 3 + "\ufffd"
-    assert warnings == ["a.txt: 4 characters are U+FFFD, which stands for bytes that are not UTF-8"]
+def test_cp1252_is_read_as_it_was_written(tmp_path):
+    stream, warnings = opened([write(tmp_path, "a.txt", "café au lait, ".encode("cp1252") * 3)])
+    assert "".join(stream) == "café au lait, " * 3
+    assert warnings == ["a.txt: read as cp1252, for it is not UTF-8 (café); set --encoding if the words "
+                        "are wrong"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig", "gbk"])
+def test_other_encodings_are_read(tmp_path, codec):
+    text = "我喜欢喝茶。\n" * 20_000
+    stream, _ = opened([write(tmp_path, "a.txt", text.encode(codec))], "gbk" if codec == "gbk" else None)
+    assert "".join(stream) == text and stream.characters == len(text)
+
+
+def test_characters_that_were_lost_before_are_counted(tmp_path):
+    stream, (warning,) = opened([write(tmp_path, "a.txt", "caf\ufffd au lait")])
+    assert "".join(stream) == "caf\ufffd au lait"
+    assert warning.startswith("a.txt: 1 characters are U+FFFD: an earlier conversion")
 
 
 def test_blocks_end_where_lines_or_words_end():
@@ -105,7 +119,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     ("a.txt", b"\xef\xbb\xbf", "received an empty file"),
     ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a.txt: .*received a binary file"),
     ("a.txt", b"text, " * 100_000 + b"\0", "received a binary file"),
-    ("a.txt", "a text".encode("utf-16"), "another encoding"),
+    ("a.txt", "a text".encode("utf-16-le"), "another encoding"),
+    ("a.txt", "naïve\ntext ".encode() + b"caf\xe9", "a.txt, line 2: expected utf-8, .* the byte 0xe9"),
     ("a.txt", "Война и мир".encode("koi8-r"), "another encoding"),
     ("a.GZ", b"\x00", "received a binary file"),
 ])

@@ -154,10 +154,12 @@ def test_rows_without_text_or_label_are_skipped_and_counted(tmp_path):
         "a.tsv: 2 rows without a text or a label were skipped, the first in line 62"]
 
 
-def test_bytes_that_are_not_utf8_are_replaced_and_counted(tmp_path):
+def test_a_file_in_cp1252_is_read_and_that_is_said(tmp_path):
     data = "\n".join(rows(60)).encode() + b"\ncaf\xe9\tyes"
     corpus = corpora.load(write(tmp_path, "a.tsv", data))
-    assert corpus.warnings == ["a.tsv: 1 bytes are not UTF-8 and were replaced"]
+    assert ("café", "yes") in everything(corpus)
+    assert corpus.warnings == ["a.tsv: read as cp1252, for it is not UTF-8 (café); set --encoding if the "
+                               "words are wrong"]
 
 
 @pytest.mark.parametrize("validation", ["validation.csv", "dev.tsv", "valid.tsv.gz", "val.txt"])
@@ -219,10 +221,10 @@ MANY = "\n".join(rows(60))
     ("a.tsv", MANY, {"label_column": 3}, "no column '3'.*1 to 2"),
     ("a.tsv", MANY, {"text_column": 1, "label_column": 1}, "two different columns"),
     ("a.tsv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", {}, "received a binary file"),
-    ("a.tsv", "text\tlabel".encode("utf-16"), {}, "another encoding"),
-    ("a.parquet", MANY, {}, "ending in .tsv or .csv"),
+    ("a.tsv", "text\tlabel".encode("utf-16-le"), {}, "another encoding"),
+    ("a.tsv", "text\tlabel".encode("utf-16"), {}, "received none"),
     ("a.tsv", MANY, {"regression": True}, "line 1: expected a number to regress, received 'yes'"),
-    ("a.tsv", "one\tnan\ntwo\t1\n", {"regression": True}, "line 1: expected a number"),
+    ("a.tsv", "one\tinf\ntwo\t1\n", {"regression": True}, "line 1: expected a number"),
     ("a.tsv", "one\t2\ntwo\t2\n", {"regression": True}, "received only 2.0"),
     ("a.tsv", "one\tyes\ntwo\tno\n", {}, "leave the .* part empty; give more examples"),
     ("a.tsv", MANY, {"fold": 5}, "fold from 0 to 4, received 5"),

@@ -426,7 +426,6 @@ GOOD = conll(LEGAL, "{token} NN {tag}")
     ("a.txt", GOOD, {"scheme": "IOE"}, "expected a scheme of none, BIO, IOB1, BIOES, .* received 'IOE'"),
     ("a.txt", conll(sentences(60, ("NN", "DT", "IN"))), {"scheme": "BIO"}, "BIO.*set scheme to none"),
     ("a.txt", GOOD, {"tagset": "universal"}, "treebank, brown or masc_tagged with tagset"),
-    ("a.txt", GOOD.encode("utf-16"), {}, "UTF-8"),
 ])
 def test_a_bad_file_gets_one_clear_line(tmp_path, name, text, options, message):
     with pytest.raises(ValueError, match=message) as error:

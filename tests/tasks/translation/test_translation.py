@@ -1,5 +1,6 @@
 """The task from the command line, on the built-in sample: one whole run, and what can go wrong."""
 
+import io
 import json
 import pathlib
 
@@ -144,6 +145,14 @@ def test_a_translation_contains_what_is_required_and_nothing_that_is_banned(fini
 def test_odd_sources_are_translated(finished, capsys, text):
     here(f"--predict={text}", f"--output_dir={finished}")
     assert capsys.readouterr().out.endswith("\n")
+
+
+@pytest.mark.slow
+def test_empty_lines_stay_empty_and_keep_their_places(finished, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("茶\n\n \n茶\n".encode())))
+    here("--predict=-", f"--output_dir={finished}")
+    first, *empty, last = capsys.readouterr().out.removesuffix("\n").split("\n")
+    assert empty == ["", ""] and first == last != ""
 
 
 @pytest.mark.slow

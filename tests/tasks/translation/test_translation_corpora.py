@@ -118,7 +118,11 @@ def test_a_folder_of_tables_keeps_its_split(tmp_path):
     corpus = load(str(tmp_path), target_language="de")
     assert corpus.validation == [pair[::-1] for pair in PAIRS[40:50]]
     write(tmp_path, "test.tsv", table(PAIRS[50:]))
-    with pytest.raises(ValueError, match="test.tsv: expected the columns de and en .* received und"):
+    assert load(str(tmp_path)).test == PAIRS[50:]
+    write(tmp_path, "test.tsv", "en\tde\n" + table([pair[::-1] for pair in PAIRS[50:]]))
+    assert load(str(tmp_path)).test == PAIRS[50:]
+    write(tmp_path, "test.tsv", "de\tfr\n" + table(PAIRS[50:]))
+    with pytest.raises(ValueError, match="test.tsv: expected the columns `de` and `en` .* de, fr"):
         load(str(tmp_path))
 
 
@@ -327,19 +331,21 @@ def test_pairs_with_an_empty_side_are_skipped_and_counted(tmp_path):
     assert corpus.warnings == ["a.tsv: 2 pairs with an empty side were skipped, the first in line 6"]
 
 
-def test_bytes_that_are_not_utf8_are_replaced_and_counted(tmp_path):
+def test_a_side_in_cp1252_is_read_and_that_is_said(tmp_path):
     paths = both(tmp_path, PAIRS)
     write(tmp_path, "train.de", "".join(f"{a}\n" for a, _ in PAIRS).encode())
     data = (tmp_path / "train.de").read_bytes().replace(b"Satz", b"S\xe4tz", 1)
     (tmp_path / "train.de").write_bytes(data)
     corpus = load(",".join(paths))
-    assert corpus.warnings == ["train.de: 1 bytes are not UTF-8 and were replaced"]
+    assert "Sätz Nummer 0" in {pair.source for pair in everything(corpus)}
+    assert corpus.warnings == ["train.de: read as cp1252, for it is not UTF-8 (Sätz); set --encoding if "
+                               "the words are wrong"]
 
 
 @pytest.mark.parametrize("name, text, message", [
-    ("a.tsv", table(PAIRS) + "alone\n", r"a.tsv, line 61: expected a sentence in column 1 and its "
-     r"translation in column 2, received 1 of them; separate them by tabs"),
-    ("a.csv", "alone\n", "a.csv, line 1: .* received 1 of them; separate them by commas"),
+    ("a.tsv", table(PAIRS) + "alone\n", "a.tsv, line 61: expected 2 columns as in line 1, "
+     "received 1; correct the line"),
+    ("a.csv", "alone\n", "a.csv: .* received one column; separate them by commas"),
     ("a.tsv", "a\t\n", "a.tsv: expected sentences and their translations, received none"),
     ("a.tsv", "", "a.tsv: expected rows with a sentence and its translation, received an empty file"),
     ("a.tsv", b"\x00\x01\x02" * 50, "expected UTF-8 text, received a binary file"),
@@ -371,7 +377,7 @@ def test_columns_that_are_not_there_are_refused(tmp_path, options, message):
 def test_columns_belong_to_tables(tmp_path):
     paths = both(tmp_path, PAIRS)
     for name in (",".join(paths), str(tmp_path), "sample", "auto"):
-        with pytest.raises(ValueError, match="file.* with source_column or target_column, rec"):
+        with pytest.raises(ValueError, match="file.* with source_column.*, rec"):
             load(name, source_column=1)
 
 

@@ -1,0 +1,300 @@
+"""Records: every format and every habit of those who write it, against `csv`, `json` and plain lists."""
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import pathlib
+import random
+import zipfile
+
+import pytest
+
+from tasks.reading import records
+from tasks.sentiment import corpora
+
+PARTS = ("train", "validation", "test")
+ROWS = [(f"I like tea, number {n}", ("pos", "neg")[n % 2]) for n in range(30)]
+HARD = [(f'She said "no; {n}",\nthen | left', ("pos", "neg")[n % 2]) for n in range(30)]
+FLAT = [(f'She said "no; {n}", then', ("pos", "neg")[n % 2]) for n in range(30)]
+
+
+def write(folder, name, data):
+    path = folder / name
+    data = data.encode() if isinstance(data, str) else data
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}.get(path.suffix)
+    path.write_bytes(pack(data) if pack else data)
+    return path
+
+
+def delimited(delimiter, rows, **options):
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n", **options).writerows(rows)
+    return text.getvalue()
+
+
+def fasttext(rows):
+    return "".join(f"__label__{label} {text}\n" for text, label in rows)
+
+
+def lines(rows):
+    return "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+
+
+def array(rows):
+    return json.dumps([{"text": text, "label": label} for text, label in rows], indent=1)
+
+
+WRITERS = {"a.csv": lambda rows: delimited(",", rows),
+           "semicolons.csv": lambda rows: delimited(";", rows),
+           "bars.csv": lambda rows: delimited("|", rows),
+           "a.tsv": lambda rows: delimited("\t", rows),
+           "a.txt": lambda rows: delimited("\t", rows),
+           "commas.txt": lambda rows: delimited(",", rows),
+           "fast.txt": fasttext, "a.jsonl": lines, "a.json": array}
+CELLS = [name for name in WRITERS if name not in ("fast.txt", "a.jsonl", "a.json")]
+
+
+def everything(corpus):
+    return sorted(example for part in PARTS for example in getattr(corpus, part))
+
+
+def load(path, **options):
+    return everything(corpora.load(str(path), **options))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_plain_rows_are_read(tmp_path, name):
+    assert load(write(tmp_path, name, WRITERS[name](ROWS))) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("head", [("text", "label"), ("v1", "is_sarcastic"), ("Review Text", "class")])
+@pytest.mark.parametrize("name", CELLS)
+def test_a_header_is_no_row(tmp_path, name, head):
+    assert load(write(tmp_path, name, WRITERS[name]([head, *ROWS]))) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_byte_order_mark_is_no_text(tmp_path, name, codec):
+    assert load(write(tmp_path, name, WRITERS[name](ROWS).encode(codec))) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_lines_may_end_as_in_windows(tmp_path, name):
+    assert load(write(tmp_path, name, WRITERS[name](ROWS).replace("\n", "\r\n"))) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_quotes_hold_delimiters_quotes_and_line_breaks(tmp_path, name):
+    rows = FLAT if name == "fast.txt" else HARD
+    assert load(write(tmp_path, name, WRITERS[name](rows))) == sorted(rows)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_may_be_quoted(tmp_path, name):
+    delimiter = {"a": ",", "semicolons": ";", "bars": "|", "commas": ","}[name.split(".")[0]]
+    delimiter = delimiter if name.endswith(".csv") or "commas" in name else "\t"
+    text = delimited(delimiter, ROWS, quoting=csv.QUOTE_ALL)
+    assert load(write(tmp_path, name, text)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "a.json"])
+def test_empty_lines_are_passed_over(tmp_path, name):
+    text = "\n \n" + WRITERS[name](ROWS[:15]) + "\n\n" + WRITERS[name](ROWS[15:]) + "\n \n"
+    assert load(write(tmp_path, name, text)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_compressed_file_is_read(tmp_path, name, ending):
+    assert load(write(tmp_path, name + ending, WRITERS[name](ROWS))) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_row_of_another_width_is_refused_with_its_line(tmp_path, name):
+    text = WRITERS[name](ROWS[:20]) + "alone\n" + WRITERS[name](ROWS[20:])
+    with pytest.raises(ValueError, match="line 21: expected 2 columns as in line 1, received 1; correct"):
+        load(write(tmp_path, name, text))
+
+
+@pytest.mark.parametrize("name, text, message", [
+    ("a.jsonl", lines(ROWS) + '{"text": \n', "a.jsonl, line 31: expected JSON, an object a line"),
+    ("a.jsonl", lines(ROWS) + '"text"\n', "a.jsonl, line 31: expected a JSON object.*received \"text\""),
+    ("a.jsonl", '["a tea", "x"]\n["b tea"]\n', "a.jsonl, line 2: expected 2 columns .* received 1"),
+    ("a.json", array(ROWS)[:-9], "a.json, line 1\\d\\d: expected JSON"),
+    ("a.json", '[{"text": "a"}, 3]', "a.json, row 2: expected a JSON object.* received 3"),
+    ("a.json", '[{"text": ["a", "b"], "label": "x"}]', "row 1: expected one text, not a list"),
+    ("a.json", '[{"text": "a", "label": ["x", "y"]}]', "row 1: expected one label.*; set multi_label"),
+    ("fast.txt", fasttext(ROWS) + "__label__a __label__b tea\n", "line 31: expected one label"),
+    ("a.csv", delimited(",", HARD) + 'open,"quote\n', "line 61: expected CSV .* quote is closed"),
+    ("a.csv", "just one column\nand another\n", "separated by commas, received one column"),
+    ("a.xlsx", b"PK", "expected .*xlsx|expected a readable file"),
+])
+def test_a_bad_row_is_refused_with_its_place(tmp_path, name, text, message):
+    with pytest.raises(ValueError, match=message) as error:
+        load(write(tmp_path, name, text))
+    assert "\n" not in str(error.value)
+
+
+def test_a_line_of_fasttext_without_a_label_is_skipped_and_counted(tmp_path):
+    corpus = corpora.load(str(write(tmp_path, "a.txt", fasttext(ROWS) + "no label here\n")))
+    assert everything(corpus) == sorted(ROWS)
+    assert corpus.warnings == ["a.txt: 1 rows without a text or a label were skipped, the first in "
+                               "line 31"]
+
+
+def test_labels_of_fasttext_and_lists_of_json_are_several_labels(tmp_path):
+    expected = sorted((f"tea {n}", (("a", "b"), ("b",))[n % 2]) for n in range(30))
+    marks = [("".join(f"__label__{label} " for label in labels), text) for text, labels in expected]
+    text = "".join(mark + text + "\n" for mark, text in marks)
+    assert load(write(tmp_path, "a.txt", text), multi_label=True) == expected
+    text = "".join(json.dumps({"text": text, "label": labels}) + "\n" for text, labels in expected)
+    assert load(write(tmp_path, "a.jsonl", text), multi_label=True) == expected
+
+
+def test_the_prefix_of_fasttext_is_no_part_of_a_label_in_a_table(tmp_path):
+    spaced = "".join(f"__label__{label} , {text.replace(',', '')}\n" for text, label in ROWS)
+    expected = sorted((text.replace(",", ""), label) for text, label in ROWS)
+    assert load(write(tmp_path, "a.csv", spaced)) == expected
+    assert load(write(tmp_path, "a.txt", spaced)) == expected
+
+
+@pytest.mark.parametrize("make", [lambda row: list(row), lambda row: {"label": row[1], "text": row[0]}])
+def test_arrays_and_objects_of_json_are_rows(tmp_path, make):
+    rows = [make(row) for row in ROWS]
+    assert load(write(tmp_path, "a.json", json.dumps(rows))) == sorted(ROWS)
+    assert load(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))) == sorted(ROWS)
+
+
+def test_values_of_json_are_as_they_are_written(tmp_path):
+    values = ["a", 1, 2.5, True, None, float("nan")]
+    text = "".join(json.dumps({"text": f"tea {n}", "label": values[n % 6]}) + "\n" for n in range(60))
+    corpus = corpora.load(str(write(tmp_path, "a.jsonl", text)))
+    assert corpus.labels == ["1", "2.5", "a", "true"]
+    assert corpus.warnings[0].startswith("a.jsonl: 20 rows without a text or a label were skipped")
+
+
+def test_half_a_surrogate_in_json_is_no_character(tmp_path):
+    text = lines(ROWS) + '{"text": "tea \\ud83d cup", "label": "pos"}\n'
+    assert ("tea   cup", "pos") in load(write(tmp_path, "a.jsonl", text))
+
+
+def test_bars_between_labels_delimit_no_columns(tmp_path):
+    text = "".join(f"tea {n},fast|cheap\n" for n in range(30))
+    assert {label for _, label in load(write(tmp_path, "a.csv", text), multi_label=True)} == {
+        ("cheap", "fast")}
+
+
+def test_the_first_line_of_excel_names_the_delimiter(tmp_path):
+    text = "sep=;\r\n" + delimited(";", ROWS).replace("\n", "\r\n") + "alone\r\n"
+    with pytest.raises(ValueError, match="line 32: expected 2 columns as in line 2, received 1"):
+        load(write(tmp_path, "a.csv", text))
+    assert load(write(tmp_path, "a.csv", text.removesuffix("alone\r\n"))) == sorted(ROWS)
+
+
+def test_empty_cells_beyond_the_last_column_are_no_columns(tmp_path):
+    text = delimited(";", ROWS) + "tea for two;pos;;\n"
+    assert ("tea for two", "pos") in load(write(tmp_path, "a.csv", text))
+
+
+def test_a_folder_may_have_a_folder_for_each_label(tmp_path):
+    for n, (text, label) in enumerate(HARD):
+        (tmp_path / label).mkdir(exist_ok=True)
+        write(tmp_path / label, f"{n}.txt", text)
+    assert load(tmp_path) == sorted(HARD)
+    for part in ("train", "test"):
+        for label in ("pos", "neg"):
+            (tmp_path / "split" / part / label).mkdir(parents=True)
+            for n in range(30):
+                write(tmp_path / "split" / part / label, f"{n}.txt", f"{part} {label} {n}")
+    test = corpora.load(str(tmp_path / "split")).test
+    assert sorted(test) == sorted((f"test {label} {n}", label) for label in ("pos", "neg")
+                                  for n in range(30))
+
+
+# ------------------------------------------------------------------------------------ optional packages
+
+@pytest.mark.parametrize("package, name", [("pyarrow", "a.parquet"), ("openpyxl", "a.xlsx")])
+def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, package, name):
+    def none(module):
+        raise ImportError(module)
+    monkeypatch.setattr(records.importlib, "import_module", none)
+    with pytest.raises(ValueError, match=f"{name}: .*python -m pip install {package}"):
+        load(write(tmp_path, name, b"PK\3\4"))
+
+
+def test_parquet_is_read(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"id": list(range(30)), "text": [text for text, _ in HARD],
+               "label": [n % 2 for n in range(30)]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    assert load(tmp_path / "a.parquet") == sorted((text, str(n % 2)) for n, (text, _) in enumerate(HARD))
+    with pytest.raises(ValueError, match="b.parquet: expected a readable file"):
+        load(write(tmp_path, "b.parquet", b"PAR1 nothing"))
+
+
+def test_xlsx_is_read_and_other_sheets_are_named(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [("Text", "Queue"), *HARD]:
+        book.active.append(row)
+    book.create_sheet("Notes").append(["left out"])
+    book.save(tmp_path / "a.xlsx")
+    corpus = corpora.load(str(tmp_path / "a.xlsx"))
+    assert everything(corpus) == sorted(HARD)
+    assert corpus.warnings == ["a.xlsx: left out: sheet 'Notes', for 'Sheet' is read"]
+
+
+def test_entities_in_xlsx_are_not_expanded(tmp_path):
+    pytest.importorskip("openpyxl")
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", '<!DOCTYPE a [<!ENTITY b "tea">]><a>&b;</a>')
+    with pytest.raises(ValueError, match="xl/workbook.xml declares XML entities"):
+        load(tmp_path / "a.xlsx")
+
+
+# ------------------------------------------------------------------------------------------- at random
+
+def printable(rng, length, without=""):
+    """A string of printable characters from all over Unicode, neither starting nor ending in a space."""
+    found = []
+    while len("".join(found).strip()) < length:
+        sign = chr(rng.choice([rng.randrange(32, 127), rng.randrange(160, 0x3000),
+                               rng.randrange(0x20000)]))
+        found.append(sign if sign.isprintable() and sign not in without else "")
+    return "".join(found).strip()
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_is_written_is_read_back(tmp_path, name):
+    rng = random.Random(0)
+    for case in range(12):
+        without = " " if name == "fast.txt" else ""
+        labels = {printable(rng, rng.randrange(1, 12), without).casefold()
+                  for _ in range(rng.randrange(2, 6))}
+        labels = [label for label in labels if label != "nan"] * 2
+        if len(labels) < 4:
+            continue
+        rows = [(printable(rng, rng.randrange(1, 60)), rng.choice(labels)) for _ in range(150)]
+        rows += [(printable(rng, 9) + str(n), label) for n, label in enumerate(labels)]
+        head = [("text", "label")] * (name in CELLS)
+        path = write(tmp_path, name, WRITERS[name](head + rows))
+        table = records.read(path, "rows")
+        found = [tuple(row) for _, row in table.rows]
+        if name == "fast.txt":
+            found = [(text, *label) for text, label in found]
+        assert found == head + rows, case
+        assert load(path) == sorted(rows), case
+
+
+def test_memory_is_bounded_by_the_data(tmp_path):
+    import tracemalloc
+    path = pathlib.Path(write(tmp_path, "a.csv", delimited(",", ROWS * 2_000)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in records.read(path, "rows").rows) == 60_000
+        assert tracemalloc.get_traced_memory()[1] < 5 * path.stat().st_size
+    finally:
+        tracemalloc.stop()
