@@ -27,7 +27,7 @@ def read(name, form=Form()):
     found = {"train": path}
     if path.is_dir() and not _pair(path):
         found = splits.by_part(path, lambda entry: entry.is_file() or _pair(entry),
-                              "a train file with " + EXPECTED)
+                               "a train file with " + EXPECTED)
     reader = _Reader(form)
     parts = {part: reader.read(found[part]) for part in PARTS if part in found}
     return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out)], reader.first

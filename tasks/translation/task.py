@@ -154,8 +154,7 @@ class Translation(Task):
         translated = iter(rows)
         for line in lines:              # an empty one has no translation, and keeps its place
             print(*printed(next(translated), FLAGS.n_best) if line.strip() else [""] * FLAGS.n_best,
-                  sep="
-")
+                  sep="\n")
         if FLAGS.picture and not (len(rows) == 1 and pictured(rows[0], pathlib.Path(FLAGS.picture))):
             raise ValueError("picture: expected one text, with words, and a translator with attention; "
                              "leave --picture out")
