@@ -54,12 +54,13 @@ class Layout:
 
     def of_file(self, name, lines):
         """The same columns in another file of the corpus, which may have a heading of its own."""
-        declared = _declared(lines)
-        if declared and self.names and _folded(declared) != _folded(self.names):
+        rows = [row for row in _rows(lines, _delimiter(lines)) if len(row.cells) == self.width]
+        given = Form(self.names[self.token], self.names[self.tag]) if self.heading else Form()
+        heading = self.heading and rows and _is_header(rows, given)
+        names = _declared(lines) or (rows[0].cells if heading else ())
+        if names and self.names and _folded(names) != _folded(self.names):
             raise ValueError(f"{name}: expected the columns {' '.join(self.names)} as in the training "
-                             f"file, received {' '.join(declared)}; reorder them")
-        rows = _rows(lines, _delimiter(lines))
-        heading = rows and self.names and _folded(rows[0].cells) == _folded(self.names)
+                             f"file, received {' '.join(names)}; reorder them")
         return dataclasses.replace(self, delimiter=_delimiter(lines), notes=[],
                                    heading=rows[0].number if heading else 0)
 
@@ -174,7 +175,7 @@ def _counts(rows):
     read = sum(bool(re.fullmatch(INDEX, row.cells[0])) for row in rows)
     steps = collections.Counter(b - a for some in numbers for a, b in itertools.pairwise(some))
     if read < 0.9 * len(rows) or steps.total() < 2:
-        return False
+        return len(rows) > 1 and {row.cells[0] for row in rows} in ({"0"}, {"1"})
     firsts = [some[0] for some in numbers if some]
     sentences = steps[0] >= 0.9 * steps.total() and len(set(firsts)) > max(1, 0.9 * len(firsts))
     return steps[1] >= 0.9 * steps.total() or sentences

@@ -153,6 +153,11 @@ def test_a_number_of_the_sentence_is_no_token(tmp_path):
     assert read(tmp_path, text)[0] == SENTENCES
 
 
+def test_sentences_of_one_token_have_an_index_too(tmp_path):
+    rows = [Sentence((f"w{n}",), (f"T{n % 2}",)) for n in range(9)]
+    assert read(tmp_path, written("{n}\t{token}\t{tag}", sentences=rows))[0] == rows
+
+
 def test_numbers_that_do_not_count_are_tokens(tmp_path):
     rows = [Sentence(("7", "3", "12"), ("B-NUM", "O", "O")), Sentence(("1", "4"), ("O", "B-NUM"))]
     assert read(tmp_path, written("{token} x {tag}", sentences=rows))[0] == rows
@@ -195,6 +200,16 @@ def test_files_of_one_corpus_have_the_same_columns(tmp_path):
         (tmp_path / f"{name}.conllu").write_text(f"# global.columns = {names}\n1\ta\tb\n2\tc\td\n")
     with pytest.raises(ValueError, match="test.conllu: expected the columns ID FORM UPOS .*ID UPOS FORM"):
         columns.read(str(tmp_path))
+
+
+def test_a_header_is_no_token_in_any_file(tmp_path):
+    for name, header in (("train", "mot ner"), ("dev", "MOT NER"), ("test", None)):
+        (tmp_path / f"{name}.txt").write_text(f"{header or ''}\n" + written("{token} {tag}"))
+    parts, _, _ = columns.read(str(tmp_path), Form("mot", "ner"))
+    assert parts == dict.fromkeys(("train", "validation", "test"), SENTENCES)
+    (tmp_path / "test.txt").write_text("ner token\nO x\n")
+    with pytest.raises(ValueError, match="test.txt: expected the columns mot ner as in .*ner token; re"):
+        columns.read(str(tmp_path), Form("mot", "ner"))
 
 
 def test_the_training_file_decides_for_all(tmp_path):

@@ -237,8 +237,8 @@ def test_flags_say_how_a_file_is_read(tmp_path, capsys, tokenizer, tokens):
     lines = "\n".join(map(json.dumps, [*rows, {"body": "no 3.5", "marks": []}]))
     (tmp_path / "a.jsonl").write_text(lines)
     with flags_of(TASK):
-        flags.FLAGS(["tagging", f"--corpus={tmp_path}/a.jsonl", "--token_column=body", "--tag_column=marks",
-                     *tokenizer])
+        flags.FLAGS(["tagging", f"--corpus={tmp_path}/a.jsonl", "--token_column=body",
+                     "--tag_column=marks", *tokenizer])
         corpus = TASK.load_corpus()
     assert tokens in {s.tokens for s in [*corpus.train, *corpus.validation, *corpus.test]}
     assert "cut into tokens as the exported model cuts them: tokenizer=" in capsys.readouterr().out
