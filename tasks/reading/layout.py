@@ -108,6 +108,7 @@ def _with_roles(name, layout, rows, form):
     others = []
     if form.tag_column is None:
         layout.tag, others = _tag_by_default(name, layout, rows)
+        _check_values(name, layout, rows)
     else:
         layout.tag = _asked(name, layout, form.tag_column, "tag_column")
     if layout.tag == layout.token:
@@ -242,6 +243,19 @@ def _tag_by_default(name, layout, rows):
     while last - 1 > layout.token and _nested(tags[last], tags[last - 1]):
         last -= 1
     return last, list(range(last + 1, layout.width))
+
+
+def _check_values(name, layout, rows):
+    """Refuses tags that nobody has chosen where they look like words, or the tokens like tags."""
+    tokens, tags = ({row.cells[at] for row in rows} for at in (layout.token, layout.tag))
+    if len(tags) * 2 > len(rows) >= 50:
+        raise ValueError(f"{name}: expected tags that recur in column {layout.tag + 1}, received "
+                         f"{len(tags):,} different ones in {len(rows):,} lines; set token_column and "
+                         "tag_column")
+    spanlike = len(tokens) < 200 and _kinds(dict.fromkeys(tokens, 1))
+    if spanlike and not _kinds(dict.fromkeys(tags, 1)):
+        raise ValueError(f"{name}: expected tokens in column {layout.token + 1}, received what looks like "
+                         f"tags ({', '.join(sorted(tokens)[:3])}); set token_column and tag_column")
 
 
 def _nested(inner, outer):

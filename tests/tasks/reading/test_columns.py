@@ -251,6 +251,14 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path):
         read(tmp_path, text, Form(1, "word"))
 
 
+@pytest.mark.parametrize("line", ["{tag} {token}", "{token} {token}{n}"])
+def test_columns_that_cannot_be_token_and_tag_are_refused(tmp_path, line):
+    rows = [Sentence((f"a{n}", f"b{n}"), ("B-X", "O")) for n in range(40)]
+    with pytest.raises(ValueError, match="a.txt: expected .* in column .*; set token_column and"):
+        read(tmp_path, written(line, sentences=rows))
+    assert read(tmp_path, written("{tag} {token}", sentences=rows), Form(2, 1))[0] == rows
+
+
 def test_tokens_that_are_empty_and_outside_are_counted(tmp_path):
     found, warnings = read(tmp_path, written("{token}\t{tag}") + "\tO\n \tO\n")
     assert found == SENTENCES and warnings == ["2 lines were left out: an empty token with tag O"]
