@@ -254,8 +254,8 @@ def _check_values(name, layout, rows):
                          "tag_column")
     spanlike = len(tokens) < 200 and _kinds(dict.fromkeys(tokens, 1))
     if spanlike and not _kinds(dict.fromkeys(tags, 1)):
-        raise ValueError(f"{name}: expected tokens in column {layout.token + 1}, received what looks like "
-                         f"tags ({', '.join(sorted(tokens)[:3])}); set token_column and tag_column")
+        raise ValueError(f"{name}: expected tokens in column {layout.token + 1}, received what looks "
+                         f"like tags ({', '.join(sorted(tokens)[:3])}); set token_column and tag_column")
 
 
 def _nested(inner, outer):
