@@ -77,7 +77,8 @@ def parse(name, text, keys, tokenizer):
 def records(name, text):
     """(line number, value) of JSON Lines or of the elements of one array."""
     first, *more = text.strip().split("\n", 1)
-    array = first.startswith("[") and not (more and _is_json(first))
+    pairs = re.match(r'\[\s*"', first)
+    array = first.startswith("[") and not ((more or pairs) and _is_json(first))
     return _elements(name, text) if array else _lines(name, text)
 
 

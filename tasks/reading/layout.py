@@ -54,12 +54,13 @@ class Layout:
 
     def of_file(self, name, lines):
         """The same columns in another file of the corpus, which may have a heading of its own."""
-        declared = _declared(lines)
-        if declared and self.names and _folded(declared) != _folded(self.names):
+        rows = [row for row in _rows(lines, _delimiter(lines)) if len(row.cells) == self.width]
+        given = Form(self.names[self.token], self.names[self.tag]) if self.heading else Form()
+        heading = self.heading and rows and _is_header(rows, given)
+        names = _declared(lines) or (rows[0].cells if heading else ())
+        if names and self.names and _folded(names) != _folded(self.names):
             raise ValueError(f"{name}: expected the columns {' '.join(self.names)} as in the training "
-                             f"file, received {' '.join(declared)}; reorder them")
-        rows = _rows(lines, _delimiter(lines))
-        heading = rows and self.names and _folded(rows[0].cells) == _folded(self.names)
+                             f"file, received {' '.join(names)}; reorder them")
         return dataclasses.replace(self, delimiter=_delimiter(lines), notes=[],
                                    heading=rows[0].number if heading else 0)
 
@@ -107,6 +108,7 @@ def _with_roles(name, layout, rows, form):
     others = []
     if form.tag_column is None:
         layout.tag, others = _tag_by_default(name, layout, rows)
+        _check_values(name, layout, rows)
     else:
         layout.tag = _asked(name, layout, form.tag_column, "tag_column")
     if layout.tag == layout.token:
@@ -174,7 +176,7 @@ def _counts(rows):
     read = sum(bool(re.fullmatch(INDEX, row.cells[0])) for row in rows)
     steps = collections.Counter(b - a for some in numbers for a, b in itertools.pairwise(some))
     if read < 0.9 * len(rows) or steps.total() < 2:
-        return False
+        return len(rows) > 1 and {row.cells[0] for row in rows} in ({"0"}, {"1"})
     firsts = [some[0] for some in numbers if some]
     sentences = steps[0] >= 0.9 * steps.total() and len(set(firsts)) > max(1, 0.9 * len(firsts))
     return steps[1] >= 0.9 * steps.total() or sentences
@@ -241,6 +243,19 @@ def _tag_by_default(name, layout, rows):
     while last - 1 > layout.token and _nested(tags[last], tags[last - 1]):
         last -= 1
     return last, list(range(last + 1, layout.width))
+
+
+def _check_values(name, layout, rows):
+    """Refuses tags that nobody has chosen where they look like words, or the tokens like tags."""
+    tokens, tags = ({row.cells[at] for row in rows} for at in (layout.token, layout.tag))
+    if len(tags) * 2 > len(rows) >= 50:
+        raise ValueError(f"{name}: expected tags that recur in column {layout.tag + 1}, received "
+                         f"{len(tags):,} different ones in {len(rows):,} lines; set token_column and "
+                         "tag_column")
+    spanlike = len(tokens) < 200 and _kinds(dict.fromkeys(tokens, 1))
+    if spanlike and not _kinds(dict.fromkeys(tags, 1)):
+        raise ValueError(f"{name}: expected tokens in column {layout.token + 1}, received what looks "
+                         f"like tags ({', '.join(sorted(tokens)[:3])}); set token_column and tag_column")
 
 
 def _nested(inner, outer):

@@ -179,6 +179,11 @@ def test_records_without_texts_or_spans_are_refused(tmp_path, row, message):
         read(tmp_path, row + "\n")
 
 
+def test_one_record_alone_is_read(tmp_path):
+    for record in RECORDS.values():
+        assert read(tmp_path, json.dumps(record(*TEXTS[0])))[0] == SENTENCES[:1]
+
+
 @pytest.mark.parametrize("name, text", [("a.txt", "[ O\n{ O\n\n[ O\n"), ("a.conll", "{\tO\n\"\tO\n")])
 def test_brackets_are_tokens_in_columns(tmp_path, name, text):
     assert read(tmp_path, text, name=name)[0][0].tags == ("O", "O")

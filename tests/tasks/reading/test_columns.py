@@ -153,6 +153,11 @@ def test_a_number_of_the_sentence_is_no_token(tmp_path):
     assert read(tmp_path, text)[0] == SENTENCES
 
 
+def test_sentences_of_one_token_have_an_index_too(tmp_path):
+    rows = [Sentence((f"w{n}",), (f"T{n % 2}",)) for n in range(9)]
+    assert read(tmp_path, written("{n}\t{token}\t{tag}", sentences=rows))[0] == rows
+
+
 def test_numbers_that_do_not_count_are_tokens(tmp_path):
     rows = [Sentence(("7", "3", "12"), ("B-NUM", "O", "O")), Sentence(("1", "4"), ("O", "B-NUM"))]
     assert read(tmp_path, written("{token} x {tag}", sentences=rows))[0] == rows
@@ -197,6 +202,16 @@ def test_files_of_one_corpus_have_the_same_columns(tmp_path):
         columns.read(str(tmp_path))
 
 
+def test_a_header_is_no_token_in_any_file(tmp_path):
+    for name, header in (("train", "mot ner"), ("dev", "MOT NER"), ("test", None)):
+        (tmp_path / f"{name}.txt").write_text(f"{header or ''}\n" + written("{token} {tag}"))
+    parts, _, _ = columns.read(str(tmp_path), Form("mot", "ner"))
+    assert parts == dict.fromkeys(("train", "validation", "test"), SENTENCES)
+    (tmp_path / "test.txt").write_text("ner token\nO x\n")
+    with pytest.raises(ValueError, match="test.txt: expected the columns mot ner as in .*ner token; re"):
+        columns.read(str(tmp_path), Form("mot", "ner"))
+
+
 def test_the_training_file_decides_for_all(tmp_path):
     """Alone, the last column of the test file would be the tag."""
     (tmp_path / "train.txt").write_text(written(NESTED + "O"))
@@ -234,6 +249,14 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path):
             read(tmp_path, text, form)
     with pytest.raises(ValueError, match="two columns, received column 1 as token and as tag"):
         read(tmp_path, text, Form(1, "word"))
+
+
+@pytest.mark.parametrize("line", ["{tag} {token}", "{token} {token}{n}"])
+def test_columns_that_cannot_be_token_and_tag_are_refused(tmp_path, line):
+    rows = [Sentence((f"a{n}", f"b{n}"), ("B-X", "O")) for n in range(40)]
+    with pytest.raises(ValueError, match="a.txt: expected .* in column .*; set token_column and"):
+        read(tmp_path, written(line, sentences=rows))
+    assert read(tmp_path, written("{tag} {token}", sentences=rows), Form(2, 1))[0] == rows
 
 
 def test_tokens_that_are_empty_and_outside_are_counted(tmp_path):
