@@ -74,8 +74,10 @@ def _topics():
 def _table(path):
     """Whether a file holds texts with labels, or a folder a training part of those."""
     if path.is_dir():
-        return not any(map(_is_text, path.iterdir())) and bool(records.labels_of(path)) or any(
-            _table(entry) and splits.part(entry.name) == "train" for entry in path.iterdir())
+        tables = [entry for entry in path.iterdir() if kind(entry) in TABLES and entry.is_file()]
+        if not any(map(_is_text, path.iterdir())):
+            return bool(tables or records.labels_of(path) or records.labels_of(path / "train"))
+        return "train" in map(splits.part, map(called, tables))
     return kind(path) in TABLES or path.is_file() and _is_fasttext(path)
 
 

@@ -38,8 +38,10 @@ class Format:
                 "label": Role("label_column", self.label_column, roles.LABEL_NAMES),
                 "id": Role("id_column", self.id_column)}
 
-    def label(self, cell):
+    def label(self, cell, comma=False):
         """The label in a cell, None where it is missing; ValueError, what was expected, if it is none.
+
+        A decimal comma is read where there is one: in Excel's files with semicolons.
 
         >>> Format().label("NaN"), Format().label("__label__none"), Format(multi_label=True).label("b|a")
         (None, 'none', ('a', 'b'))
@@ -52,7 +54,9 @@ class Format:
                 raise ValueError("one label; set multi_label")
             cell = "".join(cell)
         label = _label(cell)
-        return self._number(label) if self.regression and label else label
+        if not (self.regression and label):
+            return label
+        return self._number(label.replace(",", ".") if comma and label.count(",") == 1 else label)
 
     @staticmethod
     def _number(cell):
@@ -102,7 +106,7 @@ def files(path):
     inside = sorted(path.iterdir())
     if "train" not in map(splits.part, (entry.name for entry in inside)):
         if records.labels_of(path):
-            return {"train": path}, splits.left_out(path, records.labels_of(path))
+            return {"train": path}, []
         tables = [entry for entry in inside if entry.is_file() and records.kind(entry) in records.ENDINGS]
         if len(tables) == 1:
             return {"train": tables[0]}, splits.left_out(path, tables)
@@ -116,10 +120,11 @@ def _examples(table, columns, form, is_train):
     """The examples of one split; rows that lack a text or a label are skipped and counted."""
     at = columns.columns if is_train else columns.of(table)
     text_at, label_at, several = at["text"], at["label"], form.multi_label
+    comma = form.regression and table.delimiter == "semicolons"
     examples, skipped = [], []
     for number, row in table.rows:
         try:
-            text, label = row[text_at].strip(), form.label(row[label_at])
+            text, label = row[text_at].strip(), form.label(row[label_at], comma)
         except (ValueError, AttributeError) as error:
             raise _not_as_expected(table, number, row, at, error) from None
         if text and (several or label is not None):

@@ -20,7 +20,7 @@ import pathlib
 import re
 import zipfile
 
-from tasks.reading import encoding as encodings
+from tasks.reading import encoding as encodings, splits
 from tasks.reading.encoding import kind, opened, readable
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
@@ -32,6 +32,7 @@ LIKELY = "\t;,|"                      # which delimiter it is where several fit
 SEEN = 1000                           # rows that a delimiter is found in
 HEAD = 1 << 20                        # characters that hold them
 PREFIX = "__label__"
+UNLABELLED = ("unsup", "unlabeled", "unlabelled")       # folders of texts without a label
 FASTTEXT = re.compile(rf"\s*((?:{PREFIX}\S+\s+)*{PREFIX}\S+)(.*)", re.S)
 HALVES = re.compile("[\ud800-\udfff]")          # of characters, which only JSON can hold
 csv.field_size_limit(2 ** 31 - 1)
@@ -120,15 +121,20 @@ class Dialect:
         return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=True,
                           skipinitialspace=self.skip_space)
 
-    def widths(self, lines, rows=None):
-        """How many cells each of the rows has; 0 at the end where a quote breaks off."""
+    def rows(self, lines, count=None):
+        """The first rows that are not blank; an empty one at the end where a quote breaks off."""
         found = []
         try:
-            found += (len(row) for row in itertools.islice(self.reader(lines), rows)
+            found += (row for row in itertools.islice(self.reader(lines), count)
                       if any(map(str.strip, row)))
         except csv.Error:
-            return [*found, 0]
+            found.append([])
         return found
+
+    def sample(self, head):
+        """Those of the head of a file; a row that is cut off with the head is none of them."""
+        found = self.rows(io.StringIO(head, newline=""), SEEN)
+        return found[:-1] if found and not found[-1] and len(head) >= HEAD // 2 else found
 
 
 def _delimited(text, notes, separator=None):
@@ -149,7 +155,7 @@ def dialect_of(head, comma=True, separator=None):
     """
     order = [d for d in dict.fromkeys((",;" if comma else "\t") + LIKELY) if d not in (separator or "")]
     tried = {delimiter: _dialect(delimiter, head) for delimiter in order}
-    widths = {delimiter: _widths(dialect, head) for delimiter, dialect in tried.items()}
+    widths = {delimiter: list(map(len, dialect.sample(head))) for delimiter, dialect in tried.items()}
     able = {d: found for d, found in widths.items() if found and found[0] > 1}
     constant = [d for d, found in able.items() if len(set(found)) == 1]
     if constant and (constant[0] != order[0] or min(len(able[d]) for d in constant) >= 5):
@@ -164,32 +170,31 @@ def _in_prose(delimiter, head):
     return 2 * head.count(delimiter + " ") > head.count(delimiter)
 
 
-def _widths(dialect, head):
-    """Those of the first rows; a row that is cut off with the head is none of them."""
-    found = dialect.widths(io.StringIO(head, newline=""), SEEN)
-    return found[:-1] if found and found[-1] == 0 and len(head) >= HEAD // 2 else found
-
-
 def _dialect(delimiter, head):
     """Spaces after a delimiter are no text where quotes follow them."""
     plain, spaced = Dialect(delimiter, delimiter != "\t"), Dialect(delimiter, skip_space=True)
-    several = f'{delimiter} "' in head and len(set(_widths(plain, head))) > 1
-    return spaced if several and len(set(_widths(spaced, head))) == 1 else plain
+    if f'{delimiter} "' not in head or not _even(spaced.sample(head)):
+        return plain
+    rows = plain.sample(head)
+    enclosed = any(cell[:1] == " " and _enclosed(cell.strip()) for row in rows for cell in row)
+    return spaced if enclosed or not _even(rows) else plain
+
+
+def _even(rows):
+    """Whether all rows are of one width."""
+    return len(set(map(len, rows))) == 1
 
 
 def _quotes_in_tabs(text):
     """Whether they enclose cells: with line breaks or doubled quotes in them, or all of a column."""
     if b'"' not in text.data.replace(b"\0", b""):
         return False
-    widths = set(Dialect("\t").widths(text.lines()))
-    if len(widths) > 1 or widths < {2}:
+    quoted = Dialect("\t").rows(text.lines())
+    if not _even(quoted) or len(quoted[0]) < 2:
         return False
-    plain = Dialect("\t", quoted=False)
-    if len(set(plain.widths(text.lines()))) > 1:
-        return True
-    columns = list(zip(*(row for row in plain.reader(text.lines()) if row)))
-    return any(map(_doubled, itertools.chain(*columns))) or any(
-        all(map(_enclosed, column)) for column in columns)
+    plain = Dialect("\t", quoted=False).rows(text.lines())
+    return not _even(plain) or any(_doubled(cell) for row in plain for cell in row) or any(
+        all(map(_enclosed, column)) for column in zip(*plain))
 
 
 def _enclosed(cell):
@@ -233,8 +238,9 @@ def _fasttext(text, notes, separator):
     """The table of lines that start with their labels; None where they do not."""
     lines = [line for line in text.head.split("\n")[:SEEN] if line.strip()]
     marked = [FASTTEXT.fullmatch(line) for line in lines if line.lstrip().startswith(PREFIX)]
-    if 2 * len(marked) <= len(lines) or kind(text.path) in (".csv", ".tsv", ".tab") and len(set(
-            _widths(dialect_of(text.head, text.comma, separator), text.head))) == 1:
+    table = kind(text.path) in (".csv", ".tsv", ".tab")
+    if 2 * len(marked) <= len(lines) or table and _even(
+            dialect_of(text.head, text.comma, separator).sample(text.head)):
         return None
     comma = all(match and match[2].lstrip().startswith(",") for match in marked)
     return Table(text.path.name, ["text", "label"], _marked(text.lines(), comma), notes)
@@ -252,18 +258,28 @@ def _marked(lines, comma):
 # ------------------------------------------------------------------------------------------------ JSON
 
 def _json(name, text, notes):
-    """An array of objects or arrays; else one of those a line."""
-    start = text.lstrip()
-    if start.startswith("[") and not _is_json(start.partition("\n")[0]):
-        try:
-            return _objects(name, enumerate(json.loads(text), 1), notes, "row")
-        except json.JSONDecodeError as error:
-            raise _not_json(name, error.lineno, error) from None
-    found = [(number, _loaded(name, number, line)) for number, line in enumerate(text.split("\n"), 1)
-             if line.strip()]
-    if len(found) == 1 and isinstance(found[0][1], list) and not isinstance(found[0][1][0], str):
-        return _objects(name, enumerate(found[0][1], 1), notes, "row")
-    return _objects(name, found, notes)
+    """An object or an array a line; else an array of those, perhaps in an object beside what is none."""
+    if _is_json(text.lstrip().partition("\n")[0]):
+        found = [(number, _loaded(name, number, line)) for number, line in enumerate(text.split("\n"), 1)
+                 if line.strip()]
+        rows = _rows_of(found[0][1]) if len(found) == 1 else None
+        return _objects(name, enumerate(rows, 1), notes, "row") if rows else _objects(name, found, notes)
+    try:
+        rows = _rows_of(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise _not_json(name, error.lineno, error) from None
+    if not rows:
+        raise _not_json(name, 1, "no array of objects")
+    return _objects(name, enumerate(rows, 1), notes, "row")
+
+
+def _rows_of(value):
+    """The array of objects or of arrays that a value is or, alone among others, holds; else None."""
+    if isinstance(value, dict):
+        arrays = [part for part in value.values() if isinstance(part, list) and _rows_of(part)]
+        return arrays[0] if len(arrays) == 1 else None
+    rows = isinstance(value, list) and value and isinstance(value[0], (dict, list))
+    return value if rows else None
 
 
 def _is_json(line):
@@ -282,14 +298,14 @@ def _loaded(name, number, line):
 
 def _not_json(name, line, error):
     return ValueError(f"{name}, line {line}: expected JSON, an object a line or an array of objects, "
-                      f"received an error: {error}; correct it")
+                      f"received: {error}; correct it")
 
 
 def _objects(name, numbered, notes, unit="line"):
     """The table of objects, whose columns are all the keys there are, or of arrays of one width."""
     numbered = list(numbered)
     types = {type(row) for _, row in numbered}
-    kind_of_row = type(numbered[0][1]) if numbered else dict
+    kind_of_row = type(numbered[0][1])
     if types == {dict}:
         rows = [(number, _flat(row)) for number, row in numbered]
         names = list(dict.fromkeys(key for _, row in rows for key in row))
@@ -392,13 +408,13 @@ READERS = {".parquet": _parquet, ".xlsx": _xlsx}
 
 def labels_of(path):
     """The sub-folders of a folder that hold one label's texts each; none where there is but one."""
-    found = [folder for folder in _visible(path) if folder.is_dir() and any(
-        file.is_file() for file in _visible(folder))] if path.is_dir() else []
+    found = [folder for folder in _visible(path) if folder.is_dir() and folder.name not in UNLABELLED
+             and any(file.is_file() for file in _visible(folder))] if path.is_dir() else []
     return found if len(found) > 1 else []
 
 
 def _folder(path, encoding):
-    notes = []
+    notes = splits.left_out(path, labels_of(path))
     return Table(path.name, ["text", "label"], _texts(path, encoding, notes), notes)
 
 

@@ -39,15 +39,17 @@ class Role:
 
 @dataclasses.dataclass
 class Roles:
-    """{role: index}, the names of the training split's columns where it has any, and their number."""
+    """{role: index}, the names of the training split's columns where it has any, as they are compared and
+    as they are written, and how many there are."""
     columns: dict
     names: list | None
     width: int
+    written: list
 
     def title(self, role):
         """A column as it is shown."""
         at = self.columns[role]
-        return f"column `{self.names[at]}`" if self.names and self.names[at] else f"column {at + 1}"
+        return f"column `{self.written[at]}`" if self.names and self.names[at] else f"column {at + 1}"
 
     def of(self, table):
         """{role: index} in the table of another split; a header leaves its rows.
@@ -130,6 +132,14 @@ def is_number(cell):
 def columns_of(rows, separator=None):
     """The `Column` of each; cells hold several values where there is a separator."""
     return [Column(cells, separator) for cells in zip(*rows)]
+
+
+def first_rows(table):
+    """The cells of the rows that decide; there is at least one."""
+    rows = [row for _, row in table.first(SEEN + 1)]
+    if not rows or not rows[0]:
+        raise ValueError(f"{table.name}: expected rows, received none")
+    return rows
 
 
 # ----------------------------------------------------------------------------------------------- header
@@ -217,8 +227,8 @@ def of_texts(table, wanted, separator=None, regression=False):
 
     Raises:  ValueError: one line that names the flag
     """
-    rows = [row for _, row in table.first(SEEN + 1)]
-    width = len(rows[0])
+    rows = first_rows(table)
+    width, written = len(rows[0]), table.names or rows[0]
     if width < 2:
         raise ValueError(f"{table.name}: expected a text and a label separated by {table.delimiter}, "
                          "received one column; separate them or rename the file")
@@ -231,7 +241,7 @@ def of_texts(table, wanted, separator=None, regression=False):
     if not {"text", "label"} <= found.keys():
         found |= _guessed(table, columns_of(rows, separator), found, names, regression)
     found.pop("id", None)
-    return Roles(found, names, width)
+    return Roles(found, names, width, written)
 
 
 def _guessed(table, columns, found, names, regression):
@@ -249,7 +259,7 @@ def _guessed(table, columns, found, names, regression):
         text = found.get("text", _only(texts, names, TEXT_NAMES))
         label = found.get("label", _only(labels, names, LABEL_NAMES))
     if text is None or label is None or text == label:
-        among = f": {', '.join(names)}" if names else ""
+        among = f": {', '.join(names[:12])}" if names else ""
         raise ValueError(f"{table.name}: expected two columns or a header with 'text' and 'label', "
                          f"received {len(columns)} columns{among}; set text_column and label_column")
     if "text" not in found and columns[text].number:
@@ -287,8 +297,8 @@ def of_pairs(table, wanted, heads):
     Args:    heads  what columns of sentences are usually called: two such names make a header
     Raises:  ValueError: one line that names the flag
     """
-    rows = [row for _, row in table.first(SEEN + 1)]
-    width = len(rows[0])
+    rows = first_rows(table)
+    width, written = len(rows[0]), table.names or rows[0]
     if width < 2:
         raise ValueError(f"{table.name}: expected a sentence and its translation separated by "
                          f"{table.delimiter}, received one column; separate them by {table.delimiter}")
@@ -307,7 +317,7 @@ def of_pairs(table, wanted, heads):
     if found["source"] == found["target"]:
         raise ValueError(f"{table.name}: expected two different columns, received column "
                          f"{found['source'] + 1} for both sides; set source_column and target_column")
-    return Roles(found, names, width)
+    return Roles(found, names, width, written)
 
 
 def _heads(table, rows, wanted, heads):

@@ -112,6 +112,41 @@ def test_a_folder_of_tables_keeps_its_parts(tmp_path):
     assert corpus.test == [Example("test.csv b", "b")] and corpus.labels == ["b", "r"]
 
 
+LABELLED = sorted((f"text {n}", ("red", "blue")[n % 2]) for n in range(400))
+
+
+@pytest.mark.parametrize("name, line", [
+    ("a.jsonl", '{{"text": "{0}", "label": "{1}"}}\n'), ("a.txt", "__label__{1} {0}\n"),
+    ("a.csv", "{1};{0}\n"), ("one/a.csv", "{1},{0}\n")])
+def test_texts_with_labels_are_read_as_for_classification(tmp_path, name, line):
+    (tmp_path / "one").mkdir()
+    path = write(tmp_path, name, "".join(line.format(*row) for row in LABELLED))
+    corpus = load(path.parent if name.startswith("one") else path)
+    assert sorted(corpus.train + corpus.validation + corpus.test) == LABELLED
+    assert corpus.description[0].endswith(f"2 labels: {label_counts(corpus)}")
+
+
+def label_counts(corpus):
+    counts = collections.Counter(label for _, label in corpus.train).most_common()
+    return ", ".join(f"{label} {count}" for label, count in counts)
+
+
+def test_a_folder_may_have_a_folder_for_each_label(tmp_path):
+    for n, (text, label) in enumerate(LABELLED):
+        (tmp_path / label).mkdir(exist_ok=True)
+        write(tmp_path / label, f"{n}.txt", text)
+    assert load(tmp_path).labels == ["blue", "red"]
+
+
+def test_an_encoding_may_be_named(tmp_path):
+    path = write(tmp_path, "a.txt", ("我喜欢喝茶。\n" * 1000).encode("gbk"))
+    assert "".join(load(path, encoding="gbk").train) == ("我喜欢喝茶。\n" * 850)
+    with pytest.raises(ValueError, match="a.txt, line 1: expected .*set --encoding"):
+        load(path)
+    with pytest.raises(ValueError, match="a file or folder with encoding, received corpus 'sample'"):
+        load("sample", encoding="gbk")
+
+
 # -------------------------------------------------------------------------------------- bad input
 
 @pytest.mark.parametrize("data, message", [

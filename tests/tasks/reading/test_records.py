@@ -194,6 +194,39 @@ def test_the_first_line_of_excel_names_the_delimiter(tmp_path):
     assert load(write(tmp_path, "a.csv", text.removesuffix("alone\r\n"))) == sorted(ROWS)
 
 
+def test_spaces_before_quotes_are_no_text(tmp_path):
+    text = "".join(f'"{text}", "{label}"\n' for text, label in ROWS)
+    assert load(write(tmp_path, "a.csv", text)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}\n{}\n", "[]\n", "null", '{"text": "a"}', "[[]]"])
+def test_json_without_rows_is_refused(tmp_path, text):
+    for name in ("a.json", "a.jsonl"):
+        with pytest.raises(ValueError, match=f"{name}.*expected"):
+            load(write(tmp_path, name, text))
+
+
+def test_rows_of_json_may_stand_beside_other_things(tmp_path):
+    text = json.dumps({"version": 1, "data": json.loads(array(ROWS))}, indent=1)
+    assert load(write(tmp_path, "a.json", text)) == sorted(ROWS)
+
+
+def test_excel_writes_a_decimal_comma_beside_semicolons(tmp_path):
+    rows = [(text, f"{n},5") for n, (text, _) in enumerate(ROWS)]
+    text = delimited(";", [("text", "score"), *rows])
+    assert load(write(tmp_path, "a.csv", text), regression=True) == sorted(
+        (text, n + 0.5) for n, (text, _) in enumerate(ROWS))
+
+
+def test_folders_of_texts_without_labels_are_left_out(tmp_path):
+    for label in ("pos", "neg", "unsup"):
+        (tmp_path / label).mkdir()
+        for n in range(30):
+            write(tmp_path / label, f"{n}.txt", f"{label} {n}")
+    corpus = corpora.load(str(tmp_path))
+    assert corpus.labels == ["neg", "pos"] and any("left out: unsup" in note for note in corpus.warnings)
+
+
 def test_empty_cells_beyond_the_last_column_are_no_columns(tmp_path):
     text = delimited(";", ROWS) + "tea for two;pos;;\n"
     assert ("tea for two", "pos") in load(write(tmp_path, "a.csv", text))
