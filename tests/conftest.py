@@ -1,9 +1,11 @@
 """What every test file shares: a quiet TensorFlow and the way to the real corpora."""
 import collections
 import contextlib
+import functools
 import importlib
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -37,8 +39,8 @@ def seed():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def memory():
-    """What a file made goes with it.
+def memory(request):
+    """What a file made goes with it, what it and `layer_checks` have cached too.
 
     TensorFlow's registry keeps each traced gradient of `tf.custom_gradient`, and with it the graph.
     """
@@ -47,6 +49,10 @@ def memory():
     gradients = ops.gradient_registry._registry
     before = set(gradients)
     yield
+    for module in (request.module, sys.modules.get("layer_checks")):
+        for value in vars(module or object).values():
+            if isinstance(value, functools._lru_cache_wrapper) and value.__module__ == module.__name__:
+                value.cache_clear()
     for name in set(gradients) - before:
         del gradients[name]
     keras.backend.clear_session()

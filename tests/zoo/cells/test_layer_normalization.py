@@ -199,6 +199,7 @@ def test_mixed_precision_is_close_to_float64(cell, policy, limit):
     assert_agree(found, wanted, limit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ("normalized_gru_reset_before", "normalized_lstm"))
 def test_a_model_learns_and_survives_its_keras_file(cell, tmp_path):
     keras.utils.set_random_seed(0)

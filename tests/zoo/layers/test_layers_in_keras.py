@@ -129,6 +129,7 @@ def test_a_model_survives_its_keras_file(cell, tmp_path):
     assert isinstance(after.layers[1], layer_class(cell)) and after.layers[1].truncate == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell, jit_compile", [
     *((cell, False) for cell in CELLS), ("gru_reset_before", True), ("lstm", True)])
 def test_fit_decreases_the_loss(cell, jit_compile):
