@@ -106,8 +106,8 @@ def _files(path):
         return [path]
     found = [file for file in sorted(path.iterdir()) if _is_text(file)]
     if not found:
-        raise FileNotFoundError(f"expected text files ({' '.join(ENDINGS)}, also .gz) in {path}, found "
-                                "none")
+        raise FileNotFoundError(f"expected text files ({' '.join(ENDINGS)}, also compressed) in "
+                                f"{path}, found none")
     return found
 
 

@@ -10,7 +10,6 @@ from zoo.models.configurations import GENERATORS
 def define():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     cli.define_task_flags("generation", GENERATORS)
-    flags.adopt_module_key_flags(cli)
     cli.define_file_flags("text", "label", "id")
     flags.DEFINE_enum("level", None, names.LEVELS, "What a symbol is.")
     flags.DEFINE_integer("vocabulary_size", 40000, "Largest vocabulary.", 5)
@@ -19,6 +18,7 @@ def define():
     flags.DEFINE_bool("tied", None, "One matrix reads and predicts.")
     cli.define_numbers("cutoffs", "Where the clusters of an adaptive softmax begin, for large "
                        "vocabularies: 2000,10000.")
+    flags.adopt_module_key_flags(cli)
     flags.DEFINE_float("layer_dropout", None, "Rate between recurrent layers.")
     flags.DEFINE_float("recurrent_dropout", None, "Rate for the states of the recurrent layers.")
     flags.DEFINE_float("weight_drop", None, "Share of the recurrent weights that are dropped.")

@@ -141,7 +141,7 @@ def _examples(table, columns, form, is_train):
 
 def _not_as_expected(table, number, row, at, error):
     role = "label" if isinstance(row[at["text"]], str) else "text"
-    what, cell = error if role == "label" else "one text, not a list", str(row[at[role]])[:40]
+    what, cell = error if role == "label" else "one text, not a list", _shown(str(row[at[role]]))
     what, _, advice = str(what).partition("; ")
     return ValueError(f"{table.where(number)}: expected {what}, received '{cell}'; "
                       f"{advice or f'correct the {table.unit} or check {role}_column'}")

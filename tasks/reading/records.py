@@ -80,7 +80,8 @@ def read(path, expected, encoding=None, separator=None):
         return READERS[kind(path)](path)
     data, codec, notes = encodings.data(path, expected, encoding)
     text = Text(path, data, codec)
-    if kind(path) in JSON or text.head.lstrip()[:1] == "{" and kind(path) not in DELIMITED:
+    first = text.head.lstrip().partition("\n")[0]
+    if kind(path) in JSON or first[:1] == "{" and _is_json(first):
         return _json(path.name, data.decode(codec), notes)
     return _fasttext(text, notes, separator) or _delimited(text, notes, separator)
 

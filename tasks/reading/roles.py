@@ -76,7 +76,7 @@ class Roles:
 
 def folded(name):
     """A column's name as it is compared."""
-    return str(name).strip().lower()
+    return " ".join(str(name).split()).lower()
 
 
 # ---------------------------------------------------------------------------------------------- columns
@@ -190,7 +190,15 @@ def _unlike(first, rest, repeats):
     if any(column.number and cell and not is_number(cell) for cell, column in zip(first, columns)):
         return True
     counts = [collections.Counter(column.cells) for column in columns if column.repeats and repeats]
-    return bool(counts) and any(100 * list(count.values()).count(1) < len(rest) for count in counts)
+    repeated = any(100 * list(count.values()).count(1) < len(rest) for count in counts)
+    return repeated and all(column.repeats or _shorter(cell, column)
+                            for cell, column in zip(first, columns))
+
+
+def _shorter(cell, column):
+    """Whether a cell has no more words than nine tenths of a column have."""
+    words = len(cell.split())
+    return 10 * sum(len(str(other).split()) < words for other in column.cells) <= len(column.cells)
 
 
 # ------------------------------------------------------------------------------------------------ roles

@@ -10,12 +10,12 @@ from zoo.models.configurations import CLASSIFIERS
 def define():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     cli.define_task_flags("sentiment", CLASSIFIERS)
-    flags.adopt_module_key_flags(cli)
     flags.DEFINE_bool("multi_label", False, "Any number of labels a text, separated by '|'.")
     flags.DEFINE_string("label_separator", None, "Between the labels of a cell, with --multi_label, in "
                         "place of '|'.")
     flags.DEFINE_bool("regression", False, "A number instead of a label.")
     cli.define_file_flags("text", "label", "id")
+    flags.adopt_module_key_flags(cli)
     flags.DEFINE_integer("fold", None, "0 to 4: the test part of a fixed 5-fold split.")
     flags.DEFINE_enum("tokenizer", "word", names.TOKENIZERS, "How a text is cut.")
     flags.DEFINE_integer("vocabulary_size", 20000, "Largest vocabulary.", 3)

@@ -10,7 +10,6 @@ from zoo.models.configurations import TRANSLATORS
 def define():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     cli.define_task_flags("translation", TRANSLATORS)
-    flags.adopt_module_key_flags(cli)
     define_corpus_flags()
     define_network_flags()
     flags.DEFINE_integer("max_length", 100, "Pairs with more tokens on a side are not trained on.", 2)
@@ -31,6 +30,7 @@ def define_corpus_flags():
     flags.DEFINE_string("target_language", None, "A code such as en.")
     flags.DEFINE_bool("reverse", False, "Translate from the second side into the first.")
     cli.define_file_flags("source", "target", "id")
+    flags.adopt_module_key_flags(cli)
     flags.DEFINE_enum("source_level", None, names.LEVELS, "What a symbol of the source is: by default a "
                       "character of Chinese and Japanese, else a word piece.")
     flags.DEFINE_enum("target_level", None, names.LEVELS, "What a symbol of the target is: by default as "

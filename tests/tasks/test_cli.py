@@ -1,6 +1,7 @@
 """What the command lines share: one line for a mistake, texts as bytes bring them, runs that changed."""
 
 import errno
+import importlib
 import io
 import os
 import subprocess
@@ -10,6 +11,7 @@ import types
 import pytest
 import tensorflow as tf
 
+from conftest import flags_of
 from tasks import cli
 from tasks.reading.splits import Example
 from tasks.reporting import tables
@@ -126,3 +128,12 @@ def test_overwriting_removes_the_files_beside_the_tflite_models(tmp_path):
     (tmp_path / "tflite/labels.txt").write_text("a\n")
     Run.open(tmp_path, "toy", {}, overwrite=True)
     assert not (run.folder / "tflite").exists()
+
+
+@pytest.mark.parametrize("task", ["sentiment", "tagging", "generation", "translation"])
+def test_flags_that_say_how_a_corpus_is_read_are_settings_of_the_run(task):
+    """Else evaluation would read the corpus of a run in another way than its training did."""
+    task = importlib.import_module(f"tasks.{task}.task").TASK
+    with flags_of(task):
+        cli.FLAGS(["program"])
+        assert set(task.corpus_flags) <= set(cli.settings(f"tasks.{task.name}.flags"))

@@ -48,6 +48,11 @@ def test_columns_are_recognised_with_a_header_and_without(tmp_path, head, option
     assert everything(corpus) == sorted(ROWS) and not corpus.warnings
 
 
+@pytest.mark.parametrize("first", [("A day out, with tea", "mixed"), ("one two three four", "mixed")])
+def test_a_first_row_with_a_label_of_its_own_is_a_row(tmp_path, first):
+    assert first in everything(load(tmp_path, table([first, *ROWS])))
+
+
 def test_few_values_are_the_label_however_long_they_are(tmp_path):
     rng = random.Random(0)
     names = sorted({"".join(rng.choices("aeioubdlmnrst", k=4)).title() for _ in range(632)})

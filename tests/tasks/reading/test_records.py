@@ -194,6 +194,11 @@ def test_the_first_line_of_excel_names_the_delimiter(tmp_path):
     assert load(write(tmp_path, "a.csv", text.removesuffix("alone\r\n"))) == sorted(ROWS)
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "reviews"])
+def test_objects_of_json_are_known_by_their_first_line(tmp_path, name):
+    assert load(write(tmp_path, name, lines(ROWS))) == sorted(ROWS)
+
+
 def test_spaces_before_quotes_are_no_text(tmp_path):
     text = "".join(f'"{text}", "{label}"\n' for text, label in ROWS)
     assert load(write(tmp_path, "a.csv", text)) == sorted(ROWS)
