@@ -421,12 +421,14 @@ def _folder(path, encoding):
 
 def _texts(path, encoding, notes):
     """(where, [text, label]) of every file; one with nothing in it has an empty text."""
+    noted = []
     for folder in labels_of(path):
         for file in filter(lambda file: file.is_file(), _visible(folder)):
             place = f"{folder.name}/{file.name}"
             text, found = encodings.text(file, "a text", encoding) if file.stat().st_size else ("", [])
-            notes += [f"{place}: {note}" for note in found]
+            noted += [f"{place}: {note}" for note in found]
             yield place, [text, folder.name]
+    notes += [f"{len(noted):,} files were odd, the first {noted[0]}"] if noted else []
 
 
 def _visible(path):

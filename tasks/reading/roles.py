@@ -64,8 +64,11 @@ class Roles:
                 next(table.rows)
             names = list(map(folded, names))
             return {role: names.index(name) for role, name in wanted.items()}
+        if not self.names and not table.names and len(first) != self.width:
+            raise ValueError(f"{table.name}: expected {self.width} columns as in the training file, "
+                             f"received {len(first)}; correct the file or leave it out")
         if table.names or self.names and set(wanted.values()) & set(names) or len(first) != self.width:
-            expected = " and ".join(f"`{name}`" for name in wanted.values()) if self.names else self.width
+            expected = " and ".join(f"`{name}`" for name in wanted.values() if name) or "without a header"
             raise ValueError(f"{table.name}: expected the columns {expected} as in the training file, "
                              f"received {', '.join(names[:8]) or 'none'}; correct the header or leave "
                              "the file out")

@@ -86,6 +86,13 @@ def test_a_header_may_have_another_order_in_another_split(tmp_path):
         corpora.load(str(tmp_path))
 
 
+def test_another_number_of_columns_in_another_split_is_refused(tmp_path):
+    write(tmp_path, "train.csv", table(ROWS, ","))
+    write(tmp_path, "test.csv", table([(*row, "x") for row in ROWS[:9]], ","))
+    with pytest.raises(ValueError, match="test.csv: expected 2 columns as in the training file, re.* 3"):
+        corpora.load(str(tmp_path))
+
+
 @pytest.mark.parametrize("rows, head, message", [
     ([(n, text) for n, text in enumerate(TEXTS)], None, "a label in column 1, received an index"),
     ([(text, text[::-1], "ab"[n % 2]) for n, text in enumerate(TEXTS)], None,

@@ -223,6 +223,15 @@ def test_excel_writes_a_decimal_comma_beside_semicolons(tmp_path):
         (text, n + 0.5) for n, (text, _) in enumerate(ROWS))
 
 
+def test_notes_on_the_files_of_a_folder_are_one(tmp_path):
+    for label in ("pos", "neg"):
+        (tmp_path / label).mkdir()
+        for n in range(30):
+            write(tmp_path / label, f"{n}.txt", f"Müller {label} {n}".encode("cp1252"))
+    (note,) = corpora.load(str(tmp_path)).warnings
+    assert "60 files were odd, the first neg/0.txt: read as cp1252" in note
+
+
 def test_folders_of_texts_without_labels_are_left_out(tmp_path):
     for label in ("pos", "neg", "unsup"):
         (tmp_path / label).mkdir()
