@@ -5,6 +5,7 @@ import functools
 import importlib
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without one
     os.environ[_name] = "127.0.0.1,localhost"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest.register_assert_rewrite("layer_checks")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
