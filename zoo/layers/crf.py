@@ -108,7 +108,9 @@ def log_likelihood(emissions, tags, mask, transitions, start, end):
 def marginals(emissions, mask, transitions, start, end):
     """P(y_t = j | x), [B, T, C]; zeros where masked."""
     lattice = Lattice(cleared(emissions, mask), mask, transitions, start, end)
-    return tf.transpose(lattice.marginals(lattice.forward()[0], lattice.backward()), [1, 0, 2])
+    found = lattice.marginals(lattice.forward()[0], lattice.backward())
+    # The shape, which a choice between two graphs has made TFLite forget.
+    return tf.reshape(tf.transpose(found, [1, 0, 2]), tf.shape(emissions))
 
 
 class Lattice:

@@ -8,9 +8,10 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from export import tf_serving, verify
+from export.serving import client
 
 yaml = pytest.importorskip("yaml")
-DEPLOY = pathlib.Path(tf_serving.__file__).with_name("deploy")
+DEPLOY = pathlib.Path(client.__file__).with_name("deploy")
 
 
 def read(name, **variables):
