@@ -27,7 +27,7 @@ state or steps_are or of_nothing or finite or not_fit)"
 include=$("$python" -c "import tensorflow as tf; print(tf.sysconfig.get_include())")
 for sanitiser in address,undefined thread; do
     g++ -std=c++17 -O1 -g -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -pthread \
-        -fsanitize=$sanitiser -fno-sanitize-recover=all -Izoo/engines -I"$include" \
+        -fsanitize=$sanitiser -fno-sanitize-recover=all -Izoo/engines/native -I"$include" \
         -DZOO_FORWARD='"Forward"' -DZOO_BACKWARD='"Backward"' -DZOO_ADAM='"Adam"' \
         tests/zoo/engines/native_checks.cc zoo/engines/native/*.cc -o "$folder/checks"
     for check in agree memory; do
