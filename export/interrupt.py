@@ -1,4 +1,4 @@
-"""Ctrl-C ends a program of this project in one line and with exit code 130, from its first import on."""
+"""Ctrl-C ends a program of this project in one line and with exit code 130, from `end_at_once` on."""
 import contextlib
 import os
 import signal
