@@ -11,9 +11,9 @@ from zoo.options import fields
 TASKS = ("sentiment", "tagging", "generation", "translation", "gradient_flow")
 TITLE = """# Options
 
-Every option is a flag of its command (`--units=64`, `--crf` and `--nocrf`) and an argument of the same name
-in Python. A default such as "from the recipe" follows from the corpus: see `tasks/recipes.py`. "From the
-model" means the configuration that `--model` names: see `zoo/models/configurations.py`.
+Every option is a flag of its command (`--units=64`, `--crf` and `--nocrf`). A default such as "from the
+recipe" follows from the corpus: see `tasks/recipes.py`. "From the model" means the configuration that
+`--model` names: see `zoo/models/configurations.py`.
 
 This page is written by `python -m tasks.option_tables > docs/options.md`.
 """
@@ -29,8 +29,9 @@ def section(task):
     groups = {}
     for field in fields(importlib.import_module(f"tasks.{task}.options").Settings):
         groups.setdefault(field.metadata["group"], []).append(field)
-    tables = [f"\n### {task}: {group}\n\n| option | what it does | default | source |\n|---|---|---|---|\n"
-              + "".join(map(row, rows)) for group, rows in groups.items()]
+    head = "| option | what it does | default | source |\n|---|---|---|---|\n"
+    tables = [f"\n### {task}: {group}\n\n{head}" + "".join(map(row, rows))
+              for group, rows in groups.items()]
     return f"\n## `python -m tasks.{task}`\n" + "".join(tables)
 
 
