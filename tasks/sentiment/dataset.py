@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tasks.reporting.report import ERRORS, scores
 from tasks.sentiment import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
@@ -28,7 +29,7 @@ class Texts(Data):
         self.ids = [row for n in range(0, len(self.texts), 1024)
                     for row in head.text(self.texts[n:n + 1024]).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
-        self.wanted, self.crossfit = self.targets, None
+        self.wanted, self.crossfit, self.labels = self.targets, None, head.labels
 
     def standardise(self, head):
         """Learn numbers of mean 0 and deviation 1, whatever their unit; the head turns them back."""
@@ -84,6 +85,18 @@ class SingleLabel(Texts):
     def measures(self, answers):
         return metrics.classification(self.targets, answers)
 
+    def predictions(self, answers):
+        for text, target, row in zip(self.texts, self.targets, answers):
+            yield {"text": text, "label": self.labels[target], "predicted": self.labels[np.argmax(row)],
+                   "confidence": float(np.max(row)), "probabilities": by_label(self.labels, row)}
+
+    def details(self, answers):
+        matrix = metrics.confusion_matrix(self.targets, answers)
+        wrong = [row for row in self.predictions(answers) if row["label"] != row["predicted"]]
+        return {"per_class": per_class(self.labels, np.diag(matrix), matrix.sum(0), matrix.sum(1)),
+                "confusion_matrix": {"labels": self.labels, "counts": matrix.tolist()},
+                "errors": worst(wrong, "confidence")}
+
 
 class MultiLabel(Texts):
     """Any number of labels a text."""
@@ -109,6 +122,19 @@ class MultiLabel(Texts):
     def measures(self, answers):
         return metrics.multi_label(self.targets, answers)
 
+    def predictions(self, answers):
+        for text, target, row in zip(self.texts, self.targets, answers):
+            yield {"text": text, "label": chosen(self.labels, target),
+                   "predicted": chosen(self.labels, row), "probabilities": by_label(self.labels, row)}
+
+    def details(self, answers):
+        truth, found = self.targets > 0.5, np.asarray(answers) > 0.5
+        surest = np.max(np.abs(np.asarray(answers) - 0.5) * (truth != found), 1) + 0.5
+        wrong = [{**row, "confidence": float(p)} for row, p in zip(self.predictions(answers), surest)
+                 if row["label"] != row["predicted"]]
+        return {"per_class": per_class(self.labels, (truth & found).sum(0), found.sum(0), truth.sum(0)),
+                "errors": worst(wrong, "confidence")}
+
 
 class Regression(Texts):
     """A number a text; the loss takes targets of mean 0 and deviation 1."""
@@ -127,8 +153,41 @@ class Regression(Texts):
     def measures(self, answers):
         return metrics.regression(self.targets[:, 0], np.reshape(answers, -1))
 
+    def predictions(self, answers):
+        for text, target, value in zip(self.texts, self.targets[:, 0], np.reshape(answers, -1)):
+            yield {"text": text, "label": float(target), "predicted": float(value)}
+
+    def details(self, answers):
+        return {"errors": worst([{**row, "error": abs(row["label"] - row["predicted"])}
+                                 for row in self.predictions(answers)], "error")}
+
 
 DATASETS = {"single": SingleLabel, "multi": MultiLabel, "regression": Regression}
+
+
+def by_label(labels, row):
+    """{label: probability}."""
+    return dict(zip(labels, map(float, row)))
+
+
+def chosen(labels, row):
+    """The labels of a text of several, of 0 and 1 or of probabilities [C].
+
+    >>> chosen(["a", "b", "c"], [0.9, 0.1, 0.6])
+    ['a', 'c']
+    """
+    return [label for label, p in zip(labels, row) if p > 0.5]
+
+
+def per_class(labels, right, predicted, support):
+    """{label: scores} of counts [C]."""
+    return {label: scores(*counts) for label, *counts in zip(labels, right, predicted, support)}
+
+
+def worst(rows, key):
+    """The rows where a number is largest, without all their probabilities."""
+    rows = sorted(rows, key=lambda row: -row[key])[:ERRORS]
+    return [{name: value for name, value in row.items() if name != "probabilities"} for row in rows]
 
 
 def check_known(found, labels):
