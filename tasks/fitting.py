@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 import io
+import logging
 import os
-import pathlib
 import tempfile
 
 import zoo
@@ -22,7 +22,7 @@ def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
     """
     with quiet(verbose), directory(settings) as folder:
         task = make(dataclasses.replace(settings, output_dir=str(folder)))
-        corpus = corpus_of(task, columns, validation, folder)
+        corpus = corpus_of(task, columns, validation)
         head, run = task.begun(task.introduced(corpus))
         if run.finished:
             return zoo.load(run.folder)
@@ -36,37 +36,36 @@ def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
 
 
 def evaluate(make, settings, head, columns):
-    """The `Report` of a head on all of a path, a table or lists. See `tasks.sentiment.evaluate`."""
-    with tempfile.TemporaryDirectory() as folder:
+    """The `Report` of a head on all of a path, a table or lists: see `tasks.sentiment.evaluate`."""
+    with quiet(True):
         task = make(settings)
-        corpus = corpus_of(task, columns, None, folder, WHOLE)
-        return task.reported(head, corpus)
+        return task.reported(head, corpus_of(task, columns, held_out=WHOLE))
 
 
-def corpus_of(task, columns, validation, folder, held_out=HELD_OUT):
-    """The corpus of what `fit` was given."""
+def corpus_of(task, columns, validation=None, held_out=HELD_OUT):
+    """The corpus of what `fit` or `evaluate` was given."""
     first, *rest = columns
     share = validation if isinstance(validation, float) else None
-    if held_out is not WHOLE and share is not None:
+    if share is not None:
         held_out = {"validation": share}
-    if hasattr(first, "to_json") and not any(column is not None for column in rest):
-        first = written(first, folder)
     if isinstance(first, (str, os.PathLike)):
-        if any(column is not None for column in rest):
-            raise ValueError(f"expected a path alone, received {str(first)!r} with other arguments")
-        task.settings = dataclasses.replace(task.settings, corpus=str(first))
-        return task.load_corpus(held_out)
+        return at_path(task, first, rest, held_out)
+    if hasattr(first, "to_json") and all(column is None for column in rest):
+        with tempfile.TemporaryDirectory() as folder:       # so that it is read as any file is
+            path = os.path.join(folder, TABLE)
+            first.to_json(path, orient="records", lines=True, force_ascii=False)
+            return at_path(task, path, [], held_out)
     if held_out is HELD_OUT:
-        held_out = {"validation": 0.1}
-    lists = None if share is not None else validation
-    return task.corpus_of(columns, held_out, lists)
+        held_out = {"validation": HELD_OUT["validation"]}
+    return task.corpus_of(columns, held_out, validation if share is None else None)
 
 
-def written(frame, folder):
-    """A DataFrame as a file of JSON lines, so that it is read as any file is."""
-    path = pathlib.Path(folder) / TABLE
-    frame.to_json(path, orient="records", lines=True, force_ascii=False)
-    return path
+def at_path(task, path, rest, held_out):
+    """The corpus of a path or a name, with the task's settings."""
+    if any(column is not None for column in rest):
+        raise ValueError(f"expected a path alone, received {str(path)!r} and lists; pass either")
+    task.settings = dataclasses.replace(task.settings, corpus=str(path))
+    return task.load_corpus(held_out)
 
 
 @contextlib.contextmanager
@@ -79,6 +78,14 @@ def directory(settings):
             yield folder
 
 
+@contextlib.contextmanager
 def quiet(verbose):
-    """The context in which a task prints, or does not."""
-    return contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO())
+    """A context in which a task prints, or does not, and TensorFlow's advice about graphs never is."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

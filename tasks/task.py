@@ -11,6 +11,7 @@ from tasks import exporting
 from tasks.reading.standard_input import texts_of
 from tasks.reading.splits import HELD_OUT, PARTS, WHOLE
 from tasks.reporting import plots, tables
+from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
@@ -197,9 +198,10 @@ class Task:
             "command": facts["command"],
             "signatures": saved_model.describe(run.folder / "saved_model"),
             "limits": ["Trained on one corpus: texts of another kind get worse answers.",
-                       *self.limits(), *tables.notes(facts)]})
+                       *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)
         tables.show(facts)
+        print(*beaten(facts), sep="\n", end="\n" * bool(beaten(facts)))
 
     def question(self, head):
         """A text to ask the trained model."""

@@ -10,6 +10,7 @@ import importlib.machinery
 import os
 import sys
 
+__version__ = "0.1.0"
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
