@@ -17,8 +17,9 @@ class Texts(Data):
     A subclass is one kind of answer, and says
 
         encoded(examples, labels)        targets, an array whose first axis is the examples
-        loss(targets, logits, smoothing) a scalar, summed over the examples
+        loss(targets, logits, smoothing, weights)   a scalar, summed over the examples
         members(targets, K)              [N, K] of 0 and 1: which labels a text has
+        balanced()                       `weights` of the loss: rare labels weigh as much as frequent ones
     """
 
     unit, output = "nats", "probabilities"
@@ -72,11 +73,20 @@ class SingleLabel(Texts):
         return np.array([number[example.label] for example in examples], np.int32)
 
     @staticmethod
-    def loss(targets, logits, smoothing):
-        """-Σ q·log softmax(logits), q the target with a share `smoothing` spread over all classes."""
+    def loss(targets, logits, smoothing, weights=None):
+        """-Σ w·q·log softmax(logits), q the target with a share `smoothing` spread over all classes.
+
+        w [C], by the target's class, is 1 without `weights`.
+        """
         classes = logits.shape[-1]
         q = tf.one_hot(targets, classes) * (1 - smoothing) + smoothing / classes
-        return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(q, logits))
+        losses = tf.nn.softmax_cross_entropy_with_logits(q, logits)
+        return tf.reduce_sum(losses if weights is None else losses * tf.gather(weights, targets))
+
+    def balanced(self):
+        """N / (C·n_c) of each class, as scikit-learn's class_weight="balanced"."""
+        counts = np.bincount(self.targets, minlength=len(self.labels))
+        return np.float32(len(self.targets) / (len(self.labels) * np.maximum(counts, 1)))
 
     @staticmethod
     def members(targets, count):
@@ -110,10 +120,21 @@ class MultiLabel(Texts):
                         np.float32)
 
     @staticmethod
-    def loss(targets, logits, smoothing):
-        """-Σ q·log σ(logits) + (1 - q)·log σ(-logits), summed over labels too."""
+    def loss(targets, logits, smoothing, weights=None):
+        """-Σ w·(q·log σ(logits) + (1 - q)·log σ(-logits)), summed over labels too.
+
+        w is the first row of `weights` [2, C] where a label is absent, else the second.
+        """
         q = targets * (1 - smoothing) + smoothing / 2
-        return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(q, logits))
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(q, logits)
+        return tf.reduce_sum(losses if weights is None else
+                             losses * tf.where(targets > 0, weights[1], weights[0]))
+
+    def balanced(self):
+        """N / (2·n) of the texts without and with each label."""
+        given = self.targets.sum(0)
+        counts = np.stack([len(self.targets) - given, given])
+        return np.float32(len(self.targets) / (2 * np.maximum(counts, 1)))
 
     @staticmethod
     def members(targets, count):
@@ -147,8 +168,11 @@ class Regression(Texts):
         return np.array([[example.label] for example in examples], np.float32)
 
     @staticmethod
-    def loss(targets, values, smoothing):
+    def loss(targets, values, smoothing, weights=None):
         return tf.reduce_sum(tf.square(targets - values))
+
+    def balanced(self):
+        raise ValueError("class_weight: expected labels to weigh, received numbers; leave it out")
 
     def measures(self, answers):
         return metrics.regression(self.targets[:, 0], np.reshape(answers, -1))

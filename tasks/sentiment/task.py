@@ -23,6 +23,7 @@ class Sentiment(Task):
 
     name = "sentiment"
     kind, example = "A recurrent text classifier", "not bad at all"
+    weights = None
 
     def load_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
@@ -71,6 +72,8 @@ class Sentiment(Task):
             training.count(head.network, self.settings.seed)
         if head.kind == "regression":
             training.standardise(head)
+        balanced = self.settings.class_weight == "balanced"
+        self.weights = training.balanced() if balanced else None
 
     def loss(self, head):
         """The mean of the members' own losses: each learns as if it were alone."""
@@ -79,7 +82,7 @@ class Sentiment(Task):
 
         def loss(targets, logits):
             each = tf.unstack(tf.reshape(logits, [members, -1, logits.shape[-1]]))
-            losses = [dataset.loss(targets, one, smoothing) for one in each]
+            losses = [dataset.loss(targets, one, smoothing, self.weights) for one in each]
             return tf.add_n(losses) / members
         return loss
 
