@@ -1,4 +1,4 @@
-"""BLEU, chrF and the variant of row 19: worked examples, published definitions, bad input."""
+"""BLEU, chrF and the documents' variant: worked examples, published definitions, bad input."""
 import math
 import random
 

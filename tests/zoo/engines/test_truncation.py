@@ -23,7 +23,7 @@ NAMES = ("dkernel", "drecurrent_kernel", "dbias")
 # One step: the new state, and a function from its error to (∂W, ∂U, ∂b, the error of the old state).
 
 def simple_rnn(x, W, U, b, h):
-    """h' = tanh(x·W + h·U + b): made of the same step's x, not of x_{t-1} (row 8b)."""
+    """h' = tanh(x·W + h·U + b): made of the same step's x, where document 002 has x_{t-1}."""
     new = np.tanh(x @ W + h @ U + b)
 
     def back(dh):
@@ -34,7 +34,7 @@ def simple_rnn(x, W, U, b, h):
 
 
 def gru(x, W, U, b, h):
-    """r = σ(x·W_r + h·U_r + b_r) has a U_r of its own (row 8b of docs/equations.md)."""
+    """r = σ(x·W_r + h·U_r + b_r) has a U_r of its own: document 002 writes W_ht, which no gate has."""
     (xz, xr, xn), (uz, ur, un) = np.split(x @ W + b[0], 3), np.split(h @ U + b[1], 3)
     z, r = sigmoid(xz + uz), sigmoid(xr + ur)
     n = np.tanh(xn + r * un)
@@ -121,11 +121,11 @@ def test_from_the_length_less_one_on_the_double_sum_is_the_whole_gradient(cell):
 
 
 def test_a_squared_loss_on_the_last_step_is_a_sum_over_the_way_back():
-    """∂L_3/∂W_s = Σ_k ∂L_3/∂O_3·∂O_3/∂S_3·(Π_{j=k+1..3} ∂S_j/∂S_{j-1})·∂S_k/∂W_s (rows 8, 8b).
+    """∂L_3/∂W_s = Σ_k ∂L_3/∂O_3·∂O_3/∂S_3·(Π_{j=k+1..3} ∂S_j/∂S_{j-1})·∂S_k/∂W_s, document 000's example.
 
-    L_3 = ½·‖Y_3 − O_3‖² is squared: else ∂L_3/∂O_3 would not depend on how far off the output is. Every
-    ∂S_j/∂S_{j-1} is a matrix, diag(1 − S_j²)·W_sᵀ in this order, no bare tanh′ before W_s.
-    `truncate=k` keeps the k + 1 terms nearest to the loss.
+    L_3 = ½·‖Y_3 − O_3‖² is squared (000 leaves the square out: then ∂L_3/∂O_3 would not know how far off
+    the output is). Every ∂S_j/∂S_{j-1} is a matrix, diag(1 − S_j²)·W_sᵀ in this order; 000 has a bare
+    tanh′ before W_s, and δ before the diag. `truncate=k` keeps the k + 1 terms nearest to the loss.
     """
     given, draw = case("simple_rnn", batch=1, time=3), np.random.default_rng(6)
     (W, U, b), V, target = given.weights, draw.normal(size=(H, 2)), draw.normal(size=2)
@@ -154,17 +154,17 @@ def squared(k, given, V, target):
     return {"loss": loss.numpy(), "W": dW.numpy(), "U": dU.numpy()}
 
 
-# A language model over words (rows 7, 8, 8b): one-hot vectors in, probabilities of words out.
+# Document 001's network: words as one-hot vectors in, probabilities of words out.
 
 def bptt(x, y, W, U, V, bh, by, k):
-    """Σ_t −log ŷ_t[y_t] and its gradients, without the slips of row 8b.
+    """Σ_t −log ŷ_t[y_t] and its gradients, as document 001 writes them, without its slips.
 
-    1. The bias belongs to the state, tanh(W·x + U·h + bh): it is not multiplied, as in U·(h + bh).
-    2. The error goes back through the recurrent kernel U, not through W, which leads to the input.
-    3. It goes back through 1 − h_{j-1}², the state itself.
-    4. The loss of a sequence is the sum over its steps: with the mean, no (ŷ_t − y_t) would stand alone
-       in the gradients of V and by.
-    5. ŷ is what the forward pass returns.
+    1. The bias belongs to the state, tanh(W·x + U·h + bh); 001's code multiplies it: U·(h + bh).
+    2. The error goes back through the recurrent kernel U; 001's code takes W, which leads to the input.
+    3. It goes back through 1 − h_{j-1}²; 001's code names an s that exists nowhere.
+    4. The loss of a sequence is the sum over its steps, as in 001's code: with the mean of its formula,
+       no (ŷ_t − y_t) would stand alone in the gradients of V and by.
+    5. ŷ is what the forward pass returns; the `rnn.predict` that 001 calls does not exist.
     """
     h = [np.zeros(len(bh))]     # h[t] is h_{t-1}: the first state comes first
     for word in x:
@@ -187,7 +187,7 @@ def bptt(x, y, W, U, V, bh, by, k):
 
 
 @pytest.mark.parametrize("k", (1, 4, 7, 9))
-def test_a_language_model_over_words_has_the_gradients_of_the_corrected_derivation(k):
+def test_the_word_network_of_document_001_has_the_gradients_of_its_corrected_code(k):
     """As many words as units: a W in the place of U would fit, and give other numbers."""
     x, y, words = [1, 2, 3, 2, 0, 2, 4, 2], [1, 0, 2, 3, 1, 3, 0, 1], 5
     normal = np.random.default_rng(7).normal
