@@ -66,6 +66,11 @@ def test_the_readme_is_one_page_and_begins_with_a_picture():
     assert (ROOT / picture[1]).stat().st_size <= 150_000
 
 
+def settings_of(task):
+    """The class of a task's settings."""
+    return importlib.import_module(f"tasks.{task}.options").Settings
+
+
 # ------------------------------------------------------------------------------------------------ words
 
 # Words of this project alone, where the field has its own: batch, ensemble, metrics, split, predict …
@@ -75,10 +80,20 @@ PRIVATE = re.compile(r"""texts\ a\ step | answer\ together | \bmembers\b
     | that\ is\ asked | is\ asked\ a """, re.I | re.X)
 
 
+def private(text):
+    """A private word in a text, but for names of code and flags; None without one."""
+    return PRIVATE.search(" ".join(re.sub("`[^`]+`|--\\S+", "", text).split()))
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "your_data"],
                          ids=lambda page: page.name)
 def test_a_page_uses_the_words_of_the_field(page):
-    assert not PRIVATE.search(" ".join(re.sub("`[^`]+`", "", prose(page)).split()))
+    assert not private(prose(page))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_help_uses_the_words_of_the_field(task):
+    assert not private(cli.help_page(task, settings_of(task)))
 
 
 # --------------------------------------------------------------------------------------------- commands
@@ -137,9 +152,8 @@ def refuses_only(unknown, module, arguments):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_has_the_flags_that_the_documents_give_it(task):
-    settings = importlib.import_module(f"tasks.{task}.options").Settings
     for arguments in arguments_of(f"tasks.{task}"):
-        cli.parse(settings, ["program", *(word for word in arguments if word != "--help")])
+        cli.parse(settings_of(task), ["program", *(word for word in arguments if word != "--help")])
 
 
 BENCHMARKS = {command[2] for command in COMMANDS if command[2:] and command[2].startswith("benchmarks.")}
