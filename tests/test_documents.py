@@ -132,7 +132,8 @@ COMMANDS = list(commands())
 
 def arguments_of(module):
     """The arguments of every command that runs a module of Python and has some."""
-    return [command[3:] for command in COMMANDS if command[:3] == ["python", "-m", module] and command[3:]]
+    found = [command[3:] for command in COMMANDS if command[:3] == ["python", "-m", module]]
+    return list(filter(None, found))
 
 
 def program(module, *arguments, cwd=ROOT):
