@@ -17,8 +17,6 @@ from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import FINGERPRINT, Run
 
-USES = {"train": "to learn from", "validation": "to choose by", "test": "to test on"}
-
 
 class Task:
     """What all tasks share, with the settings of one call. A task's own file says what is its own:
@@ -87,9 +85,9 @@ class Task:
         """The corpus, once what it is and what was odd about it is printed."""
         for warning in corpus.warnings:
             print(f"note: {warning}")
-        sizes = ", ".join(f"{self.size(rows):,} {verb}" for part, verb in USES.items()
-                          if self.size(rows := getattr(corpus, part)))
-        print(f"{corpus.name}: {self.unit}: {sizes}", *corpus.description, sep="\n  ")
+        sizes = {part: self.size(getattr(corpus, part)) for part in PARTS}
+        sizes = [f"{size:,} for {part}" for part, size in sizes.items() if size]
+        print(f"{corpus.name}: {', '.join(sizes)} ({self.unit})", *corpus.description, sep="\n  ")
         return corpus
 
     def prepare(self, head, training):
@@ -186,7 +184,7 @@ class Task:
         model_card.write(run.folder / "MODEL_CARD.md", {
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
-            "data": "{}: {:,} {unit} to train, {:,} to choose and {:,} to test.".format(
+            "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
                 corpus.name, *(self.size(getattr(corpus, part)) for part in PARTS), unit=self.unit),
             "terms": corpus.terms,
             "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
