@@ -15,7 +15,11 @@ from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import FINGERPRINT, Run
+from tasks.training.run_directory import FINGERPRINT, Run, register
+
+register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
+         "model.keras", "model.json", "text.json", "vocabulary.txt", "alphabet.txt", "labels.txt",
+         "tensorboard/events.out.tfevents.*")
 
 
 class Task:
