@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import functools
 import gc
-import importlib
 import os
 import pathlib
 import signal
@@ -100,20 +99,6 @@ def shared():
     if not folder.is_dir():
         pytest.skip("real corpora not found: ../shared is absent")
     return folder
-
-
-@contextlib.contextmanager
-def flags_of(task):
-    """The flags of one task, as in its program; afterwards another task may define its own."""
-    from absl.flags import FLAGS
-    before = set(FLAGS)
-    importlib.import_module(f"tasks.{task.name}.flags").define()
-    try:
-        yield
-    finally:
-        for name in set(FLAGS) - before:
-            delattr(FLAGS, name)
-        FLAGS.unparse_flags()
 
 
 @contextlib.contextmanager
