@@ -62,7 +62,6 @@ def memory(request):
         if name.startswith("CustomGradient"):  # not those of an engine, which is loaded once
             del gradients[name]
     keras.backend.clear_session()
-    gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)  # else what was freed stays ours
 
