@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import CELLS, H, T, assert_agree, case, computed, make, ready
 from reference import sigmoid
 
@@ -104,8 +105,7 @@ def weight_gradients(cell, given, truncate):
     return {name: found[name] for name in NAMES}
 
 
-@pytest.mark.parametrize("k", LENGTHS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell, k", diagonal(CELLS, LENGTHS))
 def test_truncated_weight_gradients_are_the_double_sum(cell, k):
     given = case(cell, seed=3)
     assert_agree(weight_gradients(cell, given, k), double_sum(cell, given, k))

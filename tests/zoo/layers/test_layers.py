@@ -9,7 +9,7 @@ from layer_checks import (AGREEMENT, CELLS, MASKS, B, D, H, T, assert_agree, cas
                           expected, keras_twin, make, mask, ready)
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
-each_cell_or_mask = pytest.mark.parametrize("cell, name", diagonal(CELLS, MASKS))
+each_cell_and_mask = pytest.mark.parametrize("cell, name", diagonal(CELLS, MASKS))
 each_mode = pytest.mark.parametrize("graph", (False, True), ids=("eager", "graph"))
 
 
@@ -20,21 +20,21 @@ def kept(cell, **options):
 
 
 @each_mode
-@each_cell_or_mask
+@each_cell_and_mask
 def test_outputs_states_and_gradients_match_the_oracle(cell, name, graph):
     given, masked = case(cell), mask(name)
     actual = computed(kept(cell), given, mask=masked, graph=graph)
     assert_agree(actual, expected(cell, given, mask=masked))
 
 
-@each_cell_or_mask
+@each_cell_and_mask
 def test_float32_agrees_with_the_float64_oracle(cell, name):
     given, masked = case(cell, seed=1).to("float32"), mask(name)
     actual = computed(kept(cell, dtype="float32"), given, mask=masked)
     assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
 
 
-@each_cell_or_mask
+@each_cell_and_mask
 def test_outputs_states_and_gradients_match_keras(cell, name):
     given, masked = case(cell, seed=2), mask(name)
     wanted = computed(keras_twin(cell), given, mask=masked)

@@ -125,8 +125,7 @@ def test_gradients_match_finite_differences(mode, functions, hidden):
     assert_agree({"x": dx.numpy(), **{n: d.numpy() for n, d in enumerate(dweights)}}, wanted, 1e-7)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("mode, jit_compile", diagonal(MODES, [True, False]))
 def test_a_graph_takes_any_batch_and_length(mode, jit_compile):
     layer, weights = network("float32", hidden=True, engine="loop")
     ours, theirs = given(mode, jit_compile)
