@@ -1,5 +1,7 @@
 """The result of a run as people read it in a terminal."""
 
+import textwrap
+
 SHOWN = ("bleu", "chrf", "exact_match", "bits_per_character", "perplexity", "nats_per_token",
          "unknown_share",
          "span_f1", "span_precision", "span_recall", "token_accuracy", "unseen_accuracy", "accuracy",
@@ -101,6 +103,11 @@ def number(value):
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def shown(text, width=60):
+    """A text as it fits into a line of a terminal."""
+    return textwrap.shorten(" ".join(text.split()), width, placeholder=" …")
 
 
 def answer(row):
