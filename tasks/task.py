@@ -160,6 +160,7 @@ class Task:
         self.draw(folder, head, test.targets, answers["test"])
         self.record(run, corpus, facts)
         self.show_answers(head, corpus)
+        print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         command_line = ["python", "-m", f"tasks.{self.name}", *given, "--predict", self.question(head)]
         print(f"\nnext: {shlex.join(command_line)}")
@@ -199,7 +200,6 @@ class Task:
                        *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)
         tables.show(facts)
-        print(*beaten(facts), sep="\n", end="\n" * bool(beaten(facts)))
 
     def question(self, head):
         """A text to ask the trained model."""

@@ -204,7 +204,7 @@ def _strangers(parts, labels):
 
 def doubts(corpus, form):
     """Warnings about labels that are probably not what the user means."""
-    if corpus.regression:
+    if corpus.regression or not corpus.train:
         return []
     counts = _counts(corpus)
     rows, size = len(corpus.train), counts.total()
@@ -220,7 +220,8 @@ def doubts(corpus, form):
 
 
 def _counts(corpus):
-    return collections.Counter(label for example in corpus.train for label in _labels(example))
+    return collections.Counter(label for example in corpus.train or corpus.test
+                               for label in _labels(example))
 
 
 def _alike(labels):
@@ -254,7 +255,7 @@ def _separators(corpus, form):
 def _described(columns, corpus):
     """What is shown of it: which column is what, the labels, and two examples."""
     if corpus.regression:
-        targets = [example.label for example in corpus.train]
+        targets = [example.label for example in corpus.train or corpus.test]
         what = f"target: {columns.title('label')}, {min(targets):g} to {max(targets):g}"
     else:
         counts = _counts(corpus).most_common()
@@ -262,7 +263,8 @@ def _described(columns, corpus):
         more = ", …" * (len(counts) > 5)
         what = f"label: {columns.title('label')}, {len(counts)} labels: {shown}{more}"
     return [f"text: {columns.title('text')}; {what}",
-            *(f"  {_shown(example.text)}  →  {_joined(example.label)}" for example in corpus.train[:2])]
+            *(f"  {_shown(example.text)}  →  {_joined(example.label)}"
+              for example in (corpus.train or corpus.test)[:2])]
 
 
 def _joined(label):

@@ -12,13 +12,15 @@ import pathlib
 import numpy as np
 
 from tasks.reporting import tables
+from tasks.reporting.metric import metric as known
 
 METRICS = "metrics.json"
 PREDICTIONS = "test_predictions.jsonl"
 SAMPLES = 2000
 COLUMNS = ("run", "corpus", "model", "metric", "validation", "test", "kB", "ms", "seconds")
-QUALITY = {"accuracy": 1, "micro_f1": 1, "span_f1": 1, "token_accuracy": 1, "bleu": 1, "r_squared": 1,
-           "bits_per_character": -1, "nats_per_token": -1}
+# What a run is judged by: the first of these that it has.
+COMPARED = ("accuracy", "micro_f1", "span_f1", "token_accuracy", "bleu", "r_squared",
+            "bits_per_character", "nats_per_token")
 
 
 def compare(folders):
@@ -39,14 +41,14 @@ def row_of(folder):
     except FileNotFoundError:
         raise FileNotFoundError(f"expected a finished run in {folder}, found no {METRICS}; name run "
                                 "directories, as runs/*") from None
-    metric = next((name for name in QUALITY if name in facts.get("validation", {})), None)
+    metric = next((name for name in COMPARED if name in facts.get("validation", {})), None)
     if metric is None:
         raise ValueError(f"expected a run with a validation score in {folder}, received one of "
                          f"{facts.get('task')}; leave it out")
     smallest = min((entry for entry in facts["exports"]["tflite"].values() if "file" in entry),
                    key=lambda entry: entry["bytes"], default={})
     return {"run": str(folder), "corpus": facts["corpus"], "model": facts["model"], "metric": metric,
-            "sign": QUALITY[metric], "validation": facts["validation"][metric],
+            "sign": known(metric).sign, "validation": facts["validation"][metric],
             "test": facts["test"][metric], "kB": smallest.get("bytes", 0) // 1000 or None,
             "ms": smallest.get("milliseconds"), "seconds": round(facts["train"]["seconds"])}
 
@@ -131,12 +133,13 @@ def beaten(facts):
     >>> beaten({"test": {"accuracy": 0.7}, "baselines": {"majority": {"accuracy": 0.5}}})
     []
     """
-    metric = next((name for name in QUALITY if name in facts["test"]), None)
+    metric = next((name for name in COMPARED if name in facts["test"]), None)
     if metric is None:
         return []
     found = {name: row[metric] for name, row in facts["baselines"].items() if metric in row}
-    name = max(found, key=lambda one: QUALITY[metric] * found[one], default=None)
-    if name is None or QUALITY[metric] * (facts["test"][metric] - found[name]) >= 0:
+    sign = known(metric).sign
+    name = max(found, key=lambda one: sign * found[one], default=None)
+    if name is None or sign * (facts["test"][metric] - found[name]) >= 0:
         return []
     return [f"The baseline {name} is better than this model on the test split: {metric} "
             f"{tables.number(found[name])} against {tables.number(facts['test'][metric])}."]
