@@ -220,12 +220,14 @@ class Task:
             print(self.line(row, text))
 
     def evaluate(self):
-        """Evaluate the trained model on a split of its corpus, or on all of a given file or folder."""
-        whole = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
+        """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
+        given = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
+        run = Run.trained(self.settings.output_dir, self.name)
+        whole = given and self.settings.corpus != run.settings["corpus"]
+        if given and not whole:
+            print(f"note: the model was trained on {self.settings.corpus}: only the "
+                  f"{self.settings.split} split is evaluated")
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
-        if whole and self.settings.corpus == run.settings["corpus"]:
-            print("note: this is the corpus that the model was trained on, and all of it is scored; "
-                  "leave --corpus out to score the test split alone")
         report = self.reported(zoo.load(run.folder), corpus, "test" if whole else self.settings.split)
         print(report)
         if self.settings.output:

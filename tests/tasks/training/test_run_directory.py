@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
+from tasks import task       # which registers the files of every task
 from tasks.training import run_directory
 from tasks.training.run_directory import Run
 
@@ -82,6 +83,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_overwriting_removes_what_a_run_writes_and_nothing_else(tmp_path):
+    assert task.Run is Run
     run = Run.open(tmp_path, "toy", {"seed": 1})
     run.save_checkpoint({}, {})
     run.write_history([{"epoch": 1}])
