@@ -9,7 +9,7 @@ import glob
 import pathlib
 
 from tasks.generation import streams
-from tasks.reading import corpus, labelled, nltk, records, splits
+from tasks.reading import corpus, delimited, labelled, nltk, records, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.encoding import kind, opened
 from tasks.reading.splits import PARTS
@@ -83,7 +83,7 @@ def _table(path):
 
 def _is_fasttext(path):
     with contextlib.suppress(OSError, EOFError), opened(path) as file:
-        return file.read(len(records.PREFIX)) == records.PREFIX.encode()
+        return file.read(len(delimited.PREFIX)) == delimited.PREFIX.encode()
     return False
 
 

@@ -6,8 +6,9 @@ import math
 import pathlib
 import textwrap
 
-from tasks.reading import nltk, records, roles, splits
+from tasks.reading import delimited, nltk, records, roles, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
+from tasks.reading.encoding import kind
 from tasks.reading.roles import Role
 from tasks.reading.splits import PARTS, Example, check_parts, normalised, overlap, split
 
@@ -71,7 +72,7 @@ class Format:
 
 def _label(cell):
     """A label without the prefix of fastText; None for what is empty or NaN."""
-    label = cell.strip().removeprefix(records.PREFIX)
+    label = cell.strip().removeprefix(delimited.PREFIX)
     return label if label and label.lower() != "nan" else None
 
 
@@ -107,11 +108,11 @@ def files(path):
     if "train" not in map(splits.part, (entry.name for entry in inside)):
         if records.labels_of(path):
             return {"train": path}, []
-        tables = [entry for entry in inside if entry.is_file() and records.kind(entry) in records.ENDINGS]
+        tables = [entry for entry in inside if entry.is_file() and kind(entry) in records.ENDINGS]
         if len(tables) == 1:
             return {"train": tables[0]}, splits.left_out(path, tables)
     found = splits.by_part(path, lambda entry: records.labels_of(entry) or entry.is_file() and
-                           records.kind(entry) in records.ENDINGS,
+                           kind(entry) in records.ENDINGS,
                            "a train file, such as train.csv, or a folder train with one for each label")
     return found, splits.left_out(path, found.values())
 

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from tasks.reading import records
+from tasks.reading import records, sheets
 from tasks.sentiment import corpora
 
 PARTS = ("train", "validation", "test")
@@ -267,7 +267,7 @@ def test_a_folder_may_have_a_folder_for_each_label(tmp_path):
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, package, name):
     def none(module):
         raise ImportError(module)
-    monkeypatch.setattr(records.importlib, "import_module", none)
+    monkeypatch.setattr(sheets.importlib, "import_module", none)
     with pytest.raises(ValueError, match=f"{name}: .*python -m pip install {package}"):
         load(write(tmp_path, name, b"PK\3\4"))
 
