@@ -11,6 +11,7 @@ import textwrap
 from absl import app, flags, logging
 
 from export import interrupt, one_line, quiet, verify
+from tasks.reading import encoding
 from zoo import names
 
 FLAGS = flags.FLAGS
@@ -207,20 +208,21 @@ def fail(error):
 def questions(predict):
     """The texts to answer: the flag's own, or the lines of standard input for `-`.
 
-    What is not UTF-8 becomes U+FFFD, in an argument, which Python hands over in surrogates, as in a
-    file.
+    They are decoded as a corpus is (see `tasks.reading.encoding`): by --encoding where it is given. What
+    is not UTF-8 in an argument, which Python hands over in surrogates, becomes U+FFFD.
 
     >>> questions("caf\\udce9")
     ['caf\ufffd']
     """
     if predict != "-":
         return [predict.encode("utf-8", "surrogateescape").decode("utf-8", "replace")]
-    lines = sys.stdin.buffer.read().split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
+    codec = FLAGS["encoding"].value if "encoding" in FLAGS else None
+    lines, notes = encoding.lines("standard input", sys.stdin.buffer.read(), codec)
+    for note in notes:
+        print(f"note: standard input: {note}", file=sys.stderr)
     if not lines:
         raise ValueError("expected lines of text on standard input, received none")
-    return [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]
+    return lines
 
 
 def shown(text, width=60):

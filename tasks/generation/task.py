@@ -18,6 +18,7 @@ from tasks.generation.dataset import LabelledTexts, RunningText, lines
 from tasks.generation.dynamic_evaluation import DynamicEvaluation
 from tasks.generation.label_check import label_check
 from tasks.generation.windows import Stateful, windows
+from tasks.reading.encoding import to_learn
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
 from tasks.training.run_directory import Run
@@ -63,7 +64,7 @@ class Generation(Task):
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
         texts = [example.text for example in corpus.train] if corpus.labels else lines(corpus.train)
-        text = Subwords.learn(texts, FLAGS.level, FLAGS.vocabulary_size, FLAGS.min_count)
+        text = Subwords.learn(to_learn(texts), FLAGS.level, FLAGS.vocabulary_size, FLAGS.min_count)
         options = configuration(GENERATORS, FLAGS.model, cli.chosen(OVERRIDES))
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)
 

@@ -55,9 +55,9 @@ class _Reader:
         return sentences
 
     def _text(self, path, expected):
-        text, notes = encoding.text(path, expected)
+        text, notes = encoding.text(path, expected, self.form.encoding)
         self.warnings += [f"{path.name}: {note}" for note in notes]
-        return text if "\n" in text else text.replace("\r", "\n")
+        return text
 
     def _aligned(self, pair):
         if self.form.tag_column is not None or self.form.token_column is not None:

@@ -31,6 +31,7 @@ class Form:
     tag_column: object = None
     comments: bool | None = None
     tokenizer: str = "word"
+    encoding: str | None = None
 
 
 @dataclasses.dataclass

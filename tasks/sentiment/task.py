@@ -11,6 +11,7 @@ number (`--regression`).
 import tensorflow as tf
 
 from tasks import cli
+from tasks.reading.encoding import to_learn
 from tasks.recipes import CLASSIFICATION, recipe
 from tasks.reporting import plots, tables
 from tasks.sentiment import corpora, metrics
@@ -49,7 +50,7 @@ class Sentiment(Task):
 
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
-        text = Text.learn([example.text for example in corpus.train], FLAGS.tokenizer,
+        text = Text.learn(to_learn(example.text for example in corpus.train), FLAGS.tokenizer,
                           FLAGS.vocabulary_size, FLAGS.min_count, max_length=FLAGS.max_length)
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"

@@ -17,7 +17,7 @@ SCHEMES = schemes.NAMES
 
 
 def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None, tagset=None,
-         token_column=None, comments=None, tokenizer="word"):
+         token_column=None, comments=None, tokenizer="word", encoding=None):
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
@@ -34,16 +34,17 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
              token_column    of a file, as tag_column; in JSON the key of the text
              comments        whether lines that start with # at the head of a sentence are comments
              tokenizer       "word", "space" or "character": how texts with spans are cut into tokens
+             encoding        of text files; None finds it
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if scheme not in (None, *SCHEMES):
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received '{scheme}'")
     return corpus.load(
         str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset),
-        lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer), scheme,
-                           strip_position, tagset),
+        lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer, encoding),
+                           scheme, strip_position, tagset),
         {"token_column": token_column, "tag_column": tag_column, "comments": comments,
-         "strip_position": strip_position})
+         "strip_position": strip_position, "encoding": encoding})
 
 
 def _read(name, form, scheme, strip_position, tagset):

@@ -12,6 +12,7 @@ from zoo.text.spans import SCHEMES
 def define():
     """Called by the program alone: whoever imports this module may have flags of the same names."""
     cli.define_task_flags("tagging", TAGGERS)
+    cli.define_file_flags()
     flags.adopt_module_key_flags(cli)
     flags.DEFINE_string("token_column", None, "The tokens' column in a file: a number from 1, or a name "
                         "of a header or of CoNLL-U; of JSON the key of the text.")

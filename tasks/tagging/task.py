@@ -11,6 +11,7 @@ as parts of speech are. Files may also hold texts with character spans, in JSON.
 
 from tasks import cli
 from tasks.reading.corpus import called
+from tasks.reading.encoding import to_learn
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
 from tasks.tagging import corpora, metrics
@@ -33,7 +34,8 @@ class Tagging(Task):
     """What tagging has of its own."""
 
     name = "tagging"
-    corpus_flags = ("token_column", "tag_column", "comments", "scheme", "strip_position", "tagset")
+    corpus_flags = ("token_column", "tag_column", "comments", "scheme", "strip_position", "tagset",
+                    "encoding")
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 
@@ -41,7 +43,8 @@ class Tagging(Task):
         """The corpus of the flags; says what it is and what was odd about it."""
         tokenizer = FLAGS.tokenizer or recipe(TAGGING, called(FLAGS.corpus), "default")["tokenizer"]
         corpus = corpora.load(FLAGS.corpus, 0, FLAGS.tag_column, FLAGS.scheme, FLAGS.strip_position,
-                              FLAGS.tagset, FLAGS.token_column, FLAGS.comments, tokenizer)
+                              FLAGS.tagset, FLAGS.token_column, FLAGS.comments, tokenizer,
+                              FLAGS.encoding)
         return cli.introduced(corpus, self.unit)
 
     def recipe(self, corpus):
@@ -52,7 +55,7 @@ class Tagging(Task):
         """A head whose vocabulary and labels are learnt and whose network is new."""
         scheme = corpus.scheme and FLAGS.model_scheme
         words, known = word_vectors.read(FLAGS.vectors) if FLAGS.vectors else ([], None)
-        text = Tokens.learn([sentence.tokens for sentence in corpus.train], FLAGS.vocabulary_size,
+        text = Tokens.learn(to_learn(sentence.tokens for sentence in corpus.train), FLAGS.vocabulary_size,
                             FLAGS.min_count, words, tokenizer=FLAGS.tokenizer, digits=FLAGS.digits)
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, FLAGS.model, cli.chosen(OVERRIDES))

@@ -16,6 +16,7 @@ import numpy as np
 import zoo
 from export import saved_model
 from tasks import cli
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import PARTS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.task import Task
@@ -65,7 +66,7 @@ class Translation(Task):
     def untrained(self, corpus):
         """A head whose vocabularies are learnt and whose network is new."""
         text = TextPair(*(
-            Subwords.learn([pair[side] for pair in corpus.train], level or by_language(language),
+            Subwords.learn(to_learn(pair[side] for pair in corpus.train), level or by_language(language),
                            FLAGS.vocabulary_size, FLAGS.min_count)
             for side, (level, language) in enumerate((
                 (FLAGS.source_level, corpus.source_language),
