@@ -20,9 +20,17 @@ OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 BLOCK = 1 << 16                       # bytes
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-TWO_HIGH = re.compile("[^\0-\x7f]{2}")
+TWO_HIGH = re.compile(r"([^\0-\x7f])(?!\1)[^\0-\x7f]")
 WORD = re.compile(r"[^\W\d_]+")
 TYPOGRAPHY = frozenset("‘’‚“”„–—…•«»€£§©®°™¡¿·×÷±½¼¾²³´\xa0\xad")
+# What no text has inside its words: signs, capitals; and control characters.
+MISPLACED = re.compile("[^\\W\\d_](?:[¡¢£¤¥¦§¨©«¬¯±²³¶¸¹»¼½¾¿÷ˆ‚„“”†‡‰‹›][^\\W\\d_]|"
+                       "[ŠŒŽŸÀ-ÖØ-Þ][a-zß-öø-ÿ])|[\1-\b\x0e-\x1f\x7f]")
+# Letters that are others in the code pages of Central Europe and of Turkish.
+OTHERWISE = {letters[0] for letters in zip(*(bytes(range(128, 256)).decode(codec, "replace")
+                                             for codec in ("cp1252", "cp1250", "cp1254")))
+             if len(set(letters)) > 1}
+ICELANDIC, ACUTE = re.compile("[ðþÐÞ]"), re.compile("[áéíóúæÁÉÍÓÚÆ]")
 REPLACEMENT = "\ufffd"
 LOST = re.compile(r"[\0\ud800-\udfff\ufffd]")
 FORMATS = {b"%PDF": "a PDF file", b"PK\3\4": "a ZIP archive or a workbook", b"PAR1\x15": "a Parquet file",
@@ -81,7 +89,7 @@ def data(path, expected, encoding=None):
     if not decoded or decoded.isspace():
         raise ValueError(f"{path.name}: expected {expected}, received an empty file")
     if HTML.match(decoded):
-        raise ValueError(f"{path.name}: expected {expected}, received an HTML page; save its text")
+        raise ValueError(f"{path.name}: expected {expected}, received an HTML page; save it as text")
     clean, more = _cleaned(decoded)
     found, codec = (found, codec) if clean == decoded else (clean.encode(), "utf-8")
     return found, codec, notes + more
@@ -116,8 +124,8 @@ def codec_of_file(path, encoding=None):
 def codec_of(name, data, encoding=None):
     """(codec, notes): one that decodes all the bytes.
 
-    >>> codec_of("a.txt", "Müller".encode("cp1252"))
-    ('cp1252', ['read as cp1252, for it is not UTF-8 (Müller); set --encoding if the words are wrong'])
+    >>> codec_of("a.txt", "Müller".encode("cp1252"))[0], codec_of("a.txt", "Müller".encode())
+    ('cp1252', ('utf-8', []))
     """
     mark = next((mark for mark in MARKS if data.startswith(mark)), None)
     _check_format(name, data)
@@ -209,7 +217,8 @@ def _bad_bytes(name, data, encoding, error):
 
 def _cp1252(name, data):
     """Only where nine in ten words with a high byte are Latin: most of their letters are ASCII, or no two
-    that are not stand side by side."""
+    others that are not stand side by side. Where ð and þ stand without the accents of Icelandic, they are
+    letters of Turkish, Lithuanian or Croatian."""
     with contextlib.suppress(UnicodeDecodeError):
         decoded = data.decode("cp1252")
         words = [word for word in WORD.findall(decoded) if not word.isascii()]
@@ -217,11 +226,15 @@ def _cp1252(name, data):
                  or len(word) > 1 and not TWO_HIGH.search(word)]
         strange = sum(len(word) > 1 for word in words) - len(latin) + sum(
             decoded.count(sign) for sign in set(decoded) - TYPOGRAPHY
-            if not (sign.isascii() or sign.isalpha()))
-        if 9 * strange <= len(latin) and (latin or not words):
-            shown = ", ".join(list(dict.fromkeys(latin))[:3] or sorted(set(decoded) & TYPOGRAPHY)[:3])
+            if not (sign.isascii() or sign.isalpha())) + len(MISPLACED.findall(decoded))
+        foreign = len(ICELANDIC.findall(decoded)) > 2 * len(ACUTE.findall(decoded))
+        if 9 * strange <= len(latin) and (latin or not words) and not foreign:
+            latin = sorted(dict.fromkeys(latin), key=lambda word: OTHERWISE.isdisjoint(word))
+            shown = ", ".join(latin[:3] or sorted(set(decoded) & TYPOGRAPHY)[:3])
+            others = "" if OTHERWISE.isdisjoint(shown) else \
+                ", to cp1250 for Central Europe or cp1254 for Turkish"
             return "cp1252", [f"read as cp1252, for it is not UTF-8 ({shown}); set --encoding if the "
-                              "words are wrong"]
+                              f"words are wrong{others}"]
     line = data[:next(at for at, byte in enumerate(data) if byte > 127)].count(b"\n") + 1
     raise ValueError(f"{name}, line {line}: expected UTF-8, received another encoding; set --encoding to "
-                     "the one that the file is written in, for instance gbk, cp1251 or shift_jis")
+                     "the one that the file is written in, for instance gbk, cp1251 or cp1250")
