@@ -121,11 +121,12 @@ def _parts(name, paths, encoding):
     """{part: stream} and warnings. Files that are named for their parts stay apart."""
     found, warnings = {"train": paths}, []
     if len(paths) > 1 and "train" in map(splits.part, map(called, paths)):
-        found = {part: [path] for part, path in splits.parts(paths).items()}
+        found = splits.parts(paths)
     folder = pathlib.Path(name).expanduser()
     if folder.is_dir() or len(found) > 1:
         used = [path for group in found.values() for path in group]
         warnings = splits.left_out(folder if folder.is_dir() else paths, used)
+        warnings += splits.together(found) if len(found) > 1 else []
     read = {part: streams.opened(group, encoding) for part, group in found.items()}
     warnings += [warning for _, notes in read.values() for warning in notes]
     return _cut(name, **{part: stream for part, (stream, _) in read.items()}), warnings

@@ -24,13 +24,15 @@ def read(name, form=Form()):
     Args:  name  of a file, of a pair seq.in and seq.out, or of a folder of those
     """
     path = pathlib.Path(name).expanduser()
-    found = {"train": path}
+    found, said = {"train": [path]}, []
     if path.is_dir() and not _pair(path):
         found = splits.by_part(path, lambda entry: entry.is_file() or _pair(entry),
                                "a train file with " + EXPECTED)
+        said = splits.together(found) + splits.left_out(path, sum(found.values(), []))
     reader = _Reader(form)
-    parts = {part: reader.read(found[part]) for part in PARTS if part in found}
-    return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out)], reader.first
+    parts = {part: [sentence for file in found[part] for sentence in reader.read(file)]
+             for part in PARTS if part in found}
+    return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out), *said], reader.first
 
 
 class _Reader:

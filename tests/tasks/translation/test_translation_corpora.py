@@ -112,6 +112,28 @@ def test_a_folder_keeps_its_split(tmp_path):
     assert turned.test == [pair[::-1] for pair in PAIRS[50:]] and languages(turned) == ("en", "de")
 
 
+def test_test_sets_of_several_years_are_read_together(tmp_path):
+    both(tmp_path, PAIRS[:40], "train.tags.de-en")
+    for year in range(2010, 2012):
+        both(tmp_path, PAIRS[10 * (year - 2006):10 * (year - 2005)], f"tst{year}.de-en")
+    write(tmp_path, "notes.txt.old", "about")
+    corpus = load(str(tmp_path))
+    assert corpus.test == PAIRS[40:]
+    assert corpus.warnings == ["test: 2 files are read together, tst2010.de-en.de to tst2011.de-en.de",
+                               "left out: notes.txt.old"]
+    (tmp_path / "tst2010.de-en.en").rename(tmp_path / "tst2012.de-en.en")
+    with pytest.raises(ValueError, match="expected the same test files in de and en"):
+        load(str(tmp_path))
+
+
+def test_a_column_may_name_the_split_of_each_pair(tmp_path):
+    rows = [(*pair, ("train", "train", "dev", "test")[n % 4]) for n, pair in enumerate(PAIRS)]
+    corpus = load(write(tmp_path, "a.csv", "de,en,split\n" + table(rows, ",")))
+    assert (corpus.validation, corpus.test) == (PAIRS[2::4], PAIRS[3::4])
+    assert corpus.warnings == ["a.csv: the split of each row is in column `split`: train 30, validation "
+                               "15, test 15"]
+
+
 def test_a_folder_of_tables_keeps_its_split(tmp_path):
     for part, rows in (("train", PAIRS[:40]), ("dev", PAIRS[40:50]), ("test", PAIRS[50:])):
         write(tmp_path, f"{part}.tsv", "de\ten\n" + table(rows))
