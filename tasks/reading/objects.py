@@ -1,5 +1,6 @@
 """Rows that are objects or arrays: of JSON, or of anything that is read into those."""
 
+import collections
 import json
 import re
 
@@ -25,12 +26,41 @@ def of_json(name, text, notes):
 
 
 def _rows_of(value):
-    """The array of objects or of arrays that a value is or, alone among others, holds; else None."""
-    if isinstance(value, dict):
-        arrays = [part for part in value.values() if isinstance(part, list) and _rows_of(part)]
-        return arrays[0] if len(arrays) == 1 else None
-    rows = isinstance(value, list) and value and isinstance(value[0], (dict, list))
-    return value if rows else None
+    """The objects or arrays that are the rows of a value, which is or holds them; None for one row.
+
+    pandas writes an array, columns ({"text": {"0": …}}), an index ({"0": {"text": …}}) or a table
+    ({"columns": ["text"], "data": [[…]]}); others, columns as arrays ({"text": […]}), or an array beside
+    other things.
+    """
+    if isinstance(value, list):
+        return value if value and isinstance(value[0], (dict, list)) else None
+    if not isinstance(value, dict):
+        return None
+    return _of_columns(value) or _of_arrays(value)
+
+
+def _of_columns(value):
+    """The rows of columns that are objects with the same keys, or arrays of one length; else None."""
+    columns = list(value.values())
+    if len(columns) > 1 and all(isinstance(column, dict) for column in columns) and columns[0] and all(
+            column.keys() == columns[0].keys() for column in columns):
+        if all(map(str.isdigit, value)) and not all(map(str.isdigit, columns[0])):
+            return columns
+        return [{name: column[key] for name, column in value.items()} for key in columns[0]]
+    flat = all(isinstance(column, list) and not _rows_of(column) for column in columns)
+    if len(columns) > 1 and flat and len(set(map(len, columns))) == 1:
+        return [dict(zip(value, row)) for row in zip(*columns)]
+    return None
+
+
+def _of_arrays(value):
+    arrays = [part for part in value.values() if isinstance(part, list) and _rows_of(part)]
+    rows = arrays[0] if len(arrays) == 1 else None
+    names = value.get("columns")
+    if rows and isinstance(names, list) and all(isinstance(row, list) and len(row) == len(names)
+                                                for row in rows):
+        return [dict(zip(map(str, names), row)) for row in rows]
+    return rows
 
 
 def is_json(line):
@@ -59,9 +89,9 @@ def table(name, numbered, notes, unit="line"):
     kind_of_row = type(numbered[0][1])
     if types == {dict}:
         rows = [(number, _flat(row)) for number, row in numbered]
-        names = list(dict.fromkeys(key for _, row in rows for key in row))
-        cells = ((number, [cell(row.get(key)) for key in names]) for number, row in rows)
-        return Table(name, names, cells, notes, unit)
+        keys = list(dict.fromkeys(key for _, row in rows for key in row))
+        cells = ((number, [cell(row.get(key)) for key in keys]) for number, row in rows)
+        return Table(name, _names(keys), cells, notes, unit)
     if types != {list}:
         number, row = next((pair for pair in numbered if type(pair[1]) is not kind_of_row
                             or kind_of_row not in (dict, list)), (1, None))
@@ -74,12 +104,25 @@ def table(name, numbered, notes, unit="line"):
     return Table(name, None, cells, notes, unit)
 
 
-def _flat(row):
-    """An object whose objects are replaced by what is in them: {"translation": {"de": …, "en": …}}."""
+def _flat(row, *path):
+    """{path of keys: value} of an object and of those in it: {"translation": {"de": …, "en": …}}."""
     found = {}
     for key, value in row.items():
-        found.update(value if isinstance(value, dict) else {key: value})
+        if isinstance(value, dict):
+            found.update(_flat(value, *path, key))
+        else:
+            found[(*path, key)] = value
     return found
+
+
+def _names(paths):
+    """The last keys of paths, or where they are not unique all of them.
+
+    >>> _names([("id",), ("source", "text"), ("target", "text"), ("target", "lang")])
+    ['id', 'source.text', 'target.text', 'lang']
+    """
+    counts = collections.Counter(str(path[-1]) for path in paths)
+    return [str(path[-1]) if counts[str(path[-1])] == 1 else ".".join(map(str, path)) for path in paths]
 
 
 def cell(value):

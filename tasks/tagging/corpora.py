@@ -12,7 +12,7 @@ from tasks.tagging.schemes import detect  # noqa: F401 (part of this module's in
 
 NAMES = ("auto", "sample", *nltk.TAGGED)
 STANDARD = "conll2000"
-ENDINGS = (".conll", ".conllu", ".cupt", ".iob", ".bio", ".tsv", ".txt", ".jsonl", ".json")
+ENDINGS = (".conll", ".conllu", ".cupt", ".iob", ".bio", ".csv", ".tsv", ".txt", ".jsonl", ".json")
 SCHEMES = schemes.NAMES
 
 
@@ -21,8 +21,8 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
-                             CoNLL columns, CoNLL-U or JSON with character spans (also .gz); a folder
-                             with seq.in and seq.out; or a folder with train, validation (dev, valid,
+                             CoNLL columns, CoNLL-U, CSV, word/TAG, JSON with character spans or with
+                             lists of tokens and tags (also .gz); a folder with seq.in and seq.out; or a folder with train, validation (dev, valid,
                              val, testa) and test (testb) of one of those
              seed            of the built-in sample's grammar; splits never depend on it
              tag_column      of a file: a number from 1, -1 for the last, or a name: of a header, of

@@ -216,6 +216,36 @@ def test_rows_of_json_may_stand_beside_other_things(tmp_path):
     assert load(write(tmp_path, "a.json", text)) == sorted(ROWS)
 
 
+FRAME = {"text": [text for text, _ in HARD], "label": [label for _, label in HARD], "id": list(range(30))}
+
+
+@pytest.mark.parametrize("orient", ["records", "columns", "index", "split", "table", "lists"])
+def test_json_of_pandas_is_read_in_every_orientation(tmp_path, orient):
+    pandas = pytest.importorskip("pandas")
+    text = json.dumps(FRAME) if orient == "lists" else pandas.DataFrame(FRAME).to_json(orient=orient)
+    assert load(write(tmp_path, "a.json", text)) == sorted(HARD)
+    assert load(write(tmp_path, "a.json", json.dumps(json.loads(text), indent=1))) == sorted(HARD)
+
+
+COLUMNS = {f"r{n}": row for n, row in enumerate(ROWS)}
+
+
+@pytest.mark.parametrize("value", [
+    {"text": {key: text for key, (text, _) in COLUMNS.items()},
+     "label": {key: label for key, (_, label) in COLUMNS.items()}},
+    {"columns": ["text", "label"], "index": list(range(30)), "data": ROWS}])
+def test_json_by_columns_is_read(tmp_path, value):
+    assert load(write(tmp_path, "a.json", json.dumps(value))) == sorted(ROWS)
+
+
+def test_objects_in_objects_have_columns_of_their_own(tmp_path):
+    rows = [{"a": {"text": text, "more": {"x": 1}}, "b": {"text": f"other {n}", "label": label}}
+            for n, (text, label) in enumerate(ROWS)]
+    path = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert records.read(path, "rows").names == ["a.text", "x", "b.text", "label"]
+    assert load(path, text_column="a.text") == sorted(ROWS)
+
+
 def test_excel_writes_a_decimal_comma_beside_semicolons(tmp_path):
     rows = [(text, f"{n},5") for n, (text, _) in enumerate(ROWS)]
     text = delimited(";", [("text", "score"), *rows])
