@@ -16,6 +16,7 @@ LIKELY = "\t;,|"                      # which delimiter it is where several fit
 SEEN = 1000                           # rows that a delimiter is found in
 HEAD = 1 << 20                        # characters that hold them
 PREFIX = "__label__"
+RULE = re.compile(r"\s*(:?-{3,}:?)?\s*")          # below the header of a table in Markdown
 FASTTEXT = re.compile(rf"\s*((?:{PREFIX}\S+\s+)*{PREFIX}\S+)(.*)", re.S)
 csv.field_size_limit(2 ** 31 - 1)
 
@@ -78,6 +79,8 @@ def cells(text, notes, separator=None):
     if dialect.delimiter == "\t":
         dialect = dataclasses.replace(dialect, quoted=_quotes_in_tabs(text))
     rows = _cut(text, dialect, skipped=int(bool(named)))
+    if dialect.delimiter == "|":
+        rows = ((number, row) for number, row in rows if not all(map(RULE.fullmatch, row)))
     delimiter = NAMES.get(dialect.delimiter, dialect.delimiter)
     return Table(text.path.name, None, rows, notes, "line", delimiter)
 

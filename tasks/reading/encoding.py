@@ -100,7 +100,7 @@ def _cleaned(text):
     notes = lost(text.count(REPLACEMENT))
     text = text if "\n" in text else text.replace("\r", "\n")
     joined = text.count("\n\ufeff")
-    notes += [f"{joined:,} byte order marks within it are dropped: files were joined"] * bool(joined)
+    notes += [f"{joined:,} byte order marks within it are dropped"] * bool(joined)
     return text.replace("\n\ufeff", "\n"), notes
 
 

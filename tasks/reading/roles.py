@@ -64,11 +64,25 @@ class Roles:
         Raises:  ValueError: columns that are missing, a row of no split
         """
         train = tables["train"][0]
-        found = [(part, table) for part, group in tables.items() for table in group]
+        found = [(part, table, self.columns if table is train else self._of(table))
+                 for part, group in tables.items() for table in group]
+        for _, table, _ in found:
+            table.rows = table.rows if table.names else self._without_heads(table, table.rows)
         if len(found) == 1 and self.split is not None:
             return [(part, table, self.columns) for part, table in self._divided(train).items()]
-        return [(part, table, self.columns if table is train else self._of(table))
-                for part, table in found]
+        return found
+
+    def _without_heads(self, table, rows):
+        """The rows that are not the header once more, as where files were joined."""
+        heads = []
+        for number, row in rows:
+            if self.names and row == self.written:
+                heads.append(number)
+            else:
+                yield number, row
+        if heads:
+            table.notes.append(f"{len(heads):,} rows repeat the header and were skipped, the first in "
+                               f"{table.unit} {heads[0]}")
 
     def _divided(self, table):
         title, found = self._titled(self.split), collections.defaultdict(list)
@@ -141,9 +155,45 @@ def headed(table, rows, wanted):
         return list(map(folded, table.names))
     names = list(map(folded, rows[0]))
     if not is_header(rows, wanted):
-        return None
+        return _no_header(table, rows, wanted)
     next(table.rows)
     return names
+
+
+def _no_header(table, rows, wanted):
+    """None, unless nobody can tell: the first cells are short, over longer ones, and never occur again.
+
+    Raises:  ValueError: names the flag that says it, where no flag names a column
+    """
+    first, rest = rows[0], rows[1:]
+    if _are_names(first) and len(rest) >= FEWEST and all(role.asked is None for role in wanted.values()):
+        new = all(row[at] != cell for row in rest for at, cell in enumerate(first) if cell)
+        longer = [_longer(cell, column) for cell, column in zip(first, zip(*rest))]
+        if new and any(longer) and all(more or column.repeats for more, column in
+                                       zip(longer, columns_of(rest))):
+            flag = next(iter(wanted.values())).flag
+            raise ValueError(f"{table.name}, {table.unit} 1: expected a header or a row, received "
+                             f"'{' | '.join(first)[:60]}', which may be either; set {flag} to its name "
+                             "in the header if it is one, to a number if it is a row")
+    return None
+
+
+def _longer(cell, column):
+    """Whether nine tenths of a column, and its first cells, have more words or ideographs than a cell,
+    which is no sentence."""
+    sizes = [len(str(other).split()) + sum(sign >= "\u2e80" for sign in str(other))
+             for other in (cell, *column)]
+    more = [size > sizes[0] for size in sizes[1:]]
+    sentence = len(cell) < 3 or cell[-1] in ".!?"
+    return not sentence and all(more[:FEWEST]) and 10 * sum(more) >= 9 * len(more)
+
+
+def _are_names(first):
+    """Whether cells look like names of columns: short, different, without a sentence's signs."""
+    named = [cell for cell in first if cell]
+    return bool(named) and len(set(named)) == len(named) and all(
+        isinstance(cell, str) and NAME.fullmatch(cell.strip()) and len(cell.split()) <= 4
+        for cell in named)
 
 
 def is_header(rows, wanted, repeats=True):
@@ -160,7 +210,7 @@ def is_header(rows, wanted, repeats=True):
     by_user = any(role.named in names for role in wanted.values() if role.named)
     if by_user or found and all(found):
         return True
-    new = [all(row[at] != cell for row in rest) for at, cell in enumerate(first)]
+    new = [not cell or all(row[at] != cell for row in rest) for at, cell in enumerate(first)]
     if any(fresh and name and any(name in some for some in usual) for fresh, name in zip(new, names)):
         return True
     return all(new) and _unlike(first, rest, repeats)
@@ -168,10 +218,7 @@ def is_header(rows, wanted, repeats=True):
 
 def _unlike(first, rest, repeats):
     """Whether cells look like names over columns of another kind: numbers, or values that repeat."""
-    named = [cell for cell in first if cell]
-    if len(rest) < FEWEST or not named or len(set(named)) < len(named) or not all(
-            isinstance(cell, str) and NAME.fullmatch(cell.strip()) and len(cell.split()) <= 4
-            for cell in named):
+    if len(rest) < FEWEST or not _are_names(first):
         return False
     columns = columns_of(rest)
     if any(column.number and cell and not is_number(cell) for cell, column in zip(first, columns)):
@@ -333,7 +380,7 @@ def _heads(table, rows, wanted, heads):
                 for at, name in enumerate(names))
     plain = {role: dataclasses.replace(role_of, names=()) for role, role_of in wanted.items()}
     if usual < 2 and not is_header(rows, plain, repeats=False):
-        return None
+        return _no_header(table, rows, wanted)
     next(table.rows)
     return names
 

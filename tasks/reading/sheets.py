@@ -1,7 +1,8 @@
-"""Rows of files that only optional packages read: Parquet, and the first sheet of XLSX."""
+"""Rows of files that only optional packages read: Parquet, and the largest sheet of XLSX."""
 
 import importlib
 import io
+import itertools
 import zipfile
 
 from tasks.reading import objects
@@ -20,7 +21,7 @@ def _parquet(path):
 
 
 def _xlsx(path):
-    """The first sheet with rows; the names of other sheets with rows are noted."""
+    """The sheet with the most rows, without titles above them; what is left out is noted."""
     openpyxl = _package("openpyxl", "openpyxl", path)
     with readable(path), opened(path) as file:
         data = io.BytesIO(file.read())
@@ -30,10 +31,16 @@ def _xlsx(path):
             sheets = {sheet.title: _sheet(sheet) for sheet in book.worksheets}
         except (zipfile.BadZipFile, KeyError, SyntaxError) as error:
             raise OSError(error) from None
-    (title, rows), *others = [pair for pair in sheets.items() if pair[1]] or [("", [])]
+    filled = [pair for pair in sheets.items() if pair[1]] or [("", [])]
+    title, rows = max(filled, key=lambda pair: len(pair[1]))
+    notes = [f"left out: sheet '{other}', for '{title}' is read" for other, _ in filled if other != title]
+    titles = list(itertools.takewhile(lambda row: sum(map(bool, row[1])) < 2, rows))
+    if len(titles) < len(rows):
+        rows = rows[len(titles):]
+        notes += [f"left out: row {number}, a title: '{' '.join(filter(None, cells))[:40]}'"
+                  for number, cells in titles]
     width = max((len(row) for _, row in rows), default=0)
     rows = ((number, row + [""] * (width - len(row))) for number, row in rows)
-    notes = [f"left out: sheet '{other}', for '{title}' is read" for other, _ in others]
     return Table(path.name, None, rows, notes, "row")
 
 

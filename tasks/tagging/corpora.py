@@ -22,8 +22,9 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
                              CoNLL columns, CoNLL-U, CSV, word/TAG, JSON with character spans or with
-                             lists of tokens and tags (also .gz); a folder with seq.in and seq.out; or a folder with train, validation (dev, valid,
-                             val, testa) and test (testb) of one of those
+                             lists of tokens and tags (also .gz); a folder with seq.in and seq.out; or a
+                             folder with train, validation (dev, valid, val, testa) and test (testb) of
+                             one of those
              seed            of the built-in sample's grammar; splits never depend on it
              tag_column      of a file: a number from 1, -1 for the last, or a name: of a header, of
                              CoNLL-U, or of the spans' key in JSON

@@ -94,8 +94,7 @@ def test_files_of_another_kind_are_named(tmp_path, data, message):
 def test_lines_end_and_files_begin_as_their_writers_meant(tmp_path):
     assert read(tmp_path, b"one\rtwo\r") == ("one\ntwo\n", [])
     found, notes = read(tmp_path, "one\n\ufefftwo\n".encode("utf-8-sig"))
-    assert found == "one\ntwo\n" and notes == [
-        "1 byte order marks within it are dropped: files were joined"]
+    assert found == "one\ntwo\n" and notes == ["1 byte order marks within it are dropped"]
 
 
 @pytest.mark.parametrize("codec", ["latin-1", "utf-8"])

@@ -55,6 +55,18 @@ def test_a_first_row_with_a_label_of_its_own_is_a_row(tmp_path, first):
     assert first in everything(load(tmp_path, table([first, *ROWS])))
 
 
+def test_a_first_row_that_may_be_a_header_is_refused_until_a_flag_says_it(tmp_path):
+    """Its cells never occur again; but many labels occur once, so that one more says nothing."""
+    rows = [(f"{text} and more of it", f"topic {n if n < 40 else n % 9}") for n, text in enumerate(TEXTS)]
+    text = table([("headline", "theme"), *rows], ",")
+    with pytest.raises(ValueError, match="a.csv, line 1: expected a header or a row, received 'headline "
+                                         ". theme', which may be either; set text_column to its name"):
+        load(tmp_path, text, "a.csv")
+    assert everything(load(tmp_path, text, "a.csv", text_column="headline")) == sorted(rows)
+    assert ("headline", "theme") in everything(load(tmp_path, text, "a.csv", text_column=1))
+    assert everything(load(tmp_path, table(rows, ","), "a.csv")) == sorted(rows)
+
+
 def test_few_values_are_the_label_however_long_they_are(tmp_path):
     rng = random.Random(0)
     names = sorted({"".join(rng.choices("aeioubdlmnrst", k=4)).title() for _ in range(632)})

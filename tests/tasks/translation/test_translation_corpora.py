@@ -84,6 +84,17 @@ def test_a_first_row_of_short_sentences_is_no_header(tmp_path):
     assert Pair("no", "nein") in everything(corpus)
 
 
+def test_a_first_row_that_may_be_a_header_is_refused_until_a_flag_says_it(tmp_path):
+    path = write(tmp_path, "a.tsv", table([Pair("Satz", "Übersetzung"), *PAIRS]))
+    with pytest.raises(ValueError, match="a.tsv, line 1: expected a header or a row, received 'Satz | Üb"
+                       .replace("|", r"\|")):
+        load(path)
+    assert everything(load(path, source_column="Satz")) == sorted(PAIRS)
+    assert Pair("Satz", "Übersetzung") in everything(load(path, source_column=1))
+    short = [Pair("ja", "yes"), Pair("gut", "good"), Pair("alt", "old"), *PAIRS]
+    assert everything(load(write(tmp_path, "a.tsv", table(short)))) == sorted(short)
+
+
 def test_columns_without_a_header_have_numbers(tmp_path):
     path = write(tmp_path, "a.tsv", "".join(f"{n}\t{a}\t{n}\t{b}\n" for n, (a, b) in enumerate(PAIRS)))
     assert everything(load(path, source_column="2", target_column=4)) == sorted(PAIRS)
