@@ -210,7 +210,7 @@ def test_a_table_of_markdown_is_read(tmp_path):
     (delimited(",", ROWS).replace("\n", ",\n", 20) + "a,b,c\n", "line 21: expected 3 columns"),
     ('a "tea"",x\n' * 9 + '"open,x\n', "line 10: expected CSV .* quote is closed"),
     ("<!doctype html>\n<p>a,b</p>\n", "received an HTML page; save it as text"),
-    (delimited(",", ROWS).replace("tea", "te\0a", 1), "a.csv, line 1: expected UTF-8 text, received a b")])
+    (delimited(",", ROWS).replace("tea", "te\0a", 1), "line 1: expected UTF-8 text, received a binary")])
 def test_odd_files_are_refused_in_one_line(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as error:
         load(write(tmp_path, "a.csv", text))

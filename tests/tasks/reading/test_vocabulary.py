@@ -4,9 +4,6 @@ import json
 
 import pytest
 
-from conftest import flags_of
-from tasks import cli
-
 LOST = "M\ufffdller likes tea \ufffd {n}"
 FILES = {
     "sentiment": ("a.jsonl", lambda n: json.dumps(
@@ -23,13 +20,13 @@ def test_what_was_lost_is_in_no_vocabulary(tmp_path, task, level):
     (tmp_path / name).write_text("\n".join(map(line, range(200))), encoding="utf-8")
     flags = {"sentiment": ["tokenizer"], "tagging": ["tokenizer"] * (level != "subword"),
              "generation": ["level"], "translation": ["source_level", "target_level"]}[task]
-    task = importlib.import_module(f"tasks.{task}.task").TASK
-    with flags_of(task):
-        cli.FLAGS(["program", f"--corpus={tmp_path / name}", "--vocabulary_size=90",
-                   *(f"--{flag}={level}" for flag in flags)])
-        corpus = task.load_corpus()
-        cli.fill(task.recipe(corpus))
-        files = task.untrained(corpus).text.files()
+    options = importlib.import_module(f"tasks.{task}.options")
+    settings = options.Settings.of(corpus=str(tmp_path / name), vocabulary_size=90,
+                                   **dict.fromkeys(flags, level))
+    task = vars(importlib.import_module(f"tasks.{task}.task"))[task.title()](settings)
+    corpus = task.load_corpus()
+    task.settings = task.settings.filled(task.recipe(corpus))
+    files = task.untrained(corpus).text.files()
     said = [note for note in corpus.warnings if "characters are U+FFFD" in note]
     assert len(said) == (task.name != "sentiment")         # there they are written as JSON's \ufffd
     learnt = "".join(text for file, text in files.items() if file.endswith(".txt"))
