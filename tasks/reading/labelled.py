@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import math
 import pathlib
 import textwrap
@@ -70,6 +71,7 @@ class Format:
         return number
 
 
+@functools.lru_cache(maxsize=1024)
 def _label(cell):
     """A label without the prefix of fastText; None for what is empty or NaN."""
     label = cell.strip().removeprefix(delimited.PREFIX)
@@ -177,7 +179,8 @@ def _lonely(examples):
     texts = collections.defaultdict(set)
     for example in examples:
         for label in _labels(example):
-            texts[label].add(normalised(example.text))
+            if len(texts[label]) < 2:
+                texts[label].add(normalised(example.text))
     return {label for label, carriers in texts.items() if len(carriers) == 1}
 
 

@@ -155,7 +155,7 @@ def split(name, parts, fold, pinned, stratify):
     result["train"] = []
     for example in parts["train"]:
         tenth = int(fraction(example.text) * 10)
-        moves = tenth < len(wanted) and normalised(example.text) not in pinned
+        moves = tenth < len(wanted) and not (pinned and normalised(example.text) in pinned)
         result[wanted[tenth] if moves else "train"].append(example)
     return result
 
