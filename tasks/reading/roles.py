@@ -165,7 +165,7 @@ def _no_header(table, rows, wanted):
 
     Raises:  ValueError: names the flag that says it, where no flag names a column
     """
-    first, rest = rows[0], [row for row in rows[1:] if row != rows[0]]
+    first, rest = rows[0], _rest(rows)
     if _are_names(first) and len(rest) >= FEWEST and all(role.asked is None for role in wanted.values()):
         new = all(row[at] != cell for row in rest for at, cell in enumerate(first) if cell)
         longer = [_longer(cell, column) for cell, column in zip(first, zip(*rest))]
@@ -203,7 +203,7 @@ def is_header(rows, wanted, repeats=True):
     >>> is_header(rows, {}), is_header(rows[1:], {})
     (True, False)
     """
-    first, rest = rows[0], [row for row in rows[1:] if row != rows[0]]
+    first, rest = rows[0], _rest(rows)
     names = list(map(folded, first))
     usual = [{role.named, *role.names} for role in wanted.values() if role.names]
     found = [any(name and name in some for name in names) for some in usual]
@@ -214,6 +214,12 @@ def is_header(rows, wanted, repeats=True):
     if any(fresh and name and any(name in some for some in usual) for fresh, name in zip(new, names)):
         return True
     return all(new) and _unlike(first, rest, repeats)
+
+
+def _rest(rows):
+    """The rows below the first, without those few that are the same once more, of files that were joined."""
+    few = 20 * (rows.count(rows[0]) - 1) <= len(rows)
+    return [row for row in rows[1:] if row != rows[0]] if few else rows[1:]
 
 
 def _unlike(first, rest, repeats):
