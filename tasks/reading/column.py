@@ -56,3 +56,8 @@ def is_number(cell):
 def columns_of(rows, separator=None):
     """The `Column` of each; cells hold several values where there is a separator."""
     return [Column(cells, separator) for cells in zip(*rows)]
+
+
+def folded(name):
+    """A column's name as it is compared."""
+    return " ".join(str(name).split()).lower()

@@ -15,7 +15,7 @@ import re
 import textwrap
 
 from tasks.reading import encoding as encodings, records, roles, splits
-from tasks.reading.column import is_number
+from tasks.reading.column import folded, is_number
 from tasks.reading.roles import Role
 from tasks.reading.splits import Pair
 
@@ -145,7 +145,7 @@ def _table(path, encoding):
 def _roles(table, languages, columns):
     """The `Roles` of source and target."""
     first = next(iter(table.first(1)), (0, []))[1]
-    names = list(map(roles.folded, table.names or first))
+    names = list(map(folded, table.names or first))
     source, target, other = (column if column is not None or language not in names else language
                              for column, language in zip(columns, (*languages, None)))
     return roles.of_pairs(table, {"source": Role("source_column", source, SOURCE),
