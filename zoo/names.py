@@ -4,6 +4,8 @@ CELLS = ("simple", "gru", "lstm")
 TOKENIZERS = ("word", "character", "byte", "subword")         # of a text that is read
 LEVELS = ("subword", "word", "separated", "character")        # of a text that is read and written
 TOKENS = ("word", "space", "character")                       # of a sentence that is tagged
+POOLINGS = {                                                  # name: what of zoo.layers.pooling
+    "last": "last", "mean": "mean", "max": "maximum", "attention": "AttentionPooling"}
 ENCODERS = ("cnn", "lstm")                                    # of a word's characters
 FEEDS = ("nothing", "output", "context")                      # what attention gives back to the states
 FORMS = ("last", "transformed", "pooled")                     # of the one vector of a sequence

@@ -15,25 +15,16 @@ from zoo.text.vocabulary import UNKNOWN
 CELLS = dict(zip(names.CELLS, (SimpleRNN, GRU, LSTM), strict=True))
 
 
-def check_recurrence(cell, layers):
-    """Refuse a cell that there is not, and a network without a layer."""
-    if cell not in CELLS:
-        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
-    if layers < 1:
-        raise ValueError(f"layers: expected at least 1, received {layers}")
-
-
-def recurrent(cell, units, layers, bidirectional, engine, return_sequences, dropout=0.0,
-              recurrent_dropout=0.0):
-    """A deep recurrent network of one kind of cell, with dropout between its layers."""
-    check_recurrence(cell, layers)
+def recurrent(options, return_sequences, dropout=0.0, recurrent_dropout=0.0):
+    """The recurrent layers of a network's options, with dropout between them."""
 
     def layer(sequences):
-        one = CELLS[cell](units, return_sequences=sequences, engine=engine,
-                          recurrent_dropout=recurrent_dropout)
-        return Bidirectional(one) if bidirectional else one
+        one = CELLS[options.cell](options.units, return_sequences=sequences, engine=options.engine,
+                                  recurrent_dropout=recurrent_dropout)
+        return Bidirectional(one) if options.bidirectional else one
 
-    return Stack([layer(True) for _ in range(layers - 1)] + [layer(return_sequences)], dropout=dropout)
+    return Stack([layer(True) for _ in range(options.layers - 1)] + [layer(return_sequences)],
+                 dropout=dropout)
 
 
 def cells_of(stack):

@@ -1,20 +1,22 @@
 """Sequence classification (N→1): one answer for a text of any length."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
-from zoo.layers import pooling as pool
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
+from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
 from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
+from zoo.models.network import Network
+from zoo.models.options import ClassifierOptions, poolings_of
 from zoo.text.tokenizer import Text
-
-POOLINGS = ("last", "mean", "max", "attention")
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Classifier(keras.Model):
+class Classifier(Network):
     """Word ids to logits: embedding, recurrent layers, pooling, one linear layer.
 
         x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
@@ -28,70 +30,47 @@ class Classifier(keras.Model):
     `zoo.layers.pooling.ConvolutionPooling`). With `members` several such networks, each from its own
     start, read the text and share the ratios; the answer is the mean of their logits.
 
-    Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
-             outputs             width of the logits
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer (of one direction), how many
-             bidirectional       read both ways
-             pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
-             embedding           width of the embedding
-             embedding_range     a new embedding is uniform in ± this
-             filters             learnt n-grams of each width, 2, 3 and 4; 0 for none
-             word_dropout        rate at which a word is read as unknown while training
-             embedding_dropout   rate at which a coordinate is dropped from all words of a text
-             output_dropout      rate before the linear layer
-             naive_bayes         read and correct log-count ratios
-             window              None, or the length of the pieces of a long text that are read side by
-                                 side; the pooling is over all of them
-             engine              see `zoo.engines`
-             members             how many networks answer together
-             ratios              the table that members share, else a new one
+    Args:    vocabulary_size   rows of the embedding; id 0 is padding, 1 unknown
+             outputs           width of the logits
+             ratios            the table of ratios of another network, to share; by default a new one
+             options           see `zoo.models.options.ClassifierOptions`
     Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
              → [members, B, outputs] while training several, so that each learns by its own loss
-    Raises:  ValueError: an unknown cell or pooling
-    Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
-             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text);
-             Kim 2014 (n-grams); Hansen & Salamon 1990 (several networks)
+    Raises:  ValueError: a wrong value of an option
 
     >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
     >>> tuple(network(tf.constant([[2, 3, 0], [4, 5, 6]])).shape)
     (2, 2)
     """
 
-    def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
-                 bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
-                 embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
-                 engine="auto", embedding_range=0.05, filters=0, members=1, ratios=None, **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
-            "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
-            "embedding": embedding, "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
-            "naive_bayes": naive_bayes, "window": window, "engine": engine,
-            "embedding_range": embedding_range, "filters": filters, "members": members}
-        self.poolings = check_poolings(pooling, window)
-        self.word_dropout, self.window = word_dropout, window
-        self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
+    options_class, arguments = ClassifierOptions, ("vocabulary_size", "outputs")
+
+    def __init__(self, vocabulary_size, outputs, ratios=None, **options):
+        super().__init__(**options)
+        options = self.options
+        self.vocabulary_size, self.outputs = vocabulary_size, outputs
+        self.ratios = ratios or (
+            LogCountRatios(vocabulary_size, outputs) if options.naive_bayes else None)
         self.seed_generator = keras.random.SeedGenerator()
-        start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
-        self.embedding = Embedding(vocabulary_size, embedding, start)
-        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
-        self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
-                                   return_sequences=self.poolings != ["last"])
-        self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
-        self.ngrams = pool.ConvolutionPooling(filters) if filters else None
-        self.output_dropout = keras.layers.Dropout(output_dropout)
+        start = keras.initializers.RandomUniform(-options.embedding_range, options.embedding_range)
+        self.embedding = Embedding(vocabulary_size, options.embedding, start)
+        self.embedding_dropout = keras.layers.SpatialDropout1D(options.embedding_dropout)
+        self.recurrent = recurrent(options, return_sequences=options.pooling != "last")
+        self.poolings = {name: pooling(name) for name in poolings_of(options.pooling)}
+        self.attention = self.poolings.get("attention")  # In files its weights have this name.
+        self.ngrams = ConvolutionPooling(options.filters) if options.filters else None
+        self.output_dropout = keras.layers.Dropout(options.output_dropout)
         # A correction of naive Bayes starts from none.
         self.linear = keras.layers.Dense(
-            outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
-        self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
-                                  dtype=self.dtype_policy) for _ in range(members - 1)]
+            outputs, kernel_initializer="zeros" if options.naive_bayes else "glorot_uniform")
+        one = {**dataclasses.asdict(options), "members": 1}
+        self.others = [Classifier(vocabulary_size, outputs, self.ratios, dtype=self.dtype_policy, **one)
+                       for _ in range(options.members - 1)]
         self.build()
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        width = self.options["embedding"]
+        width = self.options.embedding
         self.embedding.build((None, None))
         if self.ratios:
             if not self.ratios.built:   # Members share them.
@@ -99,12 +78,13 @@ class Classifier(keras.Model):
             width += 2 * self.ratios.outputs
         self.recurrent.build((None, None, width))
         states = self.recurrent.compute_output_shape((None, None, width))[-1]
-        pooled = len(self.poolings) * states
-        if self.attention:
-            self.attention.build((None, None, states))
+        for one in self.poolings.values():
+            if isinstance(one, keras.layers.Layer):
+                one.build((None, None, states))
+        pooled = sum(width_of(one, states) for one in self.poolings.values())
         if self.ngrams:
             self.ngrams.build((None, None, width))
-            pooled += self.ngrams.compute_output_shape((None, None, width))[-1]
+            pooled += width_of(self.ngrams, width)
         self.linear.build((None, pooled))
         self.built = True
 
@@ -132,7 +112,7 @@ class Classifier(keras.Model):
     def read(self, ids, ratios=None, training=False):
         """The representation by this member alone."""
         mask = tf.not_equal(ids, 0)
-        words = drop_words(ids, self.word_dropout, self.seed_generator) if training else ids
+        words = drop_words(ids, self.options.word_dropout, self.seed_generator) if training else ids
         x = self.embedding(words)
         x = self.embedding_dropout(x, training=training)
         if self.ratios:
@@ -140,17 +120,15 @@ class Classifier(keras.Model):
             shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
             x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
         h = self._recur(x, mask, training)
-        pooled = {"last": lambda h, mask: h, "mean": pool.mean, "max": pool.maximum,
-                  "attention": self.attention}
-        found = [self.ngrams(x, mask)] if self.ngrams else []
-        return tf.concat([pooled[name](h, mask) for name in self.poolings] + found, -1)
+        pooled = [pool(h, mask) for pool in self.poolings.values()]
+        return tf.concat([*pooled, *([self.ngrams(x, mask)] if self.ngrams else [])], -1)
 
     def _recur(self, x, mask, training):
         """The recurrent layers over the text, or over its windows side by side."""
-        if self.window is None:
+        if self.options.window is None:
             return self.recurrent(x, mask=mask, training=training)
         batch, steps = tf.shape(x)[0], tf.shape(x)[1]
-        window = tf.minimum(self.window, steps)
+        window = tf.minimum(self.options.window, steps)
         padding = tf.math.floormod(-steps, window)
         x = tf.concat([x, tf.zeros(tf.stack([batch, padding, x.shape[-1]]), x.dtype)], 1)
         mask = tf.concat([mask, tf.zeros(tf.stack([batch, padding]), tf.bool)], 1)
@@ -162,20 +140,6 @@ class Classifier(keras.Model):
     def engine_in_use(self):
         """The engine of the recurrent layers."""
         return cells_of(self.recurrent)[0].engine_in_use
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
-
-def check_poolings(pooling, window=None):
-    """["mean", "max"] of "mean+max"; "last" stands alone, since it needs no sequence."""
-    if pooling == "last" and window is not None:
-        raise ValueError("window: expected a pooling over the whole text, received pooling='last'")
-    names = pooling.split("+")
-    if not set(names) <= set(POOLINGS) or "last" in names[1:] or names[0] == "last" != pooling:
-        raise ValueError(f"pooling: expected 'last', or some of {POOLINGS[1:]} joined by '+', "
-                         f"received {pooling!r}")
-    return names
 
 
 class TextClassifier(Head):

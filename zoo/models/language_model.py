@@ -9,14 +9,16 @@ from zoo.layers.adaptive_softmax import AdaptiveSoftmax
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
-from zoo.models.blocks import CELLS, Reader, check_recurrence
+from zoo.models.blocks import CELLS, Reader
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
+from zoo.models.network import Network
+from zoo.models.options import GeneratorOptions
 from zoo.names import LENGTH, SETTINGS
 from zoo.text.subwords import GENERATED, Subwords
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Generator(keras.Model):
+class Generator(Network):
     """Symbols so far to the probabilities of the next: an embedding, recurrent layers, one linear layer.
 
         x_t = E[w_t]     h_t, s_t = f(x_t, s_{t-1})     p(w_{t+1} | w_1 … w_t) = softmax(h_t·V + b)
@@ -29,29 +31,15 @@ class Generator(keras.Model):
 
         α · mean(m ⊙ h)²  +  β · mean(h_t − h_{t-1})²          m the dropout mask of h
 
-    Args:    vocabulary_size     rows of E; id 0 is padding, never predicted
-             labels              names of what a text may follow from
-             vector              "first" or "every"
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer, how many
-             embedding           width of the embedding
-             tied                one matrix reads and predicts
-             cutoffs             those of an adaptive softmax in place of the linear layer; costs less to
-                                 train where symbols are numbered by falling frequency; empty: none
-             word_dropout        rate at which a symbol's row of E is dropped, everywhere in a batch
-             embedding_dropout   rate at which a coordinate is dropped from a whole window
-             layer_dropout       the same between layers;   output_dropout  before the linear layer
-             recurrent_dropout   the same for the states
-             weight_drop         share of the recurrent weights that are dropped (DropConnect)
-             activation_penalty, temporal_penalty  α and β
-             engine              see `zoo.engines`
+    Args:    vocabulary_size  rows of E; id 0 is padding, never predicted
+             labels           names of what a text may follow from
+             options          see `zoo.models.options.GeneratorOptions`; α and β are its
+                              `activation_penalty` and `temporal_penalty`
     Call:    {"ids" [B, T], with labels "label" [B]} int32, states (a list, each [B, H]; by default those
              where a text starts), there ([B, T] bool: which ids are no padding; by default all)
              → h [B, T, H], states after the last id
-    Raises:  ValueError: an unknown cell, a rate outside [0, 1), cutoffs that do not rise
-    Source:  Elman 1990; Mikolov et al. 2010; Zaremba et al. 2014; Press & Wolf 2017 (tied weights);
-             Merity et al. 2018 (DropConnect and both penalties); Gal & Ghahramani 2016; Grave et al. 2017
-             (cutoffs)
+    Raises:  ValueError: a wrong value of an option, cutoffs that do not rise
+    Source:  Elman 1990; Mikolov et al. 2010; Zaremba et al. 2014
 
     >>> network = Generator(10, units=4, embedding=3)
     >>> h, states = network({"ids": tf.constant([[2, 3, 4]])})
@@ -59,35 +47,35 @@ class Generator(keras.Model):
     ((1, 3, 10), [(1, 4), (1, 4)])
     """
 
-    def __init__(self, vocabulary_size, labels=(), vector="first", cell="lstm", units=512, layers=1,
-                 embedding=128, tied=False, cutoffs=(), word_dropout=0.0, embedding_dropout=0.0,
-                 layer_dropout=0.0, output_dropout=0.0, recurrent_dropout=0.0, weight_drop=0.0,
-                 activation_penalty=0.0, temporal_penalty=0.0, engine="auto", **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "vocabulary_size": vocabulary_size, "labels": list(labels), "vector": vector, "cell": cell,
-            "units": units, "layers": layers, "embedding": embedding, "tied": tied,
-            "cutoffs": list(cutoffs), "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "layer_dropout": layer_dropout,
-            "output_dropout": output_dropout, "recurrent_dropout": recurrent_dropout,
-            "weight_drop": weight_drop, "activation_penalty": activation_penalty,
-            "temporal_penalty": temporal_penalty, "engine": engine}
-        check_recurrence(cell, layers)
-        self.embedding = WordEmbedding(vocabulary_size, embedding, word_dropout, embedding_dropout)
-        self.label_embedding = Embedding(len(labels), embedding) if labels else None
-        widths = [units] * (layers - 1) + [embedding if tied else units]
-        self.decoder = Decoder(
-            [CELLS[cell](width, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop,
-                         engine=engine) for width in widths],
-            vector if labels else "first", layer_dropout)
-        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
-        self.softmax = AdaptiveSoftmax(vocabulary_size, cutoffs, tied=tied) if cutoffs else Softmax(
-            vocabulary_size, tied)
+    options_class, arguments = GeneratorOptions, ("vocabulary_size", "labels")
+
+    def __init__(self, vocabulary_size, labels=(), **options):
+        super().__init__(**options)
+        options, width = self.options, self.options.embedding
+        self.vocabulary_size, self.labels = vocabulary_size, tuple(labels)
+        self.embedding = WordEmbedding(vocabulary_size, width, options.word_dropout,
+                                       options.embedding_dropout)
+        self.label_embedding = Embedding(len(labels), width) if labels else None
+        self.decoder = self._decoder()
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.softmax = (
+            AdaptiveSoftmax(vocabulary_size, options.cutoffs, tied=options.tied) if options.cutoffs else
+            Softmax(vocabulary_size, options.tied))
         self.build()
+
+    def _decoder(self):
+        options = self.options
+        widths = [options.units] * (options.layers - 1) + [
+            options.embedding if options.tied else options.units]
+        return Decoder(
+            [CELLS[options.cell](width, recurrent_dropout=options.recurrent_dropout,
+                                 weight_drop=options.weight_drop, engine=options.engine)
+             for width in widths],
+            options.vector if self.labels else "first", options.layer_dropout)
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        width = self.options["embedding"]
+        width = self.options.embedding
         self.embedding.build((None, None))
         if self.label_embedding:
             self.label_embedding.build((None,))
@@ -107,7 +95,7 @@ class Generator(keras.Model):
         return dropped, self._joined(after, vector)
 
     def _penalise(self, h, dropped):
-        alpha, beta = self.options["activation_penalty"], self.options["temporal_penalty"]
+        alpha, beta = self.options.activation_penalty, self.options.temporal_penalty
         if alpha:
             self.add_loss(alpha * tf.reduce_mean(tf.square(dropped)))
         if beta:
@@ -126,7 +114,7 @@ class Generator(keras.Model):
     def state_size(self):
         """The widths of all states."""
         carried = self.label_embedding and self.decoder.vector == "every"
-        return [*self.decoder.state_size, *[self.options["embedding"]] * bool(carried)]
+        return [*self.decoder.state_size, *[self.options.embedding] * bool(carried)]
 
     def _parted(self, states):
         layers = len(self.decoder.state_size)
@@ -156,15 +144,12 @@ class Generator(keras.Model):
         return self.softmax.loss(h, targets, *self._tied())
 
     def _tied(self):
-        return [self.embedding.embeddings] * self.options["tied"]
+        return [self.embedding.embeddings] * self.options.tied
 
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
         return self.decoder.layers[0].engine_in_use
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 SEARCH = {"width": 4, "length": LENGTH}
@@ -188,7 +173,7 @@ class TextGenerator(Head):
     name, text_class = "generator", Subwords
 
     def __init__(self, network, text):
-        self.network, self.text, self.labels = network, text, network.options["labels"]
+        self.network, self.text, self.labels = network, text, list(network.labels)
         self.end = [text.end] if self.labels else []
         self.never = [n for n in range(len(GENERATED)) if n not in self.end]
 

@@ -12,16 +12,18 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.layers.stack import Stack
-from zoo.models.blocks import CELLS, Reader, cells_of, check_recurrence
+from zoo.models.blocks import CELLS, Reader, cells_of
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
-from zoo.names import ALPHA, ATTENTIONS, WIDTH
+from zoo.models.network import Network
+from zoo.models.options import TranslatorOptions
+from zoo.names import ALPHA, WIDTH
 from zoo.text.subwords import GENERATED
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import RESERVED
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Translator(keras.Model):
+class Translator(Network):
     """One sequence to the probabilities of another: an encoder, a vector or attention, a decoder.
 
         h_1 … h_S = encoder(E[x_1] … E[x_S])        c = context(h, final states)
@@ -31,34 +33,13 @@ class Translator(keras.Model):
     (`vector` "first") or a part of every input ("every"). With attention c is where they start, and
     o_t = tanh([s_t; c_t]·W) has seen h_1 … h_S at every step: see `zoo.layers.attention_decoder`.
 
-    Args:    source_size, target_size   rows of the two embeddings; id 0 is padding, never predicted
-             attention           "none", "additive" (or "concat"), "dot" or "general"
-             feeds               "nothing", "output" or "context": what goes from attention back to the
-                                 states. "nothing" is trained on the engines, the rest in a slower loop
-             coverage            let the additive score see where was looked before
-             context             "last", "transformed" or "pooled": see `zoo.layers.context`
-             vector              "first" or "every", without attention
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer, how many in the encoder, and in the decoder
-             bidirectional       read the source both ways, each in half of the units
-             residual            add a layer's input to its output
-             embedding           width of both embeddings
-             tied                one matrix embeds what was written and predicts what is to come
-             word_dropout        rate at which a word's row is dropped, wherever it occurs in a batch
-             embedding_dropout   rate at which a coordinate is dropped from a whole sequence
-             layer_dropout       between layers, and before attention;  output_dropout  before the softmax
-             recurrent_dropout   the same for the states
-             weight_drop         share of the recurrent weights that are dropped (DropConnect)
-             label_smoothing     share of the target's probability that is spread over all words
-             sampling            scheduled sampling: share of the words read while it is trained that are
-                                 what the network itself, in a first pass, expected at their place
-             engine              see `zoo.engines`
+    Args:    source_size, target_size  rows of the two embeddings; id 0 is padding, never predicted
+             options                   see `zoo.models.options.TranslatorOptions`; attention that feeds
+                                       back nothing is trained on the engines, else in a slower loop
     Call:    {"source" [B, S], "target" [B, T]: what was written before each step} int32, padding at the
              end → o [B, T, O], O the width of the embedding if it is tied, else `units`
-    Raises:  ValueError: an unknown cell or attention, coverage without additive attention, an odd
-             number of units to read both ways
-    Source:  Sutskever et al. 2014; Cho et al. 2014; Bahdanau et al. 2015; Luong et al. 2015; scheduled
-             sampling: Bengio et al. 2015, in two passes as Mihaylova & Martins 2019
+    Raises:  ValueError: a wrong value of an option, coverage without additive attention, an odd number
+             of units to read both ways
 
     >>> network = Translator(10, 12, units=4, embedding=3)
     >>> o = network({"source": tf.constant([[2, 3, 4, 5]]), "target": tf.constant([[2, 4, 6]])})
@@ -68,70 +49,62 @@ class Translator(keras.Model):
     ((1, 3, 3), (1, 12), (1, 4))
     """
 
-    def __init__(self, source_size, target_size, attention="general", feeds="nothing", coverage=False,
-                 context="last", vector="first", cell="lstm", units=512, layers=1, bidirectional=True,
-                 residual=False, embedding=256, tied=True, word_dropout=0.0, embedding_dropout=0.0,
-                 layer_dropout=0.0, output_dropout=0.0, recurrent_dropout=0.0, weight_drop=0.0,
-                 label_smoothing=0.0, sampling=0.0, engine="auto", **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "source_size": source_size, "target_size": target_size, "attention": attention,
-            "feeds": feeds, "coverage": coverage, "context": context, "vector": vector, "cell": cell,
-            "units": units, "layers": layers, "bidirectional": bidirectional, "residual": residual,
-            "embedding": embedding, "tied": tied, "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "layer_dropout": layer_dropout,
-            "output_dropout": output_dropout, "recurrent_dropout": recurrent_dropout,
-            "weight_drop": weight_drop, "label_smoothing": label_smoothing, "sampling": sampling,
-            "engine": engine}
-        check(**self.options)
-        self.attends = attention != "none"
+    options_class, arguments = TranslatorOptions, ("source_size", "target_size")
+
+    def __init__(self, source_size, target_size, **options):
+        super().__init__(**options)
+        options = self.options
+        self.source_size, self.target_size = source_size, target_size
+        self.attends = options.attention != "none"
         self.embedding, self.target_embedding = (
-            WordEmbedding(size, embedding, word_dropout, embedding_dropout)
+            WordEmbedding(size, options.embedding, options.word_dropout, options.embedding_dropout)
             for size in (source_size, target_size))
-        self.recurrent = Stack([self._encoder_layer() for _ in range(layers)], layer_dropout, residual)
-        self.context = Context(context, None if context == "last" else units)
+        self.recurrent = Stack([self._encoder_layer() for _ in range(options.layers)],
+                               options.layer_dropout, options.residual)
+        self.context = Context(options.context, None if options.context == "last" else options.units)
         self.decoder = self._attention_decoder() if self.attends else self._vector_decoder()
-        self.values_dropout = keras.layers.SpatialDropout1D(layer_dropout)
-        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
-        self.softmax = Softmax(target_size, tied)
+        self.values_dropout = keras.layers.SpatialDropout1D(options.layer_dropout)
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.softmax = Softmax(target_size, options.tied)
         self.seed_generator = keras.random.SeedGenerator()
         self.build()
 
     def _cell(self, units, **more):
-        options = {name: self.options[name] for name in ("recurrent_dropout", "weight_drop", "engine")}
-        return CELLS[self.options["cell"]](units, **options, **more)
+        options = self.options
+        return CELLS[options.cell](units, recurrent_dropout=options.recurrent_dropout,
+                                   weight_drop=options.weight_drop, engine=options.engine, **more)
 
     def _encoder_layer(self):
-        units, both = self.options["units"], self.options["bidirectional"]
+        units, both = self.options.units, self.options.bidirectional
         layer = self._cell(units // 2 if both else units, return_sequences=True, return_state=True)
         return Bidirectional(layer) if both else layer
 
     def _attention_decoder(self):
         options = self.options
         return AttentionDecoder(
-            [self._cell(options["units"]) for _ in range(options["layers"])],
-            Attention(options["attention"], coverage=options["coverage"]), options["feeds"],
-            options["embedding"] if options["tied"] else None, options["layer_dropout"],
-            options["residual"])
+            [self._cell(options.units) for _ in range(options.layers)],
+            Attention(options.attention, coverage=options.coverage), options.feeds,
+            options.embedding if options.tied else None, options.layer_dropout,
+            options.residual)
 
     def _vector_decoder(self):
         options = self.options
-        last = options["embedding"] if options["tied"] else options["units"]
-        widths = [options["units"]] * (options["layers"] - 1) + [last]
-        return Decoder([self._cell(width) for width in widths], options["vector"],
-                       options["layer_dropout"], options["residual"])
+        last = options.embedding if options.tied else options.units
+        widths = [options.units] * (options.layers - 1) + [last]
+        return Decoder([self._cell(width) for width in widths], options.vector,
+                       options.layer_dropout, options.residual)
 
     def build(self, shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        words = (None, None, self.options["embedding"])
-        values = (None, None, self.options["units"])
+        words = (None, None, self.options.embedding)
+        values = (None, None, self.options.units)
         for embedding in (self.embedding, self.target_embedding):
             embedding.build((None, None))
         self.recurrent.build(words)
         states = [(None, size) for size in self.recurrent.state_size]
         self.context.build(values, states)
         vector = (None, sum(self.recurrent.state_size)) if self.context.form == "last" else (
-            None, self.options["units"])
+            None, self.options.units)
         self.decoder.build(words, *[values] * self.attends, vector)
         self.softmax.build((None, None, self.decoder.units))
         self.built = True
@@ -139,7 +112,7 @@ class Translator(keras.Model):
     def call(self, inputs, training=False):
         read = self.read(inputs["source"], training)
         written = inputs["target"]
-        if training and self.options["sampling"]:
+        if training and self.options.sampling:
             written = self._sampled(written, read)
         return self.output_dropout(self._written(written, read, training), training=training)
 
@@ -164,7 +137,7 @@ class Translator(keras.Model):
         expected = tf.argmax(self.logits(self._written(ids, read, False)), -1, ids.dtype)
         own = tf.concat([ids[:, :1], expected[:, :-1]], 1)
         drawn = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
-        return tf.where((drawn < self.options["sampling"]) & (ids > 0), own, ids)
+        return tf.where((drawn < self.options.sampling) & (ids > 0), own, ids)
 
     # One word after the other. The source is a dictionary of tensors, batch first, which stay the same.
 
@@ -194,16 +167,16 @@ class Translator(keras.Model):
         if not self.attends:
             every = self.decoder.vector == "every"
             return {"vector": [sum(self.recurrent.state_size) if self.context.form == "last"
-                               else options["units"]]} if every else {}
-        return {"keys": [None, self.decoder.attention.key_width], "values": [None, options["units"]]}
+                               else options.units]} if every else {}
+        return {"keys": [None, self.decoder.attention.key_width], "values": [None, options.units]}
 
     @property
     def state_sizes(self):
         """The widths of all states; None is the source's length."""
         if not self.attends:
             return list(self.decoder.state_size)
-        fed = [self.decoder.units] * (self.options["feeds"] == "output")
-        return [*self.decoder.decoder.state_size, *fed, *[None] * self.options["coverage"]]
+        fed = [self.decoder.units] * (self.options.feeds == "output")
+        return [*self.decoder.decoder.state_size, *fed, *[None] * self.options.coverage]
 
     # What the last layer says about the next word.
 
@@ -218,29 +191,15 @@ class Translator(keras.Model):
     def loss_of(self, targets, o):
         """−log p of the targets [B, T], smoothed and summed."""
         return self.softmax.loss(
-            o, targets, *self._tied(), smoothing=self.options["label_smoothing"])
+            o, targets, *self._tied(), smoothing=self.options.label_smoothing)
 
     def _tied(self):
-        return [self.target_embedding.embeddings] * self.options["tied"]
+        return [self.target_embedding.embeddings] * self.options.tied
 
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
         return cells_of(self.recurrent)[0].engine_in_use
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
-
-def check(attention, cell, bidirectional, units, **others):
-    """ValueError for what no layer below would find."""
-    check_recurrence(cell, others["layers"])
-    if attention not in ATTENTIONS:
-        raise ValueError(f"attention: expected one of {list(ATTENTIONS)}, received {attention!r}")
-    if bidirectional and units % 2:
-        raise ValueError(f"units: expected an even number to read both ways, received {units}")
-    if others["coverage"] and attention not in ("additive", "concat"):
-        raise ValueError(f"coverage: expected attention='additive' with it, received {attention!r}")
 
 
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source

@@ -166,5 +166,5 @@ def test_cutoffs_beyond_the_vocabulary_are_refused():
 def test_an_unknown_cell_and_no_layer_are_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*, received 'qrnn'"):
         Generator(9, cell="qrnn")
-    with pytest.raises(ValueError, match="layers: expected at least 1, received 0"):
+    with pytest.raises(ValueError, match="layers: expected a whole number of at least 1, received 0"):
         Generator(9, layers=0)

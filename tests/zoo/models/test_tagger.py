@@ -188,7 +188,8 @@ def test_affixes_are_read_beside_characters_and_alone():
 
 @pytest.mark.parametrize("options, message", [
     ({"crf": True, "feedback": True}, "no crf beside it"), ({"layers": 0}, "at least 1, or feedback"),
-    ({"characters": "bpe"}, "None or one of"), ({"cell": "transformer"}, "cell: expected one of")])
+    ({"characters": "bpe"}, "characters: expected one of cnn, lstm, received 'bpe'"),
+    ({"cell": "transformer"}, "cell: expected one of")])
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         network("bilstm", **options)
