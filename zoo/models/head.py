@@ -25,7 +25,13 @@ class Head:
     """
 
     settings = ()
+    classes = {}    # {name: subclass}, for `zoo.load`
     _held, _graph = None, None
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "name" in vars(cls):
+            Head.classes[cls.name] = cls
 
     def predict(self, texts, batch_size=64):
         """Texts, or one text alone → a list with a dictionary each; see `readable`."""

@@ -1,14 +1,18 @@
 """What all heads share: a text alone is one text, and one graph answers all calls."""
 import copy
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from export import saved_model
 from export.serving import client
 from heads import classifier, generator, tagger, translator
-from zoo.models.head import IDS, TEXTS, Signature
+from zoo.models.classifier import Classifier
+from zoo.models.head import IDS, TEXTS, Head, Signature
+from zoo.text.tokenizer import Text
 
 UNIFORM = np.full([1, 3], 0.5, np.float32)
 # A head, a text to ask it, and its methods that take texts.
@@ -155,3 +159,45 @@ def test_a_head_that_has_predicted_can_be_copied(name):
 def test_a_label_that_is_unknown_is_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="label: expected one of ode, epic, rec"):
         generator(["ode", "epic"]).predict("sonnet")
+
+
+def test_a_head_is_added_where_it_is_defined(tmp_path, monkeypatch):
+    monkeypatch.setattr(Head, "classes", dict(Head.classes))
+
+    class Lengths(Head):
+        """The first state of each text, and how long it is."""
+
+        name, text_class, settings = "lengths", Text, ("unit",)
+
+        def __init__(self, network, text, unit="words"):
+            self.network, self.text, self.unit, self.labels = network, text, unit, []
+
+        def answer_text(self, text):
+            ids = self.text.dense(text)
+            return {"state": self.network.represent(ids)[:, 0],
+                    "length": tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)}
+
+        @staticmethod
+        def readable(row, facts):
+            return f"{row['state']:.3f} {row['length']} {facts['unit']}"
+
+    text = Text.learn(["not bad"])
+    head = Lengths(Classifier(len(text), 1, units=3, embedding=2), text, "tokens")
+    head.save(tmp_path)
+    assert type(zoo.load(tmp_path)) is Lengths
+    assert zoo.load(tmp_path).predict(["not bad", "bad"]) == head.predict(["not bad", "bad"])
+    assert head.predict("not bad")[0].endswith("2 tokens")
+
+
+def test_a_head_whose_module_is_not_imported_is_refused(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"head": "parser"}))
+    with pytest.raises(ValueError, match="head: expected one of classifier, generator, tagger, "
+                                         "translator in .*, received 'parser'; import the module"):
+        zoo.load(tmp_path)
+
+
+def test_a_head_that_inherits_its_name_leaves_its_parent_registered():
+    class Louder(Head.classes["tagger"]):
+        """A tagger of the same name."""
+
+    assert Head.classes["tagger"] is not Louder
