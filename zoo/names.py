@@ -1,4 +1,4 @@
-"""What options choose from, by name, and the defaults of decoding: read before TensorFlow is there."""
+"""What options choose from, by name. No TensorFlow here: `--help` reads it too."""
 
 CELLS = ("simple", "gru", "lstm")
 TOKENIZERS = ("word", "character", "byte", "subword")         # of a text that is read
@@ -14,7 +14,14 @@ SCORES = ("additive", "concat", "dot", "general")             # of attention
 ATTENTIONS = ("none", *SCORES)
 MOST_LABELS = 32                                              # that naive Bayes counts for
 
-LENGTH = 200            # symbols that are written where nobody says how many
-SETTINGS = {            # of `zoo.decoding.sampling`, where nobody says others
-    "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0, "repetition_penalty": 1.0}
-WIDTH, ALPHA = 5, 0.75  # of the beam search, where nobody says others
+
+def __getattr__(name):
+    """LENGTH, SETTINGS, WIDTH and ALPHA of `zoo.decoding.options`, for those who still read them here."""
+    from importlib import import_module
+    options = import_module("zoo.decoding.options")
+    settings, beam = options.SamplingOptions(), options.BeamOptions()
+    known = {"LENGTH": options.LENGTH, "SETTINGS": vars(settings), "WIDTH": beam.width,
+             "ALPHA": beam.alpha}
+    if name not in known:
+        raise AttributeError(f"module 'zoo.names' has no attribute {name!r}")
+    return known[name]

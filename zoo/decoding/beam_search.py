@@ -23,6 +23,7 @@ import typing
 import tensorflow as tf
 
 from zoo.decoding.constraints import Phrases
+from zoo.decoding.options import BeamOptions
 from zoo.decoding.sampling import allowed, among
 from zoo.ops.while_loop import loop, put, reserve, stack
 
@@ -30,8 +31,8 @@ NEVER = float("-inf")
 NOTHING = -1e9  # the score where fewer than n texts were found; TFLite's sums make −∞ the lowest number
 
 
-def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_best=None, forbidden=(),
-                banned=None, required=None, source_length=None):
+def beam_search(step, first_ids, states, width, max_length, end, alpha=BeamOptions.alpha, n_best=None,
+                forbidden=(), banned=None, required=None, source_length=None):
     """The n best texts of each row, best first.
 
     Args:    step       see the top of the file

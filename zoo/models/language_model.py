@@ -1,9 +1,12 @@
 """Language models: the next symbol of a text (N→N), or a whole text from a label (1→N)."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from zoo.decoding.beam_search import beam_search
+from zoo.decoding.options import LENGTH, SamplingOptions
 from zoo.decoding.sampling import generate
 from zoo.layers.adaptive_softmax import AdaptiveSoftmax
 from zoo.layers.decoder import Decoder
@@ -13,7 +16,6 @@ from zoo.models.blocks import CELLS, Reader
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import GeneratorOptions
-from zoo.names import LENGTH, SETTINGS
 from zoo.text.subwords import GENERATED, Subwords
 
 
@@ -152,6 +154,7 @@ class Generator(Network):
         return self.decoder.layers[0].engine_in_use
 
 
+SETTINGS = dataclasses.asdict(SamplingOptions())
 SEARCH = {"width": 4, "length": LENGTH}
 VECTOR = tf.TensorSpec([None], tf.int32)
 UNIFORM = {"uniform": tf.TensorSpec([None, None], tf.float32)}      # a number for every symbol

@@ -1,9 +1,12 @@
 """Translation: encoder, attention and decoder, and the head around them."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from zoo.decoding.beam_search import beam_search, spread
+from zoo.decoding.options import BeamOptions
 from zoo.layers.attention import Attention, Memory
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bidirectional import Bidirectional
@@ -16,7 +19,6 @@ from zoo.models.blocks import CELLS, Reader, cells_of
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import TranslatorOptions
-from zoo.names import ALPHA, WIDTH
 from zoo.text.subwords import GENERATED
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import RESERVED
@@ -203,7 +205,7 @@ class Translator(Network):
 
 
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
-DEFAULTS = {"width": WIDTH, "alpha": ALPHA}
+DEFAULTS = dataclasses.asdict(BeamOptions())
 
 
 class TextTranslator(Head):
@@ -248,7 +250,7 @@ class TextTranslator(Head):
 
     # Writing.
 
-    def search(self, ids, width=WIDTH, alpha=ALPHA, **settings):
+    def search(self, ids, width=BeamOptions.width, alpha=BeamOptions.alpha, **settings):
         """Ids [B, S] → the n best translations of each, as ids; see `zoo.decoding.beam_search`."""
         source, states = self.network.encode(ids)
         source = {name: spread(tensor, width) for name, tensor in source.items()}
@@ -262,7 +264,8 @@ class TextTranslator(Head):
         """What is read first: [B]."""
         return tf.fill(tf.shape(ids)[:1], self.text.target.start)
 
-    def n_best(self, text, width=WIDTH, alpha=ALPHA, banned=None, required=None, **settings):
+    def n_best(self, text, width=BeamOptions.width, alpha=BeamOptions.alpha, banned=None, required=None,
+               **settings):
         """Strings [B] → their n best translations.
 
         Args:    width, alpha      of the beam search, scalars
@@ -298,7 +301,7 @@ class TextTranslator(Head):
         return tf.pad(words, [[0, 0], [0, 1]], constant_values="")
 
     def answer_text(self, text):
-        """Strings [B] → {"translation" [B], "score" [B]}: the best of WIDTH."""
+        """Strings [B] → {"translation" [B], "score" [B]}: the best that the search finds."""
         found = self.n_best(text, n_best=1)
         return {"translation": found["translations"][:, 0], "score": found["scores"][:, 0]}
 
