@@ -9,25 +9,36 @@ translations of the validation part, of the averaged weights; and of its quarter
 sources. `--systems` chooses some of them, so that two processes can share two cores.
 """
 
+import dataclasses
 import itertools
+import sys
 import time
 
 import numpy as np
-from absl import app, flags
 
-from tasks import cli, exporting
+from tasks import cli, exporting, options
 from tasks.training import loop
 from tasks.training.batches import Batches
-from tasks.translation import flags as translation_flags, metrics, task as translation
-from zoo.layers.context import FORMS
-from zoo.layers.decoder import USES
+from tasks.translation import metrics
+from tasks.translation.options import Settings
+from tasks.translation.task import Translation
+from zoo.names import FORMS, USES
+from zoo.options import Options, option
 
-FLAGS = flags.FLAGS
 SYSTEMS = {"attention": {"model": "lstm_luong"}, **{
     f"{form}, {use}": {"model": "seq2seq", "context": form, "vector": use}
     for form, use in itertools.product(FORMS, USES)}}
 QUARTERS = ("shortest quarter", "second", "third", "longest quarter")
 MEASURED = 30                   # steps that say how long one takes
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkOptions(Options):
+    """Of this program alone."""
+
+    minutes: float = option(10.0, "Minutes of training for each system.", above=0)
+    systems: tuple = option(tuple(SYSTEMS), "A system to train; may be given several times.", SYSTEMS,
+                            repeated=True)
 
 
 def take(training, batches):
@@ -39,18 +50,19 @@ def take(training, batches):
 
 
 def in_time(task, head, data):
-    """Train a head for FLAGS.minutes. Returns: steps, how many epochs they are."""
+    """Train a head for the minutes of the settings. Returns: steps, how many epochs they are."""
+    settings = task.settings
     make = task.batches(head, data)
 
     def training(batches):
         return loop.Training(head.network, task.loss(head), lambda epoch: batches, loop.Settings(
-            epochs=1, learning_rate=FLAGS.learning_rate, average=FLAGS.average))
+            epochs=1, learning_rate=settings.learning_rate, average=settings.average))
 
     start, trial = head.network.get_weights(), make(0)
     measured = [trial[n] for n in np.linspace(0, len(trial) - 1, MEASURED).astype(int)]
     warm = training(measured)
     take(warm, measured[:2])
-    steps = max(1, int(60 * FLAGS.minutes / (take(warm, measured[2:]) / len(measured[2:]))))
+    steps = max(1, int(60 * settings.minutes / (take(warm, measured[2:]) / len(measured[2:]))))
     head.network.set_weights(start)
 
     epochs = (make(epoch) for epoch in itertools.count())
@@ -74,9 +86,8 @@ def by_length(data, texts, language):
 
 def row(name, task, corpus):
     """A line of the table."""
-    for flag, value in SYSTEMS[name].items():
-        FLAGS[flag].value = value
-    loop.deterministic(FLAGS.seed)
+    task.settings = dataclasses.replace(task.settings, **SYSTEMS[name])
+    loop.deterministic(task.settings.seed)
     head = task.untrained(corpus)
     steps, epochs = in_time(task, head, task.data(head, corpus.train))
     validation = task.data(head, corpus.validation)
@@ -88,17 +99,15 @@ def row(name, task, corpus):
             + " | ".join(f"{score:.1f}" for score in scores) + " |")
 
 
-def main(_):
-    task = translation.TASK
+def main(settings):
+    task = Translation(settings)
     corpus = task.load_corpus()
-    cli.fill(task.recipe(corpus))
+    filled = settings.filled(task.recipe(corpus))
     print(f"| system | weights | epochs | BLEU | {' | '.join(QUARTERS)} |\n|" + "---|" * 8)
-    for name in FLAGS.systems or SYSTEMS:
+    for name in settings.systems:
+        task.settings = filled
         print(row(name, task, corpus), flush=True)
 
 
 if __name__ == "__main__":
-    translation_flags.define()
-    flags.DEFINE_float("minutes", 10, "Of training for each system.", 0)
-    flags.DEFINE_multi_enum("systems", None, list(SYSTEMS), "Which ones; by default all.")
-    app.run(main)
+    main(cli.parse(options.settings(task=Settings, benchmark=BenchmarkOptions), sys.argv))

@@ -7,18 +7,28 @@ beam search, by the SavedModel by beam search. Prints Markdown: the median of th
 which compiles.
 """
 
+import dataclasses
 import statistics
+import sys
 import time
 
 import zoo
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from export import saved_model
-from tasks.translation import flags as translation_flags, task
+from tasks import cli, options
+from tasks.translation.options import Settings
+from tasks.translation.task import Translation
+from zoo.options import Options, option
 
-FLAGS = flags.FLAGS
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkOptions(Options):
+    """Of this program alone."""
+
+    batch: int = option(32, "Sentences in a batch.", least=1)
+    rounds: int = option(3, "Number of rounds that count.", least=1)
 
 
 def systems(run, width, alpha):
@@ -38,18 +48,15 @@ def seconds(translate, batches):
     return time.perf_counter() - start
 
 
-def main(_):
-    run, corpus = task.TASK.again()
+def main(settings):
+    run, corpus = Translation(settings).again()
     texts = sorted((source for source, _ in corpus.validation), key=len)
-    batches = [tf.constant(texts[n:n + FLAGS.batch]) for n in range(0, len(texts), FLAGS.batch)]
-    print(f"| {len(texts):,} sentences, {FLAGS.batch} at a time | sentences/s |\n|---|---|")
-    for name, translate in systems(run, FLAGS.width, FLAGS.alpha).items():
-        rounds = [seconds(translate, batches) for _ in range(1 + FLAGS.rounds)][1:]
+    batches = [tf.constant(texts[n:n + settings.batch]) for n in range(0, len(texts), settings.batch)]
+    print(f"| {len(texts):,} sentences, {settings.batch} at a time | sentences/s |\n|---|---|")
+    for name, translate in systems(run, settings.width, settings.alpha).items():
+        rounds = [seconds(translate, batches) for _ in range(1 + settings.rounds)][1:]
         print(f"| {name} | {len(texts) / statistics.median(rounds):,.0f} |", flush=True)
 
 
 if __name__ == "__main__":
-    translation_flags.define()
-    flags.DEFINE_integer("batch", 32, "Sentences at a time.", 1)
-    flags.DEFINE_integer("rounds", 3, "Rounds that count.", 1)
-    app.run(main)
+    main(cli.parse(options.settings(task=Settings, benchmark=BenchmarkOptions), sys.argv))

@@ -9,6 +9,7 @@ clipping. This project's side is its own loop with averaged weights, as the task
 is not counted. Prints Markdown: medians.
 """
 
+import dataclasses
 import importlib
 import statistics
 import sys
@@ -17,25 +18,32 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from benchmarks.keras_twins import Fitted, twin
-from tasks import cli
+from tasks import cli, options
 from tasks.training import loop
 from tasks.training.batches import Batches
+from zoo.options import Options, option
 
-FLAGS = flags.FLAGS
 TASKS = ("sentiment", "tagging", "generation", "translation")
 MORE = {"generation": {"weight_drop": 0.0}}     # what Keras has no layer for is left out on both sides
 ROUNDS = 4
 
 
+@dataclasses.dataclass(frozen=True)
+class BenchmarkOptions(Options):
+    """Of this program alone."""
+
+    steps: int = option(200, "Largest number of batches in an epoch.", least=1)
+
+
 def ours(task, head, batches):
     """A function that trains an epoch with this project's loop."""
+    settings = task.settings
     training = loop.Training(
         task.trained(head), task.loss(head), lambda epoch: batches, loop.Settings(
-            epochs=ROUNDS, learning_rate=FLAGS.learning_rate, average=FLAGS.average,
-            weight_decay=FLAGS.weight_decay, clip_norm=FLAGS.clip_norm))
+            epochs=ROUNDS, learning_rate=settings.learning_rate, average=settings.average,
+            weight_decay=settings.weight_decay, clip_norm=settings.clip_norm))
 
     def epoch():
         for batch in batches:
@@ -45,10 +53,12 @@ def ours(task, head, batches):
 
 def theirs(task, head, batches):
     """A function that trains an epoch of the twin with `fit`."""
-    head.network = twin(task.name, head.network, FLAGS.batch_size)
+    settings = task.settings
+    head.network = twin(task.name, head.network, settings.batch_size)
     network = Fitted(head.network, task.loss(head))
     network.compile(keras.optimizers.AdamW(
-        FLAGS.learning_rate, weight_decay=FLAGS.weight_decay, global_clipnorm=FLAGS.clip_norm))
+        settings.learning_rate, weight_decay=settings.weight_decay,
+        global_clipnorm=settings.clip_norm))
     given = [(batch.inputs, (batch.targets, np.full(1, batch.count, np.float32))) for batch in batches]
     data = tf.data.Dataset.from_generator(
         lambda: iter(given), output_signature=tf.nest.map_structure(any_size, given[0]))
@@ -64,13 +74,13 @@ def any_size(array):
 def measured(task):
     """A line of the table."""
     corpus = task.load_corpus()
-    cli.fill({**task.recipe(corpus), **MORE.get(task.name, {})})
+    task.settings = task.settings.filled({**task.recipe(corpus), **MORE.get(task.name, {})})
     heads = [task.untrained(corpus) for _ in range(2)]
     data = [task.data(head, corpus.train) for head in heads]
     for head, part in zip(heads, data):
         task.prepare(head, part)
     epoch = task.batches(heads[0], data[0])(0)
-    batches = list(Batches(epoch.groups[:FLAGS.steps], epoch.make))
+    batches = list(Batches(epoch.groups[:task.settings.steps], epoch.make))
     sides = {"ours": ours(task, heads[0], batches), "Keras": theirs(task, heads[1], batches)}
     seconds = {name: [] for name in sides}
     for _ in range(ROUNDS):
@@ -80,18 +90,20 @@ def measured(task):
             seconds[name].append(time.perf_counter() - start)
     mine, other = (sum(batch.tokens for batch in batches) / statistics.median(taken[1:])
                    for taken in seconds.values())
-    return (f"| {task.name} | {corpus.name} | {FLAGS.model} | {mine:,.0f} | {other:,.0f} "
+    return (f"| {task.name} | {corpus.name} | {task.settings.model} | {mine:,.0f} | {other:,.0f} "
             f"| {mine / other:.2f} |")
 
 
-def main(arguments):
+def main(name, arguments):
+    both = options.settings(task=importlib.import_module(f"tasks.{name}.options").Settings,
+                            benchmark=BenchmarkOptions)
+    task = getattr(importlib.import_module(f"tasks.{name}.task"), name.capitalize())
     print("| task | corpus | model | tokens/s | with Keras's layers | ratio |\n|" + "---|" * 6)
-    print(measured(importlib.import_module(f"tasks.{arguments[1]}.task").TASK))
+    print(measured(task(cli.parse(both, arguments))))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in TASKS:
-        importlib.import_module(f"tasks.{sys.argv[1]}.flags").define()
-        flags.DEFINE_integer("steps", 200, "Most batches of an epoch.", 1)
-        app.run(main)
-    sys.exit(f"expected a task among {', '.join(TASKS)} as first argument, received {sys.argv[1:2]}")
+        main(sys.argv[1], sys.argv[1:])
+    else:
+        sys.exit(f"expected a task among {', '.join(TASKS)} as first argument, received {sys.argv[1:2]}")

@@ -1,29 +1,29 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
 import shlex
+import textwrap
 
 import numpy as np
 
 import zoo
 from export import model_card, saved_model
-from tasks import cli, exporting
+from tasks import exporting
+from tasks.reading.standard_input import texts_of
 from tasks.reading.splits import PARTS
 from tasks.reporting import plots, tables
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import FINGERPRINT, Run
 
-FLAGS = cli.FLAGS
-
 
 class Task:
-    """What all tasks share. A task's own file says what is its own:
+    """What all tasks share, with the settings of one call. A task's own file says what is its own:
 
-        name, corpus_flags         of `python -m tasks.<name>`; the flags that say how a corpus is read
+        name                       of `python -m tasks.<name>`
         unit, size                 what a part of a corpus is made of, in the plural, and its number
         kind, example              what its models are, in words; a text to ask one
         load_corpus()              a corpus: name, train, validation, test, terms, fingerprint
-        recipe(corpus)             {flag: value} where the user left one open
+        recipe(corpus)             {option: value} where the user left one open
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
@@ -32,33 +32,37 @@ class Task:
         line(row, text)            one answer as it is printed
     """
 
-    corpus_flags = ()
     unit, size, without_labels = "texts", staticmethod(len), "a number"
 
+    def __init__(self, settings):
+        self.settings = settings
+
     def main(self):
-        """Answer, score, export again, or train."""
-        if FLAGS.predict is not None:
+        """Predict, evaluate, export again, or train."""
+        if self.settings.predict is not None:
             self.answer()
         else:
-            {"train": self.train, "evaluate": self.evaluate, "export": self.export_again}[FLAGS.mode]()
+            ways = {"train": self.train, "evaluate": self.evaluate, "export": self.export_again}
+            ways[self.settings.mode]()
 
     def train(self):
         """The whole way from a corpus to exported, measured files."""
-        loop.deterministic(FLAGS.seed)
+        loop.deterministic(self.settings.seed)
         corpus = self.load_corpus()
-        cli.fill(self.recipe(corpus))
-        with precision.mixed(FLAGS.mixed_precision):
+        self.settings = self.settings.filled(self.recipe(corpus))
+        with precision.mixed(self.settings.mixed_precision):
             head = self.untrained(corpus)
-        if FLAGS.init_from:
-            head.start_from(zoo.load(FLAGS.init_from))
-        run = Run.open(FLAGS.output_dir, self.name, self.settings(corpus), FLAGS.overwrite,
+        if self.settings.init_from:
+            head.start_from(zoo.load(self.settings.init_from))
+        settings = self.settings
+        run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
                        {**loop.environment(), "engine": head.network.engine_in_use})
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
             return tables.show(run.read_json("metrics.json"))
         data = self.parts(head, corpus)
         result = self.fit(head, data, run)
-        if FLAGS.mixed_precision:
+        if self.settings.mixed_precision:
             head.network = precision.in_float32(head.network)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
@@ -67,11 +71,19 @@ class Task:
         """{part: `tasks.training.dataset.Data`}."""
         return {part: self.data(head, getattr(corpus, part)) for part in names}
 
-    def settings(self, corpus):
-        """What shapes the result: the flags, and which corpus they led to."""
-        name = corpus.name if FLAGS.corpus == "auto" else FLAGS.corpus
-        return {**cli.settings(f"tasks.{self.name}.flags"), "corpus": name,
-                FINGERPRINT: corpus.fingerprint}
+    def recorded(self, corpus):
+        """What shapes the result: the settings, and which corpus they led to."""
+        name = corpus.name if self.settings.corpus == "auto" else self.settings.corpus
+        return {**self.settings.recorded(), "corpus": name, FINGERPRINT: corpus.fingerprint}
+
+    def introduced(self, corpus):
+        """The corpus, once what it is and what was odd about it is printed."""
+        for warning in corpus.warnings:
+            print(f"note: {warning}")
+        print(f"{corpus.name}: {self.size(corpus.train):,} {self.unit} to learn from, "
+              f"{self.size(corpus.validation):,} to choose by, {self.size(corpus.test):,} to test on",
+              *corpus.description, sep="\n  ")
+        return corpus
 
     def prepare(self, head, training):
         """Before training: what is counted on the training part."""
@@ -88,12 +100,12 @@ class Task:
         def validate(network):
             return validation.measures(validation.answers(run_now))
 
-        network, batches = self.trained(head), self.batches(head, training)
+        network, batches, settings = self.trained(head), self.batches(head, training), self.settings
         result = loop.train(network, self.loss(head), batches, validate, run, loop.Settings(
-            epochs=FLAGS.epochs, learning_rate=FLAGS.learning_rate,
-            weight_decay=FLAGS.weight_decay, clip_norm=FLAGS.clip_norm, average=FLAGS.average,
-            patience=FLAGS.patience, monitor=training.monitor, mode=training.mode,
-            tensorboard=FLAGS.tensorboard and str(run.folder / "tensorboard")))
+            epochs=settings.epochs, learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay, clip_norm=settings.clip_norm, average=settings.average,
+            patience=settings.patience, monitor=training.monitor, mode=training.mode,
+            tensorboard=settings.tensorboard and str(run.folder / "tensorboard")))
         self.calibrate(head, validation)
         return result
 
@@ -104,7 +116,8 @@ class Task:
     def batches(self, head, training):
         """epoch → its batches: by default of texts of similar length."""
         def batches(epoch):
-            groups = bucketed(training.lengths, FLAGS.batch_size, FLAGS.seed, epoch)
+            settings = self.settings
+            groups = bucketed(training.lengths, settings.batch_size, settings.seed, epoch)
             return Batches(groups, training.batch)
         return batches
 
@@ -117,8 +130,9 @@ class Task:
         """Export, measure every file on the test part, and write all results."""
         test, answers = data["test"], self.answers(head, data)
         facts = {
-            "task": self.name, "corpus": corpus.name, "model": FLAGS.model, "seed": FLAGS.seed,
-            "command": cli.line(self.name, f"tasks.{self.name}.flags"),
+            "task": self.name, "corpus": corpus.name,
+            "model": self.settings.model, "seed": self.settings.seed,
+            "command": self.settings.command(f"tasks.{self.name}"),
             "parameters": sizes(head.network.trainable_weights), "weights": sizes(head.network.weights),
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
@@ -127,7 +141,8 @@ class Task:
             "baselines": {name: test.measures(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
         print(f"\ntest part: {tables.line(facts['test'])}")
-        facts["exports"] = exporting.export(run, head, data, answers, FLAGS.force, FLAGS.tf_serving)
+        facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
+                                            self.settings.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -135,7 +150,7 @@ class Task:
         self.draw(folder, head, test.targets, answers["test"])
         self.record(run, corpus, facts)
         self.show_answers(head, corpus)
-        given = [f"--output_dir={run.folder}"] * FLAGS["output_dir"].present
+        given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         command_line = ["python", "-m", f"tasks.{self.name}", *given, "--predict", self.question(head)]
         print(f"\nnext: {shlex.join(command_line)}")
 
@@ -182,8 +197,8 @@ class Task:
 
     def answer(self):
         """Answer texts from the last export, without building the model."""
-        run = Run.trained(FLAGS.output_dir, self.name)
-        texts = cli.questions(FLAGS.predict)
+        run = Run.trained(self.settings.output_dir, self.name)
+        texts = texts_of(self.settings.predict)
         for text, row in zip(texts, exporting.served(run, texts)):
             print(self.line(row, text))
 
@@ -191,7 +206,7 @@ class Task:
         """Score the trained model on a part of its corpus, or of another."""
         run, corpus = self.again()
         head = zoo.load(run.folder)
-        part = self.parts(head, corpus, [FLAGS.part])[FLAGS.part]
+        part = self.parts(head, corpus, [self.settings.split])[self.settings.split]
         for name, value in part.measures(self.scored(head, part)).items():
             print(f"  {name:28} {value:.4f}")
 
@@ -203,20 +218,25 @@ class Task:
         """Write the exports of the trained model again, as a new version, and measure them."""
         run, corpus = self.again()
         run.lock()
-        Run.open(run.folder, self.name, self.settings(corpus))  # refuses other corpora and settings
+        Run.open(run.folder, self.name, self.recorded(corpus))  # refuses other corpora and settings
         head = zoo.load(run.folder)
         data = self.parts(head, corpus, ("validation", "test"))
-        exports = exporting.export(run, head, data, self.answers(head, data), FLAGS.force,
-                                   FLAGS.tf_serving)
+        exports = exporting.export(run, head, data, self.answers(head, data), self.settings.force,
+                                   self.settings.tf_serving)
         self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 
     def again(self):
         """The finished run and its corpus, loaded with its settings where no flag says otherwise."""
-        run = Run.trained(FLAGS.output_dir, self.name)
-        cli.take_up(run.settings, self.corpus_flags)
+        run = Run.trained(self.settings.output_dir, self.name)
+        self.settings = self.settings.resumed(run.settings)
         return run, self.load_corpus()
 
 
 def sizes(weights):
     """How many numbers the weights hold."""
     return int(sum(np.prod(weight.shape) for weight in weights))
+
+
+def shown(text, width=60):
+    """A text as it fits into a line of a terminal."""
+    return textwrap.shorten(" ".join(text.split()), width, placeholder=" …")

@@ -1,8 +1,6 @@
 """What every test file shares: a quiet TensorFlow and the way to the real corpora."""
 import collections
-import contextlib
 import functools
-import importlib
 import os
 import pathlib
 import signal
@@ -88,20 +86,6 @@ def shared():
     if not folder.is_dir():
         pytest.skip("real corpora not found: ../shared is absent")
     return folder
-
-
-@contextlib.contextmanager
-def flags_of(task):
-    """The flags of one task, as in its program; afterwards another task may define its own."""
-    from absl.flags import FLAGS
-    before = set(FLAGS)
-    importlib.import_module(f"tasks.{task.name}.flags").define()
-    try:
-        yield
-    finally:
-        for name in set(FLAGS) - before:
-            delattr(FLAGS, name)
-        FLAGS.unparse_flags()
 
 
 @pytest.fixture

@@ -17,16 +17,17 @@ def run(code):
 
 
 @pytest.mark.parametrize("package", ["zoo", "tasks", "export", "zoo.names", "zoo.models.configurations",
-                                     "zoo.models.options", "zoo.decoding.options", "tasks.recipes",
-                                     "tasks.cli"])
+                                     "zoo.options", "zoo.models.options", "zoo.decoding.options",
+                                     "tasks.recipes", "tasks.cli"])
 def test_an_import_alone_loads_no_tensorflow(package):
     run(f"import {package}\n{LOADED}")
 
 
 @pytest.mark.parametrize("task", ["sentiment", "tagging", "generation", "translation", "gradient_flow"])
 def test_flags_are_defined_and_parsed_without_tensorflow(task):
-    run(f"from tasks import cli\nfrom tasks.{task} import flags\nflags.define()\n"
-        f"cli.parse(['tasks.{task}', '--seed=1'])\n{LOADED}")
+    run(f"from tasks import cli\nfrom tasks.{task}.options import Settings\n"
+        f"assert cli.parse(Settings, ['tasks.{task}', '--seed=1']).seed == 1\n"
+        f"assert '--seed' in cli.help_page('{task}', Settings)\n{LOADED}")
 
 
 def test_a_name_is_there_when_it_is_used():

@@ -10,22 +10,26 @@ the lists in the documents are read off its fields. No TensorFlow here: `--help`
 
 import dataclasses
 import difflib
+import math
 import numbers
 
 RATE = {"least": 0, "below": 1}
 
 
-def option(default, help, choices=(), least=None, most=None, below=None, **about):
+def option(default, help, choices=(), least=None, above=None, most=None, below=None, of=str, **about):
     """A field of a class of options.
 
     Args:    default   its value where nobody says another; None leaves the choice open
              help      a sentence: what the option does, with its unit
              choices   the values to choose from, or ()
-             least, most, below   bounds of a number: least ≤ value ≤ most or < below
+             least, above, most, below   bounds of a number: least ≤ value or above < value, value ≤ most
+                       or value < below
+             of        the type of the items of a list, to which choices and bounds apply
              about     what else the readers of the field want to know: `source`, …
     """
     return dataclasses.field(default=default, metadata={
-        "help": help, "choices": tuple(choices), "least": least, "most": most, "below": below, **about})
+        "help": help, "choices": tuple(choices), "least": least, "above": above, "most": most,
+        "below": below, "of": of, **about})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +67,9 @@ class Options:
 
 
 def fields(options):
-    """The fields of a class of options, or of an object of it, in order."""
-    return dataclasses.fields(options) if dataclasses.is_dataclass(options) else ()
+    """The options of a class, or of an object of it, in order: its fields that `option` made."""
+    every = dataclasses.fields(options) if dataclasses.is_dataclass(options) else ()
+    return [field for field in every if "help" in field.metadata]
 
 
 def names_of(options):
@@ -77,42 +82,56 @@ def checked(field, value):
 
     Raises:  ValueError: it is of another type or out of the field's range
     """
+    if field.type is not tuple:
+        return one_checked(field, field.type, value)
+    if isinstance(value, str) or not isinstance(value, (tuple, list)):
+        raise ValueError(f"{field.name}: expected a list, received {value!r}")
+    return tuple(one_checked(field, field.metadata["of"], item) for item in value)
+
+
+def one_checked(field, kind, value):
+    """A value, or an item of a list, in its type; raises as `checked`."""
     about = field.metadata
     if about["choices"]:
         fits = value in about["choices"]
-    elif field.type is bool:
-        fits = isinstance(value, (bool, int)) and value in (0, 1)
-    elif field.type in (int, float):
-        kind = numbers.Integral if field.type is int else numbers.Real
-        fits = isinstance(value, kind) and not isinstance(value, bool) and is_inside(about, value)
+    elif kind is bool:
+        fits = isinstance(value, numbers.Integral) and value in (0, 1)
+    elif kind in (int, float):
+        numeric = isinstance(value, numbers.Integral if kind is int else numbers.Real)
+        fits = numeric and not isinstance(value, bool) and is_inside(about, value)
     else:
-        fits = isinstance(value, (tuple, list) if field.type is tuple else field.type)
+        fits = isinstance(value, kind)
     if not fits:
-        raise ValueError(f"{field.name}: expected {expected(field)}, received {value!r}")
-    return value if about["choices"] else field.type(value)
+        raise ValueError(f"{field.name}: expected {expected(kind, about)}, received {value!r}")
+    return kind(value)
 
 
 def is_inside(about, value):
-    """Whether a number keeps to the bounds."""
-    least, most, below = about["least"], about["most"], about["below"]
-    return ((least is None or value >= least) and (most is None or value <= most)
+    """Whether a number is finite and keeps to the bounds."""
+    least, above, most, below = (about[name] for name in ("least", "above", "most", "below"))
+    return (math.isfinite(value) and (least is None or value >= least)
+            and (above is None or value > above) and (most is None or value <= most)
             and (below is None or value < below))
 
 
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list"}
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
-def expected(field):
-    """What values a field takes, in words."""
-    about = field.metadata
+def expected(kind, about):
+    """What an option takes, in words.
+
+    >>> expected(float, option(0.0, "Rate.", **RATE).metadata)
+    'a number from 0 to below 1'
+    """
     if about["choices"]:
         return "one of " + ", ".join(map(str, about["choices"]))
-    least, most, below = about["least"], about["most"], about["below"]
-    if least is None:
-        return KINDS[field.type]
-    return KINDS[field.type] + (f" from {least} to {most}" if most is not None else
-                                f" from {least} to below {below}" if below is not None else
-                                f" of at least {least}")
+    if about["above"] is not None:
+        return f"{KINDS[kind]} above {about['above']}"
+    if about["least"] is None:
+        return KINDS[kind]
+    upper = f" to {about['most']}" if about["most"] is not None else (
+        f" to below {about['below']}" if about["below"] is not None else "")
+    return KINDS[kind] + (f" from {about['least']}{upper}" if upper else f" of at least {about['least']}")
 
 
 def parted(options, given):

@@ -1,55 +1,46 @@
-"""Language modelling and text generation (N→N, 1→N): data → model → train → evaluate → export.
-
-    python -m tasks.generation                                    train on the standard corpus
-    python -m tasks.generation --predict "ROMEO: "                go on with a text
-    python -m tasks.generation --corpus=novel.txt                 your own text
-    python -m tasks.generation --corpus=names --predict female    a text that follows from a label
-
-A running text is read in long rows side by side, whose states are carried from window to window.
-"""
+"""What generation has of its own on the way of `tasks.task`."""
 
 import numpy as np
 import tensorflow as tf
 
 from export import saved_model
-from tasks import cli
 from tasks.generation import baselines as language_baselines, corpora, surprise
 from tasks.generation.dataset import LabelledTexts, RunningText, lines
 from tasks.generation.dynamic_evaluation import DynamicEvaluation
 from tasks.generation.label_check import label_check
 from tasks.generation.windows import Stateful, windows
+from tasks.reading.standard_input import texts_of
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
 from tasks.training.run_directory import Run
 from zoo.models.configurations import GENERATORS, configuration
 from zoo.models.language_model import Generator, TextGenerator
+from zoo.models.options import GeneratorOptions
 from zoo.names import SETTINGS
 from zoo.text.subwords import Subwords
 
-FLAGS = cli.FLAGS
-OVERRIDES = (*cli.NETWORK, "vector", "tied", "layer_dropout", "recurrent_dropout", "weight_drop",
-             "activation_penalty", "temporal_penalty", "cutoffs")
 SHOWN = 3000            # symbols of the test part on the page of surprises
 
 
 class Generation(Task):
-    """What generation has of its own."""
+    """Language modelling, N→N, and texts from labels, 1→N."""
 
     name = "generation"
-    corpus_flags = ("text_column", "label_column", "id_column", "encoding")
     kind, example = "A recurrent language model", "The "
     unit, without_labels = "characters", "the next symbol of a text"
 
     def train(self):
-        if FLAGS.dynamic:
-            raise ValueError(f"expected --mode=evaluate with --dynamic, received --mode={FLAGS.mode}")
+        if self.settings.dynamic:
+            raise ValueError("expected --mode=evaluate with --dynamic, received "
+                             f"--mode={self.settings.mode}")
         super().train()
 
     def load_corpus(self):
-        """The corpus of the flags; says what it is and what was odd about it."""
-        corpus = corpora.load(FLAGS.corpus, FLAGS.text_column, FLAGS.label_column, FLAGS.id_column,
-                              FLAGS.encoding)
-        return cli.introduced(corpus, self.unit, self.size)
+        """The corpus of the settings; prints what it is and what was odd about it."""
+        settings = self.settings
+        return self.introduced(corpora.load(settings.corpus, settings.text_column,
+                                            settings.label_column, settings.id_column,
+                                            settings.encoding))
 
     @staticmethod
     def size(part):
@@ -62,22 +53,24 @@ class Generation(Task):
 
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
+        settings = self.settings
         texts = [example.text for example in corpus.train] if corpus.labels else lines(corpus.train)
-        text = Subwords.learn(texts, FLAGS.level, FLAGS.vocabulary_size, FLAGS.min_count)
-        options = configuration(GENERATORS, FLAGS.model, cli.chosen(OVERRIDES))
+        text = Subwords.learn(texts, settings.level, settings.vocabulary_size, settings.min_count)
+        options = configuration(GENERATORS, settings.model, settings.chosen(GeneratorOptions))
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)
 
     def data(self, head, examples):
         return (LabelledTexts if head.labels else RunningText)(head, examples)
 
     def trained(self, head):
-        return head.network if head.labels else Stateful(head.network, FLAGS.batch_size)
+        return head.network if head.labels else Stateful(head.network, self.settings.batch_size)
 
     def batches(self, head, training):
         if head.labels:
             return super().batches(head, training)
-        return lambda epoch: windows(training.ids, training.start, FLAGS.batch_size, FLAGS.window,
-                                     FLAGS.seed, epoch, FLAGS.varied)
+        settings = self.settings
+        return lambda epoch: windows(training.ids, training.start, settings.batch_size, settings.window,
+                                     settings.seed, epoch, settings.varied)
 
     def loss(self, head):
         """−log p, summed over the symbols of a batch; the step divides it by their number."""
@@ -86,15 +79,16 @@ class Generation(Task):
         return head.network.loss_of
 
     def scored(self, head, part):
-        """log p of a part, by a model that adapts to it where flags say so."""
-        if not FLAGS.dynamic:
+        """log p of a part, by a model that adapts to it with `dynamic`."""
+        settings = self.settings
+        if not settings.dynamic:
             return super().scored(head, part)
         if head.labels:
             raise ValueError("expected a running text with --dynamic, received texts with labels; leave "
                              "--dynamic out")
-        read = DynamicEvaluation(head, FLAGS.dynamic_rate, FLAGS.dynamic_decay).read
+        read = DynamicEvaluation(head, settings.dynamic_rate, settings.dynamic_decay).read
         states = head.network.start({"ids": np.zeros([1, 1], np.int32)})
-        return part.read_by(read, states, FLAGS.dynamic_window)
+        return part.read_by(read, states, settings.dynamic_window)
 
     def baselines(self, corpus, test, head):
         train, validation = (self.data(head, part) for part in (corpus.train, corpus.validation))
@@ -128,34 +122,36 @@ class Generation(Task):
 
     def answer(self):
         """Go on with texts from the last export, without building the model."""
-        run = Run.trained(FLAGS.output_dir, self.name)
+        settings = self.settings
+        run = Run.trained(settings.output_dir, self.name)
         signatures = saved_model.load(run.folder / "saved_model")
         labels = run.read_json("model.json")["labels"]
-        for n, text in enumerate(cli.questions(FLAGS.predict)):
-            print(("" if labels else text) + told(signatures, asked(text, labels), [FLAGS.seed, n]))
+        for n, text in enumerate(texts_of(settings.predict)):
+            row = generated(signatures, inputs_of(text, labels), settings, [settings.seed, n])
+            print(("" if labels else text) + row)
 
 
-def asked(text, labels):
-    """What the signatures take for a text to go on with, or for a label."""
+def inputs_of(text, labels):
+    """What the signatures take for a prompt, or for a label."""
     if labels and text not in labels:
         raise ValueError(f"expected a label among {', '.join(labels)}, received {text!r}")
     given = {"text": "", "label": text} if labels else {"text": text}
     return {name: tf.constant([value]) for name, value in given.items()}
 
 
-def told(signatures, given, seed):
-    """What is written, up to --stop: chosen by random numbers, or searched for."""
-    if FLAGS.beam_width:
-        answer = signatures["search"](**given, width=tf.constant(FLAGS.beam_width),
-                                      length=tf.constant(FLAGS.length))
+def generated(signatures, inputs, settings, seed):
+    """The text that is generated, up to `stop`: sampled, or searched for by a beam."""
+    if settings.beam_width:
+        answer = signatures["search"](**inputs, width=tf.constant(settings.beam_width),
+                                      length=tf.constant(settings.length))
     else:
-        uniform = np.random.default_rng(seed).random([1, FLAGS.length], np.float32)
-        settings = {name: tf.constant(FLAGS[name].value, tf.constant(value).dtype)
+        uniform = np.random.default_rng(seed).random([1, settings.length], np.float32)
+        sampling = {name: tf.constant(getattr(settings, name), tf.constant(value).dtype)
                     for name, value in SETTINGS.items()}
-        answer = signatures["generate"](**given, uniform=tf.constant(uniform), **settings)
+        answer = signatures["generate"](**inputs, uniform=tf.constant(uniform), **sampling)
     text = answer["text"].numpy()[0].decode("utf-8", "replace")
-    return text.partition(FLAGS.stop)[0] if FLAGS.stop else text
+    return text.partition(settings.stop)[0] if settings.stop else text
 
 
-TASK = Generation()
-main = TASK.main
+def main(settings):
+    Generation(settings).main()

@@ -1,13 +1,5 @@
-"""Gradient flow: how an error fades or grows on its way back, for every cell and spectral radius.
+"""What `python -m tasks.gradient_flow` measures, draws and describes."""
 
-    python -m tasks.gradient_flow                                    draw it and say what is seen
-    python -m tasks.gradient_flow --cells=SimpleRNN --radii=0.9,1.2 --steps=200
-
-A diagnostic: random networks with a recurrent kernel scaled to a spectral radius read random sequences,
-and nothing is trained. It also measures what makes a recurrent network's training loss fluctuate.
-"""
-
-import dataclasses
 import textwrap
 
 import keras
@@ -15,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from tasks import cli
-from tasks.gradient_flow import flags
+from tasks.gradient_flow.options import FlowOptions
 from tasks.reporting import plots
 from tasks.training.run_directory import Run
 from zoo.gradient_flow import gradient_norms, with_spectral_radius
@@ -27,19 +18,10 @@ LOST, GROWN = 1e-2, 1e2     # an error that arrives smaller has vanished, one th
 TINY = 1e-6
 
 
-def main():
-    """The diagnostic with the flags of the command line."""
-    diagnose(cli.settings(flags.__name__), cli.FLAGS.output_dir, cli.FLAGS.overwrite)
-
-
-def diagnose(options, folder, overwrite=False):
-    """Measure, draw, and say what is seen; a finished run says it again.
-
-    Args:    options    {name: value} of `Settings`
-             folder     of the run; `overwrite` and errors are those of `Run.open`
-    """
-    settings = flags.Settings(**options)
-    run = Run.open(folder, "gradient_flow", options, overwrite)
+def main(settings):
+    """Measure, draw and describe; a finished run is described again. Errors are those of `Run.open`."""
+    FlowOptions(**settings.chosen(FlowOptions))
+    run = Run.open(settings.output_dir, "gradient_flow", settings.recorded(), settings.overwrite)
     if run.finished:
         print(f"{run.folder} holds this run, finished; --overwrite measures it again.\n")
     else:
@@ -58,7 +40,7 @@ def measure(run, settings):
         {"cell": curve["cell"], "radius": curve["radius"], "state": curve["state"], "t": t, "norm": norm}
         for curve in curves for t, norm in enumerate(curve["norms"])])
     run.write_json("metrics.json", {
-        "task": "gradient_flow", **dataclasses.asdict(settings),
+        "task": "gradient_flow", **settings.recorded(),
         "flow": [travel(curve) for curve in curves],
         "fluctuation": [row for cell in settings.cells for row in fluctuation(cell, settings)]})
 

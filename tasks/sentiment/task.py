@@ -1,45 +1,33 @@
-"""Text classification (N→1): data → model → train → evaluate → export.
-
-    python -m tasks.sentiment                                  train on the standard corpus
-    python -m tasks.sentiment --predict "not bad at all"       ask the exported model
-    python -m tasks.sentiment --corpus=reviews.csv             your own texts and labels
-
-Any labels will do, not only sentiment: topics, intents, several labels a text (`--multi_label`) or a
-number (`--regression`).
-"""
+"""What classification has of its own on the way of `tasks.task`."""
 
 import tensorflow as tf
 
-from tasks import cli
 from tasks.recipes import CLASSIFICATION, recipe
 from tasks.reporting import plots, tables
 from tasks.sentiment import corpora, metrics
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
-from tasks.task import Task
+from tasks.task import Task, shown
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
+from zoo.models.options import ClassifierOptions
 from zoo.names import MOST_LABELS
 from zoo.text.tokenizer import Text
 
-FLAGS = cli.FLAGS
-OVERRIDES = (*cli.NETWORK, "bidirectional", "pooling", "naive_bayes", "window", "embedding_range",
-             "filters", "members")
-
 
 class Sentiment(Task):
-    """What is classification's own."""
+    """Text classification, N→1."""
 
     name = "sentiment"
-    corpus_flags = ("text_column", "label_column", "id_column", "label_separator", "encoding", "fold")
     kind, example = "A recurrent text classifier", "not bad at all"
 
     def load_corpus(self):
-        """The corpus of the flags; says what it is and what was odd about it."""
-        corpus = corpora.load(FLAGS.corpus, 0, FLAGS.fold, FLAGS.multi_label, FLAGS.regression,
-                              FLAGS.text_column, FLAGS.label_column, FLAGS.id_column,
-                              FLAGS.label_separator, FLAGS.encoding)
-        return cli.introduced(corpus, self.unit)
+        """The corpus of the settings; prints what it is and what was odd about it."""
+        settings = self.settings
+        return self.introduced(corpora.load(
+            settings.corpus, 0, settings.fold, settings.multi_label, settings.regression,
+            settings.text_column, settings.label_column, settings.id_column, settings.label_separator,
+            settings.encoding))
 
     def recipe(self, corpus):
         """The settings of the corpus's kind, else its own."""
@@ -49,11 +37,12 @@ class Sentiment(Task):
 
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
-        text = Text.learn([example.text for example in corpus.train], FLAGS.tokenizer,
-                          FLAGS.vocabulary_size, FLAGS.min_count, max_length=FLAGS.max_length)
+        settings = self.settings
+        text = Text.learn([example.text for example in corpus.train], settings.tokenizer,
+                          settings.vocabulary_size, settings.min_count, max_length=settings.max_length)
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
-        options = configuration(CLASSIFIERS, FLAGS.model, cli.chosen(OVERRIDES))
+        options = configuration(CLASSIFIERS, settings.model, settings.chosen(ClassifierOptions))
         if kind == "regression" and options.get("naive_bayes"):
             raise ValueError("naive_bayes: expected labels to count, received numbers; use another "
                              "--model")
@@ -64,17 +53,18 @@ class Sentiment(Task):
 
     def prepare(self, head, training):
         if head.network.ratios:
-            training.count(head.network, FLAGS.seed)
+            training.count(head.network, self.settings.seed)
         if head.kind == "regression":
             training.standardise(head)
 
     def loss(self, head):
         """The mean of the members' own losses: each learns as if it were alone."""
-        dataset, members = DATASETS[head.kind], head.network.options["members"]
+        dataset, members = DATASETS[head.kind], head.network.options.members
+        smoothing = self.settings.label_smoothing
 
         def loss(targets, logits):
             each = tf.unstack(tf.reshape(logits, [members, -1, logits.shape[-1]]))
-            losses = [dataset.loss(targets, one, FLAGS.label_smoothing) for one in each]
+            losses = [dataset.loss(targets, one, smoothing) for one in each]
             return tf.add_n(losses) / members
         return loss
 
@@ -100,7 +90,7 @@ class Sentiment(Task):
             plots.reliability(*metrics.calibration(targets, answers), folder / "reliability.png")
 
     def limits(self):
-        return [f"Reads the first {FLAGS.max_length} tokens of a text.",
+        return [f"Reads the first {self.settings.max_length} tokens of a text.",
                 "Probabilities, if any, are calibrated on the validation part of that corpus.",
                 "A token that is not in the vocabulary is read as unknown."]
 
@@ -111,8 +101,8 @@ class Sentiment(Task):
             print(f"  {self.line(row, example.text)}   (truth: {example.label})")
 
     def line(self, row, text):
-        return f"{tables.answer(row)}   {cli.shown(text)}"
+        return f"{tables.answer(row)}   {shown(text)}"
 
 
-TASK = Sentiment()
-main = TASK.main
+def main(settings):
+    Sentiment(settings).main()

@@ -1,15 +1,5 @@
-"""Sequence tagging (N→N): data → model → train → evaluate → export.
+"""What tagging has of its own on the way of `tasks.task`."""
 
-    python -m tasks.tagging                                            train on the standard corpus
-    python -m tasks.tagging --predict "What time is it in Boston?"     ask the exported model
-    python -m tasks.tagging --corpus=mine.conll                        your own tokens and tags
-
-Tags may mark spans (BIO, IOB1, BIOES, BILOU, BMES: chunks, names, slots of a request) or be one a token,
-as parts of speech are. Files may also hold texts with character spans, in JSON.
-"""
-
-
-from tasks import cli
 from tasks.reading.corpus import called
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
@@ -18,31 +8,29 @@ from tasks.tagging.baselines import BASELINES
 from tasks.tagging.dataset import Sentences, first_rare, in_scheme
 from tasks.task import Task
 from zoo.models.configurations import TAGGERS, configuration
+from zoo.models.options import TaggerOptions
 from zoo.models.tagger import Tagger, TextTagger
 from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
-FLAGS = cli.FLAGS
-OVERRIDES = (*cli.NETWORK, "bidirectional", "crf", "characters", "character_embedding",
-             "character_units", "affixes", "shapes", "feedback", "sampling", "rare_dropout",
-             "recurrent_dropout")
 MOST_TAGS_DRAWN = 40
 
 
 class Tagging(Task):
-    """What tagging has of its own."""
+    """Sequence labelling, N→N."""
 
     name = "tagging"
-    corpus_flags = ("token_column", "tag_column", "comments", "scheme", "strip_position", "tagset")
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 
     def load_corpus(self):
-        """The corpus of the flags; says what it is and what was odd about it."""
-        tokenizer = FLAGS.tokenizer or recipe(TAGGING, called(FLAGS.corpus), "default")["tokenizer"]
-        corpus = corpora.load(FLAGS.corpus, 0, FLAGS.tag_column, FLAGS.scheme, FLAGS.strip_position,
-                              FLAGS.tagset, FLAGS.token_column, FLAGS.comments, tokenizer)
-        return cli.introduced(corpus, self.unit)
+        """The corpus of the settings; prints what it is and what was odd about it."""
+        settings = self.settings
+        tokenizer = settings.tokenizer or recipe(
+            TAGGING, called(settings.corpus), "default")["tokenizer"]
+        return self.introduced(corpora.load(
+            settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
+            settings.tagset, settings.token_column, settings.comments, tokenizer))
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
@@ -50,15 +38,17 @@ class Tagging(Task):
 
     def untrained(self, corpus):
         """A head whose vocabulary and labels are learnt and whose network is new."""
-        scheme = corpus.scheme and FLAGS.model_scheme
-        words, known = word_vectors.read(FLAGS.vectors) if FLAGS.vectors else ([], None)
-        text = Tokens.learn([sentence.tokens for sentence in corpus.train], FLAGS.vocabulary_size,
-                            FLAGS.min_count, words, tokenizer=FLAGS.tokenizer, digits=FLAGS.digits)
+        settings = self.settings
+        scheme = corpus.scheme and settings.model_scheme
+        words, known = word_vectors.read(settings.vectors) if settings.vectors else ([], None)
+        text = Tokens.learn([sentence.tokens for sentence in corpus.train], settings.vocabulary_size,
+                            settings.min_count, words, tokenizer=settings.tokenizer,
+                            digits=settings.digits)
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
-        options = configuration(TAGGERS, FLAGS.model, cli.chosen(OVERRIDES))
+        options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
         network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),
                          rare=first_rare(text, corpus.train), **options)
-        if FLAGS.vectors:
+        if settings.vectors:
             word_vectors.into(network.embedding, text.vocabulary, words, known)
         return TextTagger(network, text)
 
@@ -96,5 +86,5 @@ class Tagging(Task):
         return tables.marked(row, text)
 
 
-TASK = Tagging()
-main = TASK.main
+def main(settings):
+    Tagging(settings).main()

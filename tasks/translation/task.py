@@ -1,12 +1,4 @@
-"""Translation (N→M): data → model → train → evaluate → export.
-
-    python -m tasks.translation                                    train on the standard corpus
-    python -m tasks.translation --predict "Ich habe keine Zeit."   ask the exported model
-    python -m tasks.translation --predict … --required=time --banned="I have"    phrases in, phrases out
-    python -m tasks.translation --corpus=train.de,train.en         your own aligned files, or a table
-
-After every epoch the validation part is translated greedily; the test part is translated by beam search.
-"""
+"""What translation has of its own on the way of `tasks.task`."""
 
 import functools
 import pathlib
@@ -15,10 +7,10 @@ import numpy as np
 
 import zoo
 from export import saved_model
-from tasks import cli
 from tasks.reading.splits import PARTS
+from tasks.reading.standard_input import texts_of
 from tasks.recipes import TRANSLATION, recipe
-from tasks.task import Task
+from tasks.task import Task, shown
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import Run
 from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
@@ -26,15 +18,12 @@ from tasks.translation.dataset import Answers, Translations
 from zoo.decoding.beam_search import NOTHING
 from zoo.models.configurations import TRANSLATORS, configuration
 from zoo.models.head import in_slices
+from zoo.models.options import TranslatorOptions
 from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import UNKNOWN
 
-FLAGS = cli.FLAGS
-OVERRIDES = (*cli.NETWORK, "bidirectional", "attention", "feeds", "coverage", "context", "vector",
-             "residual", "tied", "layer_dropout", "recurrent_dropout", "weight_drop", "label_smoothing",
-             "sampling")
 BASELINES = {"source as it is": translation_baselines.copied,
              "word for word (IBM 1)": translation_baselines.word_for_word}
 UNSPACED = ("zh", "cmn", "zho", "ja", "jpn")    # languages written without spaces
@@ -43,39 +32,39 @@ LONGEST = 50                                    # a translation has at most so m
 
 
 class Translation(Task):
-    """What translation has of its own."""
+    """Translation, N→M."""
 
     name = "translation"
-    corpus_flags = ("source_language", "target_language", "reverse", "source_column", "target_column",
-                    "id_column", "encoding")
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
 
     def load_corpus(self):
-        """The corpus of the flags; says what it is and what was odd about it."""
+        """The corpus of the settings; prints what it is and what was odd about it."""
+        settings = self.settings
         corpus = corpora.load(
-            FLAGS.corpus, 0, FLAGS.source_language, FLAGS.target_language, FLAGS.reverse,
-            FLAGS.source_column, FLAGS.target_column, FLAGS.id_column, FLAGS.encoding)
+            settings.corpus, 0, settings.source_language, settings.target_language, settings.reverse,
+            settings.source_column, settings.target_column, settings.id_column, settings.encoding)
         self.language = corpus.target_language
-        return cli.introduced(corpus, self.unit)
+        return self.introduced(corpus)
 
     def recipe(self, corpus):
         return recipe(TRANSLATION, corpus.name, "default")
 
     def untrained(self, corpus):
         """A head whose vocabularies are learnt and whose network is new."""
+        settings = self.settings
         text = TextPair(*(
             Subwords.learn([pair[side] for pair in corpus.train], level or by_language(language),
-                           FLAGS.vocabulary_size, FLAGS.min_count)
+                           settings.vocabulary_size, settings.min_count)
             for side, (level, language) in enumerate((
-                (FLAGS.source_level, corpus.source_language),
-                (FLAGS.target_level, corpus.target_language)))))
-        options = configuration(TRANSLATORS, FLAGS.model, cli.chosen(OVERRIDES))
+                (settings.source_level, corpus.source_language),
+                (settings.target_level, corpus.target_language)))))
+        options = configuration(TRANSLATORS, settings.model, settings.chosen(TranslatorOptions))
         network = Translator(len(text.source), len(text.target), **options)
         return TextTranslator(network, text, longest(text, corpus.train))
 
     def data(self, head, examples):
-        return Translations(head, examples, self.language, FLAGS.width, FLAGS.alpha)
+        return Translations(head, examples, self.language, self.settings.width, self.settings.alpha)
 
     def parts(self, head, corpus, names=PARTS):
         """Validation is translated greedily: there is a translation of every epoch, and of every file."""
@@ -87,13 +76,13 @@ class Translation(Task):
     def batches(self, head, training):
         """Pairs of which both sides are of similar length."""
         pairs = training.pairs
-        kept, key = pairs.no_longer_than(FLAGS.max_length), pairs.key()
+        kept, key = pairs.no_longer_than(self.settings.max_length), pairs.key()
         if len(kept) < len(key):
-            print(f"note: {len(key) - len(kept):,} pairs have more than {FLAGS.max_length} tokens on a "
-                  "side and are not trained on (--max_length)")
+            print(f"note: {len(key) - len(kept):,} pairs have more than {self.settings.max_length} "
+                  "tokens on a side and are not trained on (--max_length)")
 
         def batches(epoch):
-            groups = bucketed(key[kept], FLAGS.batch_size, FLAGS.seed, epoch)
+            groups = bucketed(key[kept], self.settings.batch_size, self.settings.seed, epoch)
             return Batches([kept[group] for group in groups], pairs.batch)
         return batches
 
@@ -107,7 +96,7 @@ class Translation(Task):
     def facts(self, head, corpus):
         references = list(corpora.references(corpus.test).values())
         return {"languages": [corpus.source_language, corpus.target_language],
-                "beam": {"width": FLAGS.width, "alpha": FLAGS.alpha},
+                "beam": {"width": self.settings.width, "alpha": self.settings.alpha},
                 "metrics": metrics.signatures(references, corpus.target_language)}
 
     def curves(self, row):
@@ -117,7 +106,7 @@ class Translation(Task):
         """Where attention looked for the first test sentences."""
         texts = [text for text in targets if text.strip()][:DRAWN]
         if head.network.attends and texts:
-            found = head.n_best(texts, FLAGS.width, FLAGS.alpha, n_best=1)
+            found = head.n_best(texts, self.settings.width, self.settings.alpha, n_best=1)
             for n in range(len(texts)):
                 pictured({name: np.asarray(found[name])[n] for name in found},
                          folder / f"attention_{n + 1}.svg")
@@ -133,38 +122,40 @@ class Translation(Task):
         print()
         asked = list(corpora.references(corpus.test).items())[:count]
         for (text, truth), row in zip(asked, head.predict([text for text, _ in asked])):
-            print(f"  {cli.shown(text)}\n    {self.line(row, text)}   (truth: {truth[0]})")
+            print(f"  {shown(text)}\n    {self.line(row, text)}   (truth: {truth[0]})")
 
     def line(self, row, text):
         return row["translation"]
 
     def answer(self):
         """Translate texts by the last export; with --picture draw where attention looked."""
-        run = Run.trained(FLAGS.output_dir, self.name)
-        if FLAGS.n_best > FLAGS.width:
-            raise ValueError(f"n_best: expected at most the width of the beam, {FLAGS.width}, received "
-                             f"{FLAGS.n_best}; raise --width")
-        n_best, lines = searching(run.folder), cli.questions(FLAGS.predict)
+        settings = self.settings
+        run = Run.trained(settings.output_dir, self.name)
+        if settings.n_best > settings.width:
+            raise ValueError(f"n_best: expected at most the width of the beam, {settings.width}, "
+                             f"received {settings.n_best}; raise --width")
+        n_best, lines = searching(run.folder, settings), texts_of(settings.predict)
         texts = [line for line in lines if line.strip()]
-        beam = {"width": np.int32(FLAGS.width), "alpha": np.float32(FLAGS.alpha)}
+        beam = {"width": np.int32(settings.width), "alpha": np.float32(settings.alpha)}
         rows = texts and in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
-        if FLAGS.required and any(row["scores"][0] <= NOTHING for row in rows):
+        if settings.required and any(row["scores"][0] <= NOTHING for row in rows):
             raise ValueError(f"required: expected phrases that fit into every translation, received "
-                             f"{FLAGS.required}; leave some out")
+                             f"{list(settings.required)}; leave some out")
         translated = iter(rows)
         for line in lines:              # an empty one has no translation, and keeps its place
-            print(*printed(next(translated), FLAGS.n_best) if line.strip() else [""] * FLAGS.n_best,
-                  sep="\n")
-        if FLAGS.picture and not (len(rows) == 1 and pictured(rows[0], pathlib.Path(FLAGS.picture))):
+            found = printed(next(translated), settings.n_best) if line.strip() else None
+            print(*found or [""] * settings.n_best, sep="\n")
+        if settings.picture and not (len(rows) == 1
+                                     and pictured(rows[0], pathlib.Path(settings.picture))):
             raise ValueError("picture: expected one text, with words, and a translator with attention; "
                              "leave --picture out")
 
 
-def searching(folder):
+def searching(folder, settings):
     """n_best(text, width, alpha) of a run: the export's, or with phrases, which it does not take, the
     model's."""
-    phrases = {name: [phrase.strip() for phrase in FLAGS[name].value]
-               for name in ("banned", "required") if FLAGS[name].value}
+    phrases = {name: [phrase.strip() for phrase in getattr(settings, name)]
+               for name in ("banned", "required") if getattr(settings, name)}
     if not phrases:
         return saved_model.load(folder / "saved_model")["n_best"]
     head = zoo.load(folder)
@@ -212,5 +203,5 @@ def pictured(row, path):
     return True
 
 
-TASK = Translation()
-main = TASK.main
+def main(settings):
+    Translation(settings).main()

@@ -4,6 +4,8 @@ import errno
 import importlib
 import io
 import os
+import re
+import shlex
 import subprocess
 import sys
 import types
@@ -11,12 +13,15 @@ import types
 import pytest
 import tensorflow as tf
 
-from conftest import flags_of
-from tasks import cli
+from conftest import ROOT
+from tasks import cli, option_tables
 from tasks.reading.splits import Example
+from tasks.reading.standard_input import texts_of
 from tasks.reporting import tables
+from tasks.sentiment.options import Settings
 from tasks.reading.corpus import Corpus
 from tasks.training.run_directory import Run
+from zoo.options import fields
 
 
 def line_of(error, capsys):
@@ -48,9 +53,9 @@ def test_an_error_of_the_system_without_advice_gets_none(capsys):
 @pytest.mark.parametrize("flag", cli.GONE)
 def test_a_flag_that_is_gone_says_in_one_line_what_to_do_instead(capsys, flag):
     with pytest.raises(SystemExit) as stop:
-        cli.parse(["tasks", f"--{flag}=1"])
+        cli.parse(Settings, ["tasks", f"--{flag}=1"])
     assert stop.value.code == 2
-    assert capsys.readouterr().err == f"error: Unknown command line flag '{flag}'; {cli.GONE[flag]}\n"
+    assert capsys.readouterr().err == f"error: the flag '{flag}' is gone; {cli.GONE[flag]}\n"
 
 
 def test_an_error_of_tensorflow_is_one_line(capsys):
@@ -74,7 +79,7 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
 
 def standard_input(monkeypatch, data):
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-    return cli.questions("-")
+    return texts_of("-")
 
 
 def test_only_line_feeds_end_a_text(monkeypatch):
@@ -86,7 +91,7 @@ def test_only_line_feeds_end_a_text(monkeypatch):
 
 def test_what_is_not_utf8_reads_alike_from_an_argument_and_from_a_file(monkeypatch):
     raw = b"ab\xff good"
-    assert cli.questions(os.fsdecode(raw)) == standard_input(monkeypatch, raw) == ["ab\ufffd good"]
+    assert texts_of(os.fsdecode(raw)) == standard_input(monkeypatch, raw) == ["ab\ufffd good"]
 
 
 @pytest.mark.parametrize("label, probabilities, line", [
@@ -133,7 +138,50 @@ def test_overwriting_removes_the_files_beside_the_tflite_models(tmp_path):
 @pytest.mark.parametrize("task", ["sentiment", "tagging", "generation", "translation"])
 def test_flags_that_say_how_a_corpus_is_read_are_settings_of_the_run(task):
     """Else evaluation would read the corpus of a run in another way than its training did."""
-    task = importlib.import_module(f"tasks.{task}.task").TASK
-    with flags_of(task):
-        cli.FLAGS(["program"])
-        assert set(task.corpus_flags) <= set(cli.settings(f"tasks.{task.name}.flags"))
+    settings = importlib.import_module(f"tasks.{task}.options").Settings()
+    read = {field.name for field in fields(settings) if field.metadata.get("of_corpus")}
+    assert "encoding" in read and read <= set(settings.recorded())
+
+
+def test_the_settings_of_a_command_line_are_those_of_python():
+    given = {"units": 8, "naive_bayes": False, "corpus": "my reviews.csv", "average": 0.5}
+    settings = Settings.of(**given)
+    words = shlex.split(settings.command("tasks.sentiment"))
+    assert words[:3] == ["python", "-m", "tasks.sentiment"]
+    assert cli.parse(Settings, words[2:]) == settings != Settings()
+    assert set(cli.parse(Settings, words[2:]).given) == set(given)
+
+
+def test_a_flag_of_an_earlier_name_still_works_and_help_does_not_show_it():
+    assert cli.parse(Settings, ["program", "--part=validation"]).split == "validation"
+    assert "--part" not in cli.help_page("sentiment", Settings)
+
+
+def test_help_shows_ten_flags_first_then_the_others_by_group_each_once():
+    page = cli.help_page("sentiment", Settings)
+    headings = re.findall(r"^(\S[\w ]*):$", page, re.M)
+    assert headings == ["most used", "data", "model", "training", "evaluation", "export"]
+    first = page[page.index("most used:"):page.index("\ndata:")]
+    assert len(re.findall(r"^  --", first, re.M)) == 10
+    shown = re.findall(r"^  --(?:\[no\])?(\w+)", page, re.M)
+    assert sorted(shown) == sorted(field.name for field in fields(Settings))
+    assert "--vocabulary_size=N\n        Largest number of tokens in the vocabulary. (default: 20" in page
+
+
+def test_a_recipe_fills_what_is_open_and_a_run_what_is_not_given():
+    settings = Settings.of(units=8).filled({"units": 64, "epochs": 3})
+    assert (settings.units, settings.epochs) == (8, 3)
+    stored = {**Settings(units=16, max_length=50, text_column="body").recorded(), "corpus": "a.csv"}
+    again = Settings.of(max_length=1024).resumed(stored)
+    assert (again.units, again.max_length, again.text_column) == (16, 1024, "body")
+    other = Settings.of(corpus="b.csv").resumed(stored)
+    assert (other.corpus, other.units, other.text_column) == ("b.csv", 16, None)
+
+
+def test_a_wrong_option_is_named_with_the_nearest_one():
+    with pytest.raises(ValueError, match="received 'unit'; did you mean units"):
+        Settings.of(unit=8)
+
+
+def test_the_page_of_options_is_up_to_date():
+    assert (ROOT / "docs/options.md").read_text(encoding="utf-8") == option_tables.page()

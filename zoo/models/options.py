@@ -101,7 +101,7 @@ class GeneratorOptions(NetworkOptions, units=512, embedding=128):
                          "step.", names.USES)
     tied: bool = option(False, "One matrix reads and predicts.", source="Press & Wolf 2017")
     cutoffs: tuple = option((), "Where the clusters of an adaptive softmax begin, for large "
-                            "vocabularies: 2000,10000.", source="Grave et al. 2017")
+                            "vocabularies: 2000,10000.", of=int, least=1, source="Grave et al. 2017")
     layer_dropout: float = option(0.0, "Dropout rate between recurrent layers.", **RATE)
     recurrent_dropout: float = option(0.0, "Dropout rate of the recurrent layers' states.", **RATE,
                                       source="Gal & Ghahramani 2016")

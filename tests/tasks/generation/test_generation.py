@@ -9,14 +9,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import zoo
-from conftest import flags_of
 from export import saved_model, tflite
 from tasks import cli
 from tasks.generation.dataset import LabelledTexts
-from tasks.generation.task import TASK, asked
+from tasks.generation.options import Settings
+from tasks.generation.task import Generation, inputs_of, main
 from tasks.training import loop
 from tasks.training.run_directory import Run
 
@@ -28,10 +27,10 @@ LINES = 9000
 
 def here(*arguments):
     """Run the task in this process. Raises SystemExit where the command would fail."""
-    with flags_of(TASK), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-        flags.FLAGS(["generation", *map(str, arguments)])
-        cli.guarded(TASK.main)
+        settings = cli.parse(Settings, ["generation", *map(str, arguments)])
+        cli.guarded(lambda: main(settings))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +131,7 @@ def evaluated(capsys, folder, *arguments):
     return float(re.search(r"nats_per_token +([\d.]+)", capsys.readouterr().out)[1])
 
 
-def test_evaluation_adapts_to_the_text_where_asked(finished, metrics, capsys):
+def test_evaluation_adapts_to_the_text_where_inputs_of(finished, metrics, capsys):
     (finished.parent / "other.txt").write_text("cb\n" * 3000)
     other = f"--corpus={finished.parent}/other.txt"
     static = evaluated(capsys, finished, other)
@@ -154,7 +153,7 @@ def labelled(tmp_path_factory):
         table.writerows(["".join(rng.choice(list(letters), 6)), kind]
                         for _ in range(400) for kind, letters in (("low", "abcd"), ("high", "wxyz")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TASK, "finish", lambda run, head, corpus, data, result: kept.extend(
+        patch.setattr(Generation, "finish", lambda self, run, head, corpus, data, result: kept.extend(
             (head, data, corpus, run.folder)))
         here(f"--corpus={folder}/words.tsv", "--text_column=word", "--label_column=kind", *SMALL,
              "--epochs=2", f"--output_dir={folder}/run")
@@ -186,14 +185,13 @@ def test_what_is_written_has_its_labels_letters_and_an_end(labelled):
 
 def test_a_label_that_is_none_is_refused():
     with pytest.raises(ValueError, match="expected a label among high, low, received 'middle'"):
-        asked("middle", ["high", "low"])
+        inputs_of("middle", ["high", "low"])
 
 
 def test_texts_with_labels_are_not_adapted_to(labelled):
     head, data, *_ = labelled
-    with flags_of(TASK), pytest.raises(ValueError, match="expected a running text with --dynamic"):
-        flags.FLAGS(["generation", "--dynamic"])
-        TASK.scored(head, data["test"])
+    with pytest.raises(ValueError, match="expected a running text with --dynamic"):
+        Generation(Settings(dynamic=True)).scored(head, data["test"])
 
 
 # What can go wrong -------------------------------------------------------------------------
@@ -233,12 +231,12 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(tmp_path, capsys, argume
 
 
 @pytest.mark.parametrize("wrong, expected", [
-    ("--epochs=many", "epochs"), ("--model=bert", "char_rnn"), ("--cutoffs=2000,many", "whole numbers"),
+    ("--epochs=many", "epochs"), ("--model=bert", "char_rnn"), ("--cutoffs=2000,many", "whole number"),
     ("--temperature=-1", "temperature"), ("--top_p=2", "top_p"), ("--weight_drop=1", "below 1"),
     ("--level=syllable", "character"), ("--windows=3", "windows")])
 def test_a_wrong_flag_is_one_clear_line(capsys, wrong, expected):
-    with flags_of(TASK), pytest.raises(SystemExit) as stop:
-        cli.parse(["generation", wrong])
+    with pytest.raises(SystemExit) as stop:
+        cli.parse(Settings, ["generation", wrong])
     err = capsys.readouterr().err
     assert stop.value.code == 2 and err.count("\n") == 1 and expected in err, err
 

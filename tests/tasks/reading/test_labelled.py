@@ -114,7 +114,8 @@ def test_an_id_is_neither_text_nor_label(tmp_path):
 
 
 def test_roles_are_shown_with_two_examples(tmp_path, capsys):
-    from tasks import cli
+    from tasks.sentiment.options import Settings
+    from tasks.sentiment.task import Sentiment
     rows = [(n, text, ("Billing", "Sales", "Sales")[n % 3]) for n, text in enumerate(TEXTS)]
     corpus = load(tmp_path, table(rows, ";", ("id", "body", "queue")), "tickets.csv")
     first, *examples = corpus.description
@@ -122,7 +123,7 @@ def test_roles_are_shown_with_two_examples(tmp_path, capsys):
     assert first == (f"text: column `body`; label: column `queue`, 2 labels: Sales {counts['Sales']}, "
                      f"Billing {counts['Billing']}")
     assert examples == [f"  {text}  →  {label}" for text, label in corpus.train[:2]]
-    cli.introduced(corpus, "texts")
+    Sentiment(Settings()).introduced(corpus)
     assert first in capsys.readouterr().out
 
 

@@ -12,14 +12,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import zoo
-from conftest import ROOT, flags_of
+from conftest import ROOT
 from export import saved_model, tflite
 from tasks import cli, exporting
 from tasks.sentiment import task
 from tasks.sentiment.corpora import load
+from tasks.sentiment.options import Settings
 from tasks.training import loop
 
 SHORT = ("--corpus=sample", "--epochs=1", "--units=8", "--embedding=8")
@@ -213,9 +213,8 @@ WORDS = {"fine": ["fine", "warm", "clever"], "poor": ["poor", "cold", "stupid"]}
 
 def here(*arguments):
     """Run the task in this process. Raises SystemExit where the command would fail."""
-    with flags_of(task.TASK):
-        flags.FLAGS(["sentiment", *map(str, arguments)])
-        cli.guarded(task.TASK.main)
+    settings = cli.parse(Settings, ["sentiment", *map(str, arguments)])
+    cli.guarded(lambda: task.main(settings))
 
 
 def reviews(rng, label, cell):
@@ -333,8 +332,8 @@ def test_predicting_from_an_unfinished_run_says_what_to_run(own, tmp_path, capsy
 
 @pytest.mark.parametrize("rate", ["word_dropout", "output_dropout", "label_smoothing", "average"])
 def test_a_rate_of_one_is_refused(rate):
-    with flags_of(task.TASK), pytest.raises(flags.Error, match=f"{rate}=1.0: .*below 1"):
-        flags.FLAGS(["sentiment", f"--{rate}=1"])
+    with pytest.raises(ValueError, match=f"{rate}: expected a number from 0 to below 1, received 1"):
+        Settings.of(**{rate: 1})
 
 
 @pytest.fixture

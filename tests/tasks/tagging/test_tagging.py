@@ -12,15 +12,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import zoo
-from conftest import ROOT, flags_of
+from conftest import ROOT
 from export import saved_model, tflite
 from tasks import cli
 from tasks.tagging import corpora
 from tasks.tagging.dataset import Sentences
-from tasks.tagging.task import TASK
+from tasks.tagging.options import Settings
+from tasks.tagging.task import Tagging, main
 from tasks.training import loop
 
 SMALL = ("--units=16", "--embedding=16", "--character_units=10")
@@ -43,9 +43,8 @@ def run(*arguments, stdin=None):
 
 def here(*arguments):
     """Run the task in this process. Raises SystemExit where the command would fail."""
-    with flags_of(TASK):
-        flags.FLAGS(["tagging", *map(str, arguments)])
-        cli.guarded(TASK.main)
+    settings = cli.parse(Settings, ["tagging", *map(str, arguments)])
+    cli.guarded(lambda: main(settings))
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +229,7 @@ def test_odd_sentences_are_trained_on_tagged_and_counted(tmp_path, monkeypatch, 
 def test_the_twin_without_a_crf_differs_by_its_scores_alone(tmp_path, monkeypatch):
     networks = []
     monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-    monkeypatch.setattr(TASK, "finish", lambda run, head, *rest: networks.append(head.network))
+    monkeypatch.setattr(Tagging, "finish", lambda self, run, head, *rest: networks.append(head.network))
     for crf in ("--crf", "--nocrf"):
         here("--corpus=sample", crf, *SMALL, "--epochs=1", f"--output_dir={tmp_path}/{crf}")
     with_crf, twin = networks
@@ -245,10 +244,9 @@ def test_flags_say_how_a_file_is_read(tmp_path, capsys, tokenizer, tokens):
     rows = [{"body": f"Ada {n}", "marks": [[0, 3, "PER"]]} for n in range(60)]
     lines = "\n".join(map(json.dumps, [*rows, {"body": "no 3.5", "marks": []}]))
     (tmp_path / "a.jsonl").write_text(lines)
-    with flags_of(TASK):
-        flags.FLAGS(["tagging", f"--corpus={tmp_path}/a.jsonl", "--token_column=body",
-                     "--tag_column=marks", *tokenizer])
-        corpus = TASK.load_corpus()
+    corpus = Tagging(cli.parse(Settings, [
+        "tagging", f"--corpus={tmp_path}/a.jsonl", "--token_column=body", "--tag_column=marks",
+        *tokenizer])).load_corpus()
     assert tokens in {s.tokens for s in [*corpus.train, *corpus.validation, *corpus.test]}
     assert "cut into tokens as the exported model cuts them: tokenizer=" in capsys.readouterr().out
 
@@ -256,10 +254,9 @@ def test_flags_say_how_a_file_is_read(tmp_path, capsys, tokenizer, tokens):
 def test_columns_and_comments_are_flags(tmp_path):
     rows = [f"#x {n}\nB-PER ada{n} B-LOC\nO sings O" for n in range(60)]
     (tmp_path / "a.txt").write_text("\n\n".join(rows))
-    with flags_of(TASK):
-        flags.FLAGS(["tagging", f"--corpus={tmp_path}/a.txt", "--token_column=2", "--tag_column=1",
-                     "--comments"])
-        corpus = TASK.load_corpus()
+    corpus = Tagging(cli.parse(Settings, [
+        "tagging", f"--corpus={tmp_path}/a.txt", "--token_column=2", "--tag_column=1",
+        "--comments"])).load_corpus()
     assert corpus.labels == ["B-PER", "O"] and corpus.test[0].tokens[1] == "sings"
 
 

@@ -8,10 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import zoo
-from conftest import flags_of
 from export import saved_model, tflite
 from tasks import cli, exporting
 from tasks.reading.splits import Pair
@@ -19,7 +17,8 @@ from tasks.training import loop
 from tasks.training.batches import Batches
 from tasks.translation import corpora, metrics as translation_metrics
 from tasks.translation.dataset import Answers, Pairs, Translations
-from tasks.translation.task import TASK, by_language, longest, pictured
+from tasks.translation.options import Settings
+from tasks.translation.task import by_language, longest, main, pictured
 from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
@@ -31,10 +30,10 @@ PAIRS = [Pair("我爱", "I love"), Pair("茶", "tea"), Pair("我爱", "I do love
 
 def here(*arguments):
     """Run the task in this process. Raises SystemExit where the command would fail."""
-    with flags_of(TASK), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-        flags.FLAGS(["translation", *map(str, arguments)])
-        cli.guarded(TASK.main)
+        settings = cli.parse(Settings, ["translation", *map(str, arguments)])
+        cli.guarded(lambda: main(settings))
 
 
 @pytest.fixture(scope="module")

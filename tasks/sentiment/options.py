@@ -1,0 +1,43 @@
+"""The options of `python -m tasks.sentiment`."""
+
+import dataclasses
+
+from tasks import options
+from tasks.options import column
+from zoo import names
+from zoo.models.configurations import CLASSIFIERS
+from zoo.models.options import ClassifierOptions
+from zoo.options import RATE, option
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusOptions(options.CorpusOptions):
+    """How texts and labels are read."""
+
+    text_column: str = column("text")
+    label_column: str = column("label")
+    id_column: str = column("id")
+    multi_label: bool = option(False, "A text has any number of labels, separated by '|'.")
+    label_separator: str = option(None, "What separates the labels of a cell, with --multi_label, in "
+                                  "place of '|'.", of_corpus=True)
+    regression: bool = option(False, "Predict a number in place of a label.")
+    fold: int = option(None, "Take this test fold, 0 to 4, of a fixed 5-fold split.", least=0, most=4,
+                       of_corpus=True)
+    tokenizer: str = option("word", "How a text becomes tokens.", names.TOKENIZERS)
+    vocabulary_size: int = option(20000, "Largest number of tokens in the vocabulary.", least=3)
+    min_count: int = option(2, "Smallest number of occurrences of a token in the vocabulary.", least=1)
+    max_length: int = option(1024, "Tokens of a text that are read.", least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions(options.TrainingOptions, output_dir="runs/sentiment"):
+    """How a classifier is trained."""
+
+    label_smoothing: float = option(None, "Share of the target's probability spread over all labels.",
+                                    **RATE, **options.TUNED)
+
+
+Settings = options.settings(
+    data=CorpusOptions, model=options.model_options(ClassifierOptions, CLASSIFIERS),
+    training=TrainingOptions, evaluation=options.EvaluationOptions,
+    prediction=options.PredictionOptions, export=options.ExportOptions)

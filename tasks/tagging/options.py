@@ -1,0 +1,49 @@
+"""The options of `python -m tasks.tagging`."""
+
+import dataclasses
+
+from tasks import options
+from tasks.options import TUNED
+from tasks.tagging import corpora
+from zoo import names
+from zoo.models.configurations import TAGGERS
+from zoo.models.options import TaggerOptions
+from zoo.options import option
+from zoo.text.spans import SCHEMES
+
+FOUND = {"of_corpus": True, "open": "from the files"}
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusOptions(options.CorpusOptions):
+    """How tokens and tags are read."""
+
+    token_column: str = option(None, "The column of the tokens in a file: a number from 1, or a name of "
+                               "a header or of CoNLL-U; of JSON the key of the text.", first=True,
+                               **FOUND)
+    tag_column: str = option(None, "The column of the tags in a file: a number from 1, -1 for the last, "
+                             "or a name of a header or of CoNLL-U; of JSON the key of the spans.",
+                             first=True, **FOUND)
+    comments: bool = option(None, "Lines of a file that start with # before a sentence are comments.",
+                            **FOUND)
+    scheme: str = option(None, "Scheme of the corpus's tags.", tuple(corpora.SCHEMES), **FOUND)
+    strip_position: bool = option(None, "Tokens end in their position in a word.", **FOUND)
+    tagset: str = option(None, "Tagset of NLTK's parts of speech.", ("own", "universal"), **FOUND)
+    model_scheme: str = option(None, "Scheme that spans are learnt in.", tuple(SCHEMES), **TUNED)
+    tokenizer: str = option(None, "How the exported model splits a text into tokens, and a corpus of "
+                            "texts with character spans.", names.TOKENS, **TUNED)
+    vocabulary_size: int = option(50000, "Largest number of words in the vocabulary.", least=3)
+    min_count: int = option(1, "Smallest number of occurrences of a word in the vocabulary.", least=1)
+    digits: bool = option(True, "Look words up with every digit as 0.")
+    vectors: str = option(None, "File of word vectors, in the text format of GloVe or word2vec.")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions(options.TrainingOptions, output_dir="runs/tagging"):
+    """How a tagger is trained."""
+
+
+Settings = options.settings(
+    data=CorpusOptions, model=options.model_options(TaggerOptions, TAGGERS), training=TrainingOptions,
+    evaluation=options.EvaluationOptions, prediction=options.PredictionOptions,
+    export=options.ExportOptions)
