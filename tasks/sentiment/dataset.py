@@ -17,7 +17,7 @@ class Texts(Data):
 
         encoded(examples, labels)        targets, an array whose first axis is the examples
         loss(targets, logits, smoothing) a scalar, summed over the examples
-        members(targets, K)              [N, K] of 0 and 1: which labels a text has
+        indicators(targets, K)           [N, K] of 0 and 1: which labels a text has
     """
 
     unit, output = "nats", "probabilities"
@@ -37,8 +37,8 @@ class Texts(Data):
 
     def count(self, network, seed):
         """Count log-count ratios, for the network and, out of fold, for training on these texts."""
-        members = self.members(self.targets, network.ratios.outputs)
-        self.crossfit = CrossFit(self.ids, members, network.ratios.vocabulary_size, seed)
+        indicators = self.indicators(self.targets, network.ratios.outputs)
+        self.crossfit = CrossFit(self.ids, indicators, network.ratios.vocabulary_size, seed)
         self.crossfit.give(network.ratios)
 
     def batch(self, rows):
@@ -78,7 +78,7 @@ class SingleLabel(Texts):
         return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(q, logits))
 
     @staticmethod
-    def members(targets, count):
+    def indicators(targets, count):
         return np.eye(count)[targets]
 
     def measures(self, answers):
@@ -103,7 +103,7 @@ class MultiLabel(Texts):
         return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(q, logits))
 
     @staticmethod
-    def members(targets, count):
+    def indicators(targets, count):
         return targets
 
     def measures(self, answers):

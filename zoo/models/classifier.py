@@ -27,15 +27,15 @@ class Classifier(Network):
         x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
 
     With `filters` the pooled vector also holds the best match of learnt n-grams of words (see
-    `zoo.layers.pooling.ConvolutionPooling`). With `members` several such networks, each from its own
-    start, read the text and share the ratios; the answer is the mean of their logits.
+    `zoo.layers.pooling.ConvolutionPooling`). An `ensemble` is several such networks, each from its own
+    start, that share the ratios; its logits are the mean of theirs.
 
     Args:    vocabulary_size   rows of the embedding; id 0 is padding, 1 unknown
              outputs           width of the logits
              ratios            the table of ratios of another network, to share; by default a new one
              options           see `zoo.models.options.ClassifierOptions`
     Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
-             → [members, B, outputs] while training several, so that each learns by its own loss
+             → [ensemble, B, outputs] while training several, so that each learns by its own loss
     Raises:  ValueError: a wrong value of an option
 
     >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
@@ -63,9 +63,9 @@ class Classifier(Network):
         # A correction of naive Bayes starts from none.
         self.linear = keras.layers.Dense(
             outputs, kernel_initializer="zeros" if options.naive_bayes else "glorot_uniform")
-        one = {**dataclasses.asdict(options), "members": 1}
+        one = {**dataclasses.asdict(options), "ensemble": 1}
         self.others = [Classifier(vocabulary_size, outputs, self.ratios, dtype=self.dtype_policy, **one)
-                       for _ in range(options.members - 1)]
+                       for _ in range(options.ensemble - 1)]
         self.build()
 
     def build(self, ids_shape=None):
@@ -73,7 +73,7 @@ class Classifier(Network):
         width = self.options.embedding
         self.embedding.build((None, None))
         if self.ratios:
-            if not self.ratios.built:   # Members share them.
+            if not self.ratios.built:   # An ensemble shares them.
                 self.ratios.build((None, None))
             width += 2 * self.ratios.outputs
         self.recurrent.build((None, None, width))
@@ -92,25 +92,25 @@ class Classifier(Network):
         ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
         if self.ratios and ratios is None:
             ratios = self.ratios(ids)
-        each = [member.correct(ids, ratios, training) for member in self.all_members()]
+        each = [network.correct(ids, ratios, training) for network in self.networks()]
         logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
         return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
 
-    def all_members(self):
-        """The networks that answer together, this one first."""
+    def networks(self):
+        """The networks whose logits are averaged, this one first."""
         return [self, *self.others]
 
     def correct(self, ids, ratios, training):
-        """What this member alone says: [B, outputs], without the sum of the ratios."""
+        """The logits of this network alone: [B, outputs], without the sum of the ratios."""
         y = self.output_dropout(self.read(ids, ratios, training), training=training)
         return tf.cast(self.linear(y), tf.float32)
 
     def represent(self, ids, ratios=None, training=False):
-        """The fixed-size representation of a text, of all members: ids [B, T] → [B, R]."""
-        return tf.concat([member.read(ids, ratios, training) for member in self.all_members()], -1)
+        """The fixed-size representation of a text by the whole ensemble: ids [B, T] → [B, R]."""
+        return tf.concat([network.read(ids, ratios, training) for network in self.networks()], -1)
 
     def read(self, ids, ratios=None, training=False):
-        """The representation by this member alone."""
+        """The representation by this network alone."""
         mask = tf.not_equal(ids, 0)
         words = drop_words(ids, self.options.word_dropout, self.seed_generator) if training else ids
         x = self.embedding(words)
@@ -192,9 +192,9 @@ class TextClassifier(Head):
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
 
     def readers(self):
-        """One a member."""
-        return [Reader(member.embedding, self.text.vocabulary, member.recurrent.layers)
-                for member in self.network.all_members()]
+        """One for each network of the ensemble."""
+        return [Reader(network.embedding, self.text.vocabulary, network.recurrent.layers)
+                for network in self.network.networks()]
 
     @staticmethod
     def readable(row, facts):

@@ -76,7 +76,7 @@ class Head:
         if len(ours) != len(theirs):
             raise ValueError(f"init_from: expected {len(ours)} embeddings with their layers, received "
                              f"{len(theirs)}; train with the same cell, units, layers, embedding and "
-                             "members")
+                             "ensemble")
         start_from(ours, theirs)
 
     def readers(self):

@@ -36,8 +36,8 @@ class ClassifierOptions(NetworkOptions):
     embedding_range: float = option(0.05, "A new embedding is uniform in plus or minus this.", least=0)
     filters: int = option(0, "Number of learnt n-grams of each width 2, 3 and 4; 0 for none.", least=0,
                           source="Kim 2014")
-    members: int = option(1, "Number of networks in the ensemble.", least=1,
-                          source="Hansen & Salamon 1990")
+    ensemble: int = option(1, "Number of networks whose logits are averaged.", least=1, was="members",
+                           source="Hansen & Salamon 1990")
 
     def __post_init__(self):
         super().__post_init__()

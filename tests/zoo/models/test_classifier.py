@@ -44,15 +44,15 @@ def test_the_pooled_states_are_those_of_the_recurrent_layer(cell):
     np.testing.assert_allclose(built.represent(IDS)[0], tf.reduce_mean(h[0, :3], 0), rtol=1e-5)
 
 
-def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_ratios():
-    built = network(members=3, naive_bayes=True, filters=2)
+def test_an_ensemble_s_logits_are_the_mean_of_networks_that_start_apart_and_share_their_ratios():
+    built = network(ensemble=3, naive_bayes=True, filters=2)
     for seed, weight in enumerate(built.weights):
         weight.assign(keras.random.normal(weight.shape, seed=seed))
     each, trained = [], built(IDS, training=True)
-    for member in built.all_members():
-        assert member.ratios is built.ratios
-        pooled = np.asarray(member.read(IDS), np.float64)
-        each.append(pooled @ np.array(member.linear.kernel) + np.array(member.linear.bias))
+    for one in built.networks():
+        assert one.ratios is built.ratios
+        pooled = np.asarray(one.read(IDS), np.float64)
+        each.append(pooled @ np.array(one.linear.kernel) + np.array(one.linear.bias))
     total = np.array(built.ratios.sum(IDS, built.ratios(IDS)))
     np.testing.assert_allclose(built(IDS), np.mean(each, 0) + total, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(trained, np.array(each) + total, rtol=1e-4, atol=1e-5)
@@ -60,12 +60,11 @@ def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_rati
     assert sum(weight is built.ratios.words for weight in built.weights) == 1
 
 
-def test_the_representation_holds_states_and_n_grams_of_all_members():
-    built = network(members=2, pooling="max", filters=3)
-    one, other = built.all_members()
-    expected = [part for member in (one, other) for part in (
-        tf.reduce_max(member.recurrent(member.embedding(IDS[2:3])), 1),
-        member.ngrams(member.embedding(IDS[2:3]), IDS[2:3] != 0))]
+def test_the_representation_holds_states_and_n_grams_of_the_whole_ensemble():
+    built = network(ensemble=2, pooling="max", filters=3)
+    expected = [part for one in built.networks() for part in (
+        tf.reduce_max(one.recurrent(one.embedding(IDS[2:3])), 1),
+        one.ngrams(one.embedding(IDS[2:3]), IDS[2:3] != 0))]
     np.testing.assert_allclose(built.represent(IDS)[2:3], tf.concat(expected, -1), rtol=1e-5)
     assert built.represent(IDS).shape == (4, 2 * (10 + 9))
 
@@ -76,7 +75,7 @@ def test_a_new_embedding_fills_its_range():
 
 
 def test_a_gradient_reaches_every_weight():
-    built = network(pooling="mean+max+attention", layers=2, filters=3, members=2)
+    built = network(pooling="mean+max+attention", layers=2, filters=3, ensemble=2)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(built(IDS, training=True)))
     gradients = tape.gradient(loss, built.trainable_variables)
@@ -197,14 +196,14 @@ def test_starting_from_another_head_takes_its_words_and_layers_only():
         new.start_from(head(units=6))
 
 
-def test_starting_from_another_head_takes_the_words_of_every_member():
-    old, new = head(members=2), head(members=2)
+def test_starting_from_another_head_takes_the_words_of_the_whole_ensemble():
+    old, new = head(ensemble=2), head(ensemble=2)
     new.start_from(old)
-    for ours, theirs in zip(new.network.all_members(), old.network.all_members()):
+    for ours, theirs in zip(new.network.networks(), old.network.networks()):
         np.testing.assert_array_equal(ours.embedding.embeddings, theirs.embedding.embeddings)
         for our, their in zip(ours.recurrent.weights, theirs.recurrent.weights):
             np.testing.assert_array_equal(our, their)
-    with pytest.raises(ValueError, match="embedding and members"):
+    with pytest.raises(ValueError, match="embedding and ensemble"):
         new.start_from(head())
 
 

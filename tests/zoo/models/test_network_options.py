@@ -53,9 +53,12 @@ def test_a_configuration_has_the_form_of_earlier_versions():
     classes = {cls.__name__: cls for cls in NETWORKS}
     found = list(saved_configurations())
     assert len(found) == 10
+    earlier = {field.metadata.get("was"): field.name for options_class in TABLES.values()
+               for field in options.fields(options_class)}
     for name, saved in found:
-        before = saved["config"]
-        after = json.loads(json.dumps(classes[saved["class_name"]].from_config(before).get_config()))
+        before = {earlier.get(key, key): value for key, value in saved["config"].items()}
+        network = classes[saved["class_name"]].from_config(saved["config"])
+        after = json.loads(json.dumps(network.get_config()))
         assert {key: after[key] for key in before if key in after and key != "dtype"} == {
             key: value for key, value in before.items() if key in after and key != "dtype"}, name
         assert before.keys() - after.keys() <= {"language_cost"}, name
@@ -76,3 +79,9 @@ def test_a_wrong_option_is_refused(cls, wrong, message):
 def test_a_list_of_a_file_is_a_tuple_of_the_options():
     network = Generator.from_config({"vocabulary_size": 9, "labels": [], **SMALL, "cutoffs": [4, 6]})
     assert network.options.cutoffs == (4, 6) and network.get_config()["cutoffs"] == [4, 6]
+
+
+def test_an_option_is_read_by_its_earlier_name():
+    network = Classifier.from_config({"vocabulary_size": 9, "outputs": 2, **SMALL, "members": 3})
+    assert network.options.ensemble == len(network.networks()) == network.get_config()["ensemble"] == 3
+    assert "members" not in network.get_config()
