@@ -13,15 +13,3 @@ USES = ("first", "every")                                     # where that vecto
 SCORES = ("additive", "concat", "dot", "general")             # of attention
 ATTENTIONS = ("none", *SCORES)
 MOST_LABELS = 32                                              # that naive Bayes counts for
-
-
-def __getattr__(name):
-    """LENGTH, SETTINGS, WIDTH and ALPHA of `zoo.decoding.options`, for those who still read them here."""
-    from importlib import import_module
-    options = import_module("zoo.decoding.options")
-    settings, beam = options.SamplingOptions(), options.BeamOptions()
-    known = {"LENGTH": options.LENGTH, "SETTINGS": vars(settings), "WIDTH": beam.width,
-             "ALPHA": beam.alpha}
-    if name not in known:
-        raise AttributeError(f"module 'zoo.names' has no attribute {name!r}")
-    return known[name]
