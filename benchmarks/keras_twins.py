@@ -101,7 +101,7 @@ class Layer:
 
     signatures = lite_signatures
 
-    def questions(self, strings):
+    def example_inputs(self, strings):
         return {"layer": {"x": numbers(5)}}
 
     def assets(self):

@@ -1,4 +1,4 @@
-"""What networks are made of: recurrent layers by name, word dropout, weights of another network."""
+"""What networks share: recurrent layers by name, word dropout, the weights of another network."""
 
 import typing
 
@@ -45,11 +45,11 @@ def start_from(ours, theirs):
 
     The rows of a kernel that read anything but words stay new.
 
-    Args:    ours, theirs   readers of words, lists of `Reader`, as many
+    Args:    ours, theirs   lists of `Backbone`, equally long
     Raises:  ValueError: layers of other shapes; nothing has changed then
     """
-    shapes = [[[part.shape for _, part in reader.weights()] for reader in readers]
-              for readers in (ours, theirs)]
+    shapes = [[[part.shape for _, part in one.weights()] for one in backbones]
+              for backbones in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
                          f"{shapes[1]}; train with the same cell, units, layers and embedding")
@@ -63,8 +63,8 @@ def start_from(ours, theirs):
         our.embedding.embeddings.assign(table)
 
 
-class Reader(typing.NamedTuple):
-    """What reads words: an embedding, the words of its rows, the recurrent layers above it."""
+class Backbone(typing.NamedTuple):
+    """An embedding of words, the words of its rows, and the recurrent layers above it."""
 
     embedding: keras.layers.Embedding
     words: list

@@ -1,4 +1,4 @@
-"""Sequence classification (N→1): one answer for a text of any length."""
+"""Sequence classification (N→1): one prediction for a text of any length."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
 from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
-from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
+from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
 from zoo.models.network import Network
 from zoo.models.options import ClassifierOptions, poolings_of
@@ -143,7 +143,7 @@ class Classifier(Network):
 
 
 class TextClassifier(Head):
-    """Everything it takes to answer: network, text processing, labels, temperature.
+    """Everything that a classification takes: network, text processing, labels, temperature.
 
         probabilities = softmax(logits / temperature)    kind "single": one label a text
                         σ(logits / temperature)          kind "multi": any number of labels
@@ -170,7 +170,7 @@ class TextClassifier(Head):
         self.kind, self.temperature = kind, temperature
         self.mean, self.deviation = mean, deviation
 
-    def answer(self, ids):
+    def predict_ids(self, ids):
         """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
         logits = self.network(ids, training=False)
         if self.kind == "regression":
@@ -178,36 +178,36 @@ class TextClassifier(Head):
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
         return {"probabilities": squash(logits / self.temperature)}
 
-    def answer_text(self, text):
-        """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
-        answer = self.answer(self.text.dense(batch(text)))
+    def predict_text(self, text):
+        """strings [B] → `predict_ids`, and "label" [B]: the names; several joined by '|', or none."""
+        found = self.predict_ids(self.text.dense(batch(text)))
         if self.kind == "regression":
-            return answer
-        names, p = tf.constant(self.labels), answer["probabilities"]
+            return found
+        names, p = tf.constant(self.labels), found["probabilities"]
         if self.kind == "single":
-            return {"label": tf.gather(names, tf.argmax(p, -1)), **answer}
+            return {"label": tf.gather(names, tf.argmax(p, -1)), **found}
         chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
         joined = tf.strings.reduce_join(chosen, -1, separator="|")
         return {"label": tf.strings.regex_replace(
-            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
+            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **found}
 
-    def readers(self):
+    def backbones(self):
         """One for each network of the ensemble."""
-        return [Reader(network.embedding, self.text.vocabulary, network.recurrent.layers)
+        return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
                 for network in self.network.networks()]
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people: strings decoded, numbers by their labels; `facts` of model.json."""
+        """A prediction for people: strings decoded, numbers by their labels; `facts` of model.json."""
         return {key: value.decode() if isinstance(value, bytes) else
                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
 
     def signature_table(self):
         """Strings or ids in, everything batch first."""
         return {
-            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
+            "serving_default": Signature(self.predict_text, {"text": TEXTS}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(self.answer, {"ids": IDS},
+            "ids": Signature(self.predict_ids, {"ids": IDS},
                              lambda strings: {"ids": self.text.dense(strings)})}
 
     def embed(self, text):

@@ -12,7 +12,7 @@ from zoo.layers.adaptive_softmax import AdaptiveSoftmax
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
-from zoo.models.blocks import CELLS, Reader
+from zoo.models.blocks import CELLS, Backbone
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import GeneratorOptions
@@ -38,7 +38,7 @@ class Generator(Network):
              options          see `zoo.models.options.GeneratorOptions`; α and β are its
                               `activation_penalty` and `temporal_penalty`
     Call:    {"ids" [B, T], with labels "label" [B]} int32, states (a list, each [B, H]; by default those
-             where a text starts), there ([B, T] bool: which ids are no padding; by default all)
+             where a text starts), padding_mask ([B, T] bool: which ids are no padding; by default all)
              → h [B, T, H], states after the last id
     Raises:  ValueError: a wrong value of an option, cutoffs that do not rise
     Source:  Elman 1990; Mikolov et al. 2010; Zaremba et al. 2014
@@ -85,12 +85,12 @@ class Generator(Network):
         self.softmax.build((None, None, self.decoder.units))
         self.built = True
 
-    def call(self, inputs, states=None, there=None, training=False):
+    def call(self, inputs, states=None, padding_mask=None, training=False):
         if states is None:
             states = self.start(inputs)
         states, vector = self._parted(states)
         h, after = self.decoder(self.embedding(inputs["ids"], training=training), vector,
-                                initial_state=states, inputs_mask=there, training=training)
+                                initial_state=states, inputs_mask=padding_mask, training=training)
         dropped = self.output_dropout(h, training=training)
         if training:
             self._penalise(h, dropped)
@@ -131,7 +131,7 @@ class Generator(Network):
         h, after = self.decoder.step(self.embedding(ids), states, vector)
         return self.logits(h), self._joined(after, vector)
 
-    # What the last layer says about the next symbol.
+    # What the last layer predicts.
 
     def logits(self, h):
         """z [..., V] float32 of h [..., H]; with `cutoffs` they are log p."""
@@ -161,16 +161,16 @@ UNIFORM = {"uniform": tf.TensorSpec([None, None], tf.float32)}      # a number f
 
 
 class TextGenerator(Head):
-    """Everything it takes to write and to score texts.
+    """Everything it takes to generate and to score texts.
 
         p(text) = Π p(w_t | w_0 … w_{t-1}),    w_0 = [START];    a text from a label ends in [END]
 
-    Choices are made by uniform numbers that are given, so that the same numbers give the same text in
-    every runtime; see `zoo.decoding.sampling`.
+    The uniform numbers that decide are an input, so that the same numbers give the same text in every
+    runtime; see `zoo.decoding.sampling`.
 
     Args:    network  a `zoo.models.language_model.Generator`;   text  a `zoo.text.subwords.Subwords`
 
-    `predict` goes on with texts; with labels it takes labels and writes texts that follow from them.
+    `predict` continues texts; with labels it takes labels and generates texts that follow from them.
     """
 
     name, text_class = "generator", Subwords
@@ -178,18 +178,18 @@ class TextGenerator(Head):
     def __init__(self, network, text):
         self.network, self.text, self.labels = network, text, list(network.labels)
         self.end = [text.end] if self.labels else []
-        self.never = [n for n in range(len(GENERATED)) if n not in self.end]
+        self.forbidden = [n for n in range(len(GENERATED)) if n not in self.end]
 
     def facts(self):
-        """What a reader of the answers must know."""
+        """What it takes to read the predictions."""
         return {"labels": self.labels}
 
-    def readers(self):
-        return [Reader(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
+    def backbones(self):
+        return [Backbone(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
 
     @property
-    def asks(self):
-        """What `serving_default` takes: a text to go on with, or a label to start from."""
+    def input_name(self):
+        """What `serving_default` takes: a text to continue, or a label to start from."""
         return "label" if self.labels else "text"
 
     # Reading: the states after a text.
@@ -199,8 +199,8 @@ class TextGenerator(Head):
         ids = self.text.dense(batch(text))
         ids = tf.concat([tf.fill([tf.shape(ids)[0], 1], self.text.start), ids], 1)
         lengths = tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)
-        there = tf.sequence_mask(lengths - 1, tf.shape(ids)[1])
-        _, states = self.network({"ids": ids}, self.first_states(ids, label), there=there)
+        mask = tf.sequence_mask(lengths - 1, tf.shape(ids)[1])
+        _, states = self.network({"ids": ids}, self.first_states(ids, label), padding_mask=mask)
         return tf.gather(ids, lengths - 1, batch_dims=1), states
 
     def first_states(self, ids, label=None):
@@ -216,40 +216,40 @@ class TextGenerator(Head):
             inputs["label"] = tf.argmax(same, 1, tf.int32)
         return self.network.start(inputs)
 
-    # Writing.
+    # Generating.
 
-    def write(self, ids, states, uniform, **settings):
-        """Go on from the last ids [B] and the states before them; see `zoo.decoding.sampling`."""
-        return generate(self.network.step, ids, states, uniform, len(self.text), self.end, self.never,
+    def generate_ids(self, ids, states, uniform, **settings):
+        """What follows the last ids [B] and the states before them; see `zoo.decoding.sampling`."""
+        return generate(self.network.step, ids, states, uniform, len(self.text), self.end, self.forbidden,
                         **settings)
 
-    def answer_text(self, asked):
-        """Texts or labels [B] → `go_on` by the same numbers at every call."""
-        asked = batch(asked)
-        text, label = (tf.fill(tf.shape(asked), ""), asked) if self.labels else (asked, None)
-        uniform = tf.random.stateless_uniform([tf.shape(asked)[0], LENGTH], [0, 0])
-        return self.go_on(text, uniform, label, **SETTINGS)
+    def predict_text(self, prompts):
+        """Texts or labels [B] → `generate` by the same numbers at every call."""
+        prompts = batch(prompts)
+        text, label = (tf.fill(tf.shape(prompts), ""), prompts) if self.labels else (prompts, None)
+        uniform = tf.random.stateless_uniform([tf.shape(prompts)[0], LENGTH], [0, 0])
+        return self.generate(text, uniform, label, **SETTINGS)
 
-    def go_on(self, text, uniform, label=None, **settings):
+    def generate(self, text, uniform, label=None, **settings):
         """Texts [B], labels [B] → {"text" [B]: what follows, "log_probability" [B] of it, in nats}."""
-        written = self.write(*self.begin(text, label), uniform, **settings)
-        return {"text": self.text.strings(written["ids"], inside=not self.labels),
-                "log_probability": tf.reduce_sum(written["log_probability"], 1)}
+        found = self.generate_ids(*self.begin(text, label), uniform, **settings)
+        return {"text": self.text.strings(found["ids"], inside=not self.labels),
+                "log_probability": tf.reduce_sum(found["log_probability"], 1)}
 
     def search(self, text, label=None, width=4, length=LENGTH):
-        """As `go_on`, but the likeliest text that a beam finds; a running text up to its line's end.
+        """As `generate`, but the likeliest text that a beam finds; a running text up to its line's end.
 
         See `zoo.decoding.beam_search`, with α = 1: the mean log-probability of a symbol.
         """
         end = self.end or self.text(["\n"])[0, :1]
         found = beam_search(self.network.step, *self.begin(text, label), width, length, end, alpha=1.0,
-                            n_best=1, forbidden=self.never)
+                            n_best=1, forbidden=self.forbidden)
         return {"text": self.text.strings(found["ids"][:, 0], inside=not self.labels),
                 "log_probability": found["log_probability"][:, 0]}
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people."""
+        """A prediction for people."""
         return {key: value.decode("utf-8", "replace") if isinstance(value, bytes) else float(value)
                 for key, value in row.items()}
 
@@ -261,7 +261,7 @@ class TextGenerator(Head):
         Padding, 0, scores 0 and leaves the states as they are.
         """
         before = tf.concat([tf.expand_dims(previous, 1), ids[:, :-1]], 1)
-        h, after = self.network({"ids": before}, states, there=ids > 0)
+        h, after = self.network({"ids": before}, states, padding_mask=ids > 0)
         return self.network.log_probability(h, ids), after
 
     def score_text(self, text, label=None):
@@ -290,38 +290,38 @@ class TextGenerator(Head):
     def _text_signatures(self):
         texts = dict.fromkeys(["text", *["label"] * bool(self.labels)], TEXTS)
         return {
-            "serving_default": Signature(lambda **asked: self.answer_text(*asked.values()),
-                                         {self.asks: TEXTS}),
-            "generate": Signature(self.go_on, {**texts, **UNIFORM}, self._prompt, SETTINGS),
+            "serving_default": Signature(lambda **prompts: self.predict_text(*prompts.values()),
+                                         {self.input_name: TEXTS}),
+            "generate": Signature(self.generate, {**texts, **UNIFORM}, self._prompt, SETTINGS),
             "search": Signature(self.search, texts, self._prompt, SEARCH),
             "score": Signature(self.score_text, texts, self._prompt),
             "embed": Signature(self.embed, texts, self._prompt)}
 
     def _number_signatures(self):
-        """Score ids, start, one step, and write.
+        """Score ids, start, one step, and generate.
 
         `init` takes the labels, or anything of the batch's size.
         """
         states = numbered(tf.TensorSpec([None, size], tf.float32) for size in self.network.state_size)
         stream = {"ids": VECTOR, **states}
 
-        def before(given):
-            return [given.pop(name) for name in states]
+        def before(inputs):
+            return [inputs.pop(name) for name in states]
 
-        def score(ids, previous, **given):
-            log_probability, after = self.score(ids, previous, before(given))
+        def score(ids, previous, **inputs):
+            log_probability, after = self.score(ids, previous, before(inputs))
             return {"log_probability": log_probability, **numbered(after)}
 
-        def init(**given):
-            return numbered(self.network.start(given))
+        def init(**inputs):
+            return numbered(self.network.start(inputs))
 
-        def step(ids, **given):
-            logits, after = self.network.step(ids, before(given))
+        def step(ids, **inputs):
+            logits, after = self.network.step(ids, before(inputs))
             return {"log_probability": tf.nn.log_softmax(logits), **numbered(after)}
 
-        def generate(ids, **given):
-            written = self.write(ids, before(given), **given)
-            return {name: written[name] for name in ("ids", "lengths")}
+        def generate(ids, **inputs):
+            found = self.generate_ids(ids, before(inputs), **inputs)
+            return {name: found[name] for name in ("ids", "lengths")}
 
         return {
             "ids": Signature(score, {"ids": IDS, "previous": VECTOR, **states}, lambda strings: {
@@ -331,7 +331,7 @@ class TextGenerator(Head):
             "generate_ids": Signature(generate, {**stream, **UNIFORM}, self._stream, SETTINGS)}
 
     def _prompt(self, strings):
-        """Strings as labels, or as texts to go on with; and what decides what is written."""
+        """Strings as labels, or as texts to continue; and the numbers that decide."""
         text = tf.fill(tf.shape(strings), "") if self.labels else strings
         uniform = tf.random.stateless_uniform([len(strings), 20], [0, 1])
         return {"text": text, "label": strings, "uniform": uniform, "temperature": tf.constant(1.0),

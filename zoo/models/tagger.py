@@ -1,4 +1,4 @@
-"""Sequence tagging (N→N): one label for every token."""
+"""Sequence labelling (N→N): one tag for every token."""
 
 import keras
 import tensorflow as tf
@@ -158,7 +158,7 @@ class Tagger(Network):
 
     @property
     def streams(self):
-        """Whether tags can be given before the sentence has ended."""
+        """Whether tags are predicted before the sentence has ended."""
         return not self.crf and not (self.recurrent and self.options.bidirectional)
 
     def get_initial_state(self, batch_size):
@@ -179,7 +179,7 @@ class Tagger(Network):
 
 
 class TextTagger(Head):
-    """Everything it takes to tag: network and text processing.
+    """Everything that tagging takes: network and text processing.
 
     Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
 
@@ -194,29 +194,29 @@ class TextTagger(Head):
         self.labels, self.scheme = list(network.labels), network.scheme
 
     def facts(self):
-        """What a reader of the answers must know."""
+        """What it takes to read the predictions."""
         return {"labels": self.labels, "scheme": self.scheme}
 
-    def answer(self, inputs):
+    def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""
         return self.network.decode(self.network(inputs), tf.not_equal(inputs["ids"], 0))
 
-    def answer_tokens(self, tokens):
+    def predict_tokens(self, tokens):
         """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B].
 
         The probability is that of the tag by itself: with a CRF its marginal, in all sequences of tags.
         """
-        there = tf.not_equal(tokens, "")
-        answer = self.answer(self.read(tokens))
-        probability = tf.gather(answer["marginals"], answer["tags"], batch_dims=2)
-        return {"tags": tf.where(there, tf.gather(self.labels, answer["tags"]), ""),
-                "probability": probability, "lengths": tf.reduce_sum(tf.cast(there, tf.int32), 1)}
+        mask = tf.not_equal(tokens, "")
+        found = self.predict_ids(self.read(tokens))
+        probability = tf.gather(found["marginals"], found["tags"], batch_dims=2)
+        return {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
+                "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1)}
 
-    def answer_text(self, text):
-        """strings [B] → `answer_tokens`, the "tokens" [B, T], and where each starts and ends in bytes."""
+    def predict_text(self, text):
+        """strings [B] → `predict_tokens`, "tokens" [B, T], and "start" and "end" of each in bytes."""
         tokens, start, end = self.text.split(batch(text))
         return {"tokens": normalise(tokens, lowercase=False), "start": start, "end": end,
-                **self.answer_tokens(tokens)}
+                **self.predict_tokens(tokens)}
 
     def read(self, tokens):
         """What the network reads of tokens [B, T]."""
@@ -225,15 +225,15 @@ class TextTagger(Head):
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people: lists as long as the sentence, strings decoded, and the spans."""
+        """A prediction for people: lists as long as the sentence, strings decoded, and the spans."""
         columns = {key: value[:row["lengths"]].tolist() for key, value in row.items() if key != "lengths"}
-        answer = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
-                  for key, items in columns.items()}
+        found = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
+                 for key, items in columns.items()}
         if facts["scheme"]:
-            starts, ends = answer["start"], answer["end"]
-            answer["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
-                               for first, last, kind in spans(answer["tags"])]
-        return answer
+            starts, ends = found["start"], found["end"]
+            found["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
+                              for first, last, kind in spans(found["tags"])]
+        return found
 
     def embed(self, text):
         """What the last layer reads of every token of strings [B]: {"representation" [B, T, R]}."""
@@ -244,11 +244,11 @@ class TextTagger(Head):
         ids = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32)
                for name in self.network.reads}
         table = {
-            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
-            "tokens": Signature(self.answer_tokens, {"tokens": tf.TensorSpec([None, None], tf.string)},
+            "serving_default": Signature(self.predict_text, {"text": TEXTS}),
+            "tokens": Signature(self.predict_tokens, {"tokens": tf.TensorSpec([None, None], tf.string)},
                                 lambda strings: {"tokens": self.text.split(strings)[0]}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(lambda **inputs: self.answer(inputs), ids,
+            "ids": Signature(lambda **inputs: self.predict_ids(inputs), ids,
                              lambda strings: self.read(self.text.split(strings)[0]))}
         return {**table, **self._streaming()} if self.network.streams else table
 
@@ -264,9 +264,9 @@ class TextTagger(Head):
         def init(token):
             return numbered(network.get_initial_state(tf.shape(token)[0]))
 
-        def step(token, **given):
+        def step(token, **before):
             inputs = self.read(tf.expand_dims(token, 1))
-            logits, new = network.step(inputs, [given[name] for name in states])
+            logits, new = network.step(inputs, [before[name] for name in states])
             p = tf.nn.softmax(tf.cast(logits, tf.float32))
             return {"tag": tf.gather(self.labels, tf.argmax(p, -1)), "probability": tf.reduce_max(p, -1),
                     **numbered(new)}

@@ -15,7 +15,7 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.layers.stack import Stack
-from zoo.models.blocks import CELLS, Reader, cells_of
+from zoo.models.blocks import CELLS, Backbone, cells_of
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import TranslatorOptions
@@ -38,7 +38,7 @@ class Translator(Network):
     Args:    source_size, target_size  rows of the two embeddings; id 0 is padding, never predicted
              options                   see `zoo.models.options.TranslatorOptions`; attention that feeds
                                        back nothing is trained on the engines, else in a slower loop
-    Call:    {"source" [B, S], "target" [B, T]: what was written before each step} int32, padding at the
+    Call:    {"source" [B, S], "target" [B, T]: the words before each step} int32, padding at the
              end → o [B, T, O], O the width of the embedding if it is tied, else `units`
     Raises:  ValueError: a wrong value of an option, coverage without additive attention, an odd number
              of units to read both ways
@@ -113,30 +113,30 @@ class Translator(Network):
 
     def call(self, inputs, training=False):
         read = self.read(inputs["source"], training)
-        written = inputs["target"]
+        target = inputs["target"]
         if training and self.options.sampling:
-            written = self._sampled(written, read)
-        return self.output_dropout(self._written(written, read, training), training=training)
+            target = self._sampled(target, read)
+        return self.output_dropout(self._decoded(target, read, training), training=training)
 
     def read(self, ids, training=False):
         """ids [B, S] → values h [B, S, H], vector c [B, C], which ids are no padding [B, S]."""
-        there = ids > 0
-        h, *states = self.recurrent(self.embedding(ids, training=training), mask=there, training=training)
-        c = self.context(h, states, sequence_mask=there)
-        return self.values_dropout(h, training=training), c, there
+        mask = ids > 0
+        h, *states = self.recurrent(self.embedding(ids, training=training), mask=mask, training=training)
+        c = self.context(h, states, sequence_mask=mask)
+        return self.values_dropout(h, training=training), c, mask
 
-    def _written(self, ids, read, training):
+    def _decoded(self, ids, read, training):
         """All steps at once."""
-        (values, c, there), x = read, self.target_embedding(ids, training=training)
+        (values, c, mask), x = read, self.target_embedding(ids, training=training)
         if self.attends:
-            o, *_ = self.decoder(x, values, c, values_mask=there, training=training)
+            o, *_ = self.decoder(x, values, c, values_mask=mask, training=training)
         else:
             o, _ = self.decoder(x, c, training=training)
         return o
 
     def _sampled(self, ids, read):
-        """What was written, in a share of the places as the network would have written it."""
-        expected = tf.argmax(self.logits(self._written(ids, read, False)), -1, ids.dtype)
+        """The target, in a share of its positions as the network predicts it."""
+        expected = tf.argmax(self.logits(self._decoded(ids, read, False)), -1, ids.dtype)
         own = tf.concat([ids[:, :1], expected[:, :-1]], 1)
         drawn = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
         return tf.where((drawn < self.options.sampling) & (ids > 0), own, ids)
@@ -145,9 +145,9 @@ class Translator(Network):
 
     def encode(self, ids):
         """ids [B, S] → the source as `step` wants it, the states before the first word."""
-        values, c, there = self.read(ids)
+        values, c, mask = self.read(ids)
         if self.attends:
-            memory = self.decoder.attention.memory(values, there)
+            memory = self.decoder.attention.memory(values, mask)
             source = {"source": ids, "keys": memory.keys, "values": memory.values}
             return source, self.decoder.start(memory, c)
         return {"vector": c} if self.decoder.vector == "every" else {}, self.decoder.start(c)
@@ -180,7 +180,7 @@ class Translator(Network):
         fed = [self.decoder.units] * (self.options.feeds == "output")
         return [*self.decoder.decoder.state_size, *fed, *[None] * self.options.coverage]
 
-    # What the last layer says about the next word.
+    # What the last layer predicts.
 
     def logits(self, o):
         """z [..., V] float32 of o [..., H]."""
@@ -224,19 +224,19 @@ class TextTranslator(Head):
 
     def __init__(self, network, text, longest=2):
         self.network, self.text, self.longest = network, text, longest
-        said = [text.target.end, *[RESERVED.index("[UNK]")] * network.attends]
-        self.never = [n for n in range(len(GENERATED)) if n not in said]
+        allowed = [text.target.end, *[RESERVED.index("[UNK]")] * network.attends]
+        self.forbidden = [n for n in range(len(GENERATED)) if n not in allowed]
 
     def assets(self):
-        """{file name: text}: all that it takes to ask the exported files and to read their answers."""
+        """{file name: text}: all that the exported files need to be used and read."""
         return {"model.json": self.description(), **self.text.files()}
 
-    def readers(self):
+    def backbones(self):
         """One a language."""
         network, text = self.network, self.text
         decoder = network.decoder.decoder if network.attends else network.decoder
-        return [Reader(network.embedding, text.source.vocabulary, network.recurrent.layers),
-                Reader(network.target_embedding, text.target.vocabulary, decoder.layers)]
+        return [Backbone(network.embedding, text.source.vocabulary, network.recurrent.layers),
+                Backbone(network.target_embedding, text.target.vocabulary, decoder.layers)]
 
     # Reading.
 
@@ -248,7 +248,7 @@ class TextTranslator(Head):
         """What the encoder makes of strings [B]: {"representation" [B, C]}."""
         return {"representation": self.network.read(self.ids(text))[1]}
 
-    # Writing.
+    # Decoding.
 
     def search(self, ids, width=BeamOptions.width, alpha=BeamOptions.alpha, **settings):
         """Ids [B, S] → the n best translations of each, as ids; see `zoo.decoding.beam_search`."""
@@ -257,8 +257,8 @@ class TextTranslator(Head):
         start, size = self._start(ids), tf.shape(ids)[1] if self.network.attends else None
         most = self.longest * tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1) + MORE
         return beam_search(
-            lambda said, states: self.network.step(said, states, source), start, states, width, most,
-            [self.text.target.end], alpha, forbidden=self.never, source_length=size, **settings)
+            lambda ids, states: self.network.step(ids, states, source), start, states, width, most,
+            [self.text.target.end], alpha, forbidden=self.forbidden, source_length=size, **settings)
 
     def _start(self, ids):
         """What is read first: [B]."""
@@ -276,9 +276,9 @@ class TextTranslator(Head):
         """
         ids = self.ids(text)
         phrases = {"banned": banned, "required": required}
-        given = {name: self.text.target.dense(batch(said))
-                 for name, said in phrases.items() if said is not None}
-        found = self.search(ids, width, alpha, **given, **settings)
+        phrases = {name: self.text.target.dense(batch(strings))
+                   for name, strings in phrases.items() if strings is not None}
+        found = self.search(ids, width, alpha, **phrases, **settings)
         pieces, shown = self.pieces(found, text), {}
         if self.network.attends:
             words = self._words(text)[:, :tf.shape(ids)[1]]
@@ -300,14 +300,14 @@ class TextTranslator(Head):
         words = self.text.source.words(batch(text)).to_tensor("")
         return tf.pad(words, [[0, 0], [0, 1]], constant_values="")
 
-    def answer_text(self, text):
+    def predict_text(self, text):
         """Strings [B] → {"translation" [B], "score" [B]}: the best that the search finds."""
         found = self.n_best(text, n_best=1)
         return {"translation": found["translations"][:, 0], "score": found["scores"][:, 0]}
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people."""
+        """A prediction for people."""
         translation = row["translation"].decode("utf-8", "replace")
         return {"translation": translation, "score": float(row["score"])}
 
@@ -319,7 +319,7 @@ class TextTranslator(Head):
     # Signatures. All tensors are batch first but `width` and `alpha`: scalars.
 
     def signature_table(self):
-        return {"serving_default": Signature(self.answer_text, {"text": TEXTS}),
+        return {"serving_default": Signature(self.predict_text, {"text": TEXTS}),
                 "n_best": Signature(self.n_best, {"text": TEXTS}, settings=DEFAULTS),
                 "embed": Signature(self.embed, {"text": TEXTS}), **self._number_signatures()}
 
@@ -335,9 +335,9 @@ class TextTranslator(Head):
             source, first = network.encode(ids)
             return {**source, **numbered(first)}
 
-        def step(ids, **given):
+        def step(ids, **inputs):
             logits, after, *weights = network.step(
-                ids, [given[name] for name in states], {name: given[name] for name in sources})
+                ids, [inputs[name] for name in states], {name: inputs[name] for name in sources})
             return {"log_probability": tf.nn.log_softmax(logits), **numbered(after),
                     **dict(zip(["weights"], weights))}
 
@@ -346,15 +346,15 @@ class TextTranslator(Head):
             return {name: found[name] for name in ("ids", "lengths", "scores", "alignments")
                     if name in found}
 
-        def question(strings):
+        def example(strings):
             ids = self.ids(strings)
             return {"ids": ids, "target": tf.fill(tf.shape(ids), self.text.target.end)}
 
         return {"ids": Signature(lambda ids, target: {"log_probability": self.score(ids, target)},
-                                 {"ids": IDS, "target": IDS}, question),
-                "init": Signature(init, {"ids": IDS}, question),
+                                 {"ids": IDS, "target": IDS}, example),
+                "init": Signature(init, {"ids": IDS}, example),
                 "step": Signature(
                     step, {"ids": tf.TensorSpec([None], tf.int32), **sources, **states},
                     lambda strings: {"ids": self._start(strings), **init(self.ids(strings))}),
-                "greedy": Signature(beam, {"ids": IDS}, question),
-                "beam": Signature(beam, {"ids": IDS}, question, DEFAULTS)}
+                "greedy": Signature(beam, {"ids": IDS}, example),
+                "beam": Signature(beam, {"ids": IDS}, example, DEFAULTS)}

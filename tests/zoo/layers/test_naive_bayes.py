@@ -135,4 +135,4 @@ def test_tflite_equals_keras(tmp_path, options):
     long = np.random.default_rng(0).integers(0, 6, (2, 300)).astype(np.int32)
     for ids in (IDS, IDS[:1, :1], IDS[1:2], long):
         np.testing.assert_allclose(lite(ids=ids)["probabilities"],
-                                   head.answer(tf.constant(ids))["probabilities"], atol=1e-5)
+                                   head.predict_ids(tf.constant(ids))["probabilities"], atol=1e-5)

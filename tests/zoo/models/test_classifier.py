@@ -131,7 +131,7 @@ def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature():
     one.temperature = 2.5
     logits = one.network(IDS).numpy() / 2.5
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(one.answer(IDS)["probabilities"], expected, rtol=1e-5)
+    np.testing.assert_allclose(one.predict_ids(IDS)["probabilities"], expected, rtol=1e-5)
 
 
 def test_several_labels_are_those_above_a_half():
