@@ -1,4 +1,4 @@
-"""Log-count ratios: what counting alone says about each word and each pair of words of a text.
+"""Log-count ratios: what the counts of each word and each pair of words tell about a text.
 
     r_k(f) = ½·(log P(f | label k) - log P(f | not k))        P(f | ·) = (n_f + 1) / Σ_f (n_f + 1)
 
@@ -120,7 +120,7 @@ class CrossFit:
         texts, indicators = [np.asarray(ids) for ids in texts], np.asarray(indicators, np.float32)
         self.words = self._table(texts, indicators, vocabulary_size, folds)
         self.pairs = self._table([pairs(ids[None], np)[0] for ids in texts], indicators, BUCKETS, folds)
-        self.words[:, :2] = 0.0  # padding and unknown words say nothing
+        self.words[:, :2] = 0.0  # padding and unknown words count for nothing
 
     def _table(self, features, indicators, size, folds):
         """[1 + folds, size, K]: the ratios of all texts, then those without each fold."""

@@ -53,7 +53,7 @@ def maximum(sequence, mask):
 
 @keras.saving.register_keras_serializable("zoo")
 class AttentionPooling(keras.layers.Layer):
-    """A learnt weighted mean: the model says where it looks.
+    """A learnt weighted mean of the states.
 
         a_t = softmax_t(v·tanh(W·h_t + b))        y = Σ_t a_t·h_t
 

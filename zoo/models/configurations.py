@@ -2,7 +2,7 @@
 
 CLASSIFIERS = {
     # A bidirectional LSTM that reads naive Bayes's ratios and corrects their sum: Wang & Manning 2012,
-    # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone say much.
+    # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone tell much.
     "nb_bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
                   "naive_bayes": True, "units": 64, "embedding": 64, "word_dropout": 0.3,
                   "embedding_dropout": 0.5, "output_dropout": 0.5},
@@ -43,7 +43,7 @@ TAGGERS = {
     "bigru": {"cell": "gru", "bidirectional": True},
     # Schuster & Paliwal 1997; Elman 1990.
     "birnn": {"cell": "simple", "bidirectional": True},
-    # Read in one direction they answer before the sentence has ended.
+    # Read in one direction they predict before the sentence has ended.
     "lstm": {"cell": "lstm", "bidirectional": False},
     "rnn": {"cell": "simple", "bidirectional": False},
     # Recurrence only from the output to the hidden layer: Jordan 1986.
