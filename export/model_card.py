@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what a reader must know before using the files of a run. Knows no task."""
+"""MODEL_CARD.md: what a reader must know before using the exported files of a model. Knows no task."""
 import os
 import pathlib
 
@@ -6,15 +6,18 @@ from export import cannot_write
 
 FACTS = ("title", "summary", "data", "terms", "sizes", "variants", "seed", "command",
          "signatures", "limits")
+OPTIONAL = {"per_class": {}, "errors": []}
 
 
 def write(path, facts):
-    """Write the card at `path`, replacing an older one in one step.
+    """Write the model card at `path`, replacing an older one atomically.
 
     Args:   facts  a dict with all of
                 title, summary, data, terms, command   text (`terms`: of the data)
                 sizes                                  {name: number or text}
                 variants                               {variant: {column: value}}, a row each
+                per_class                              {label: {column: value}}, a row each; optional
+                errors                                 list of lines, the worst predictions; optional
                 seed                                   int
                 signatures                             {name: {"takes": text, "returns": text,
                                                        "example": text}}; see `saved_model.describe`
@@ -33,7 +36,8 @@ def write(path, facts):
 
 def card(facts):
     """The text of the card; see `write`."""
-    missing, extra = sorted(set(FACTS) - set(facts)), sorted(set(facts) - set(FACTS))
+    facts = {**OPTIONAL, **facts}
+    missing, extra = sorted(set(FACTS) - set(facts)), sorted(set(facts) - {*FACTS, *OPTIONAL})
     if missing or extra:
         raise ValueError(f"expected the facts {', '.join(FACTS)}; missing: "
                          f"{', '.join(missing) or 'none'}; unknown: {', '.join(extra) or 'none'}")
@@ -41,13 +45,16 @@ def card(facts):
         "Data": f"{facts['data']}\n\nTerms: {facts['terms']}",
         "Size": "\n".join(f"* {name}: {number(value)}" for name, value in facts["sizes"].items()),
         "Results": table(facts["variants"], "variant"),
+        "Per class": table(facts["per_class"], "label") if facts["per_class"] else "",
+        "Worst errors": "\n".join(f"* {error}" for error in facts["errors"]),
         "Reproduce": f"Seed {facts['seed']}.\n\n```\n{facts['command']}\n```",
-        "Signatures": "The first axis of every tensor is the batch; `?` is any size; what stands after "
-                      "`=` need not be given. An example is the body of a request to TF Serving.\n\n"
+        "Signatures": "The first axis of every tensor is the batch; `?` is any size; an input with `=` "
+                      "is optional and has that default. An example is the body of a request to TF "
+                      "Serving's REST API.\n\n"
                       + table(facts["signatures"], "signature"),
         "Limits": "\n".join(f"* {limit}" for limit in facts["limits"]),
     }
-    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
+    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
     return f"# {facts['title']}\n\n{facts['summary']}\n\n{body}\n"
 
 
@@ -70,7 +77,7 @@ def table(rows, corner):
 
 
 def cell(value):
-    """A value as it stands in a table: nothing is –, and | does not end the cell."""
+    """A value as text of a cell: None is –, and | is escaped."""
     return "–" if value is None else number(value).replace("|", "\\|").replace("\n", " ")
 
 

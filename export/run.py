@@ -1,13 +1,13 @@
-"""Answers texts with a TFLite file: one module that needs NumPy and ai-edge-litert, and can be copied.
+"""Predicts from a text with a TFLite file: one module to copy, which needs NumPy and ai-edge-litert.
 
-    python run.py model_int8.tflite "not bad at all"                          classifies, or tags
-    python run.py model_int8.tflite "It was " --length=500 --temperature=0.7  goes on; from a label: label
-    python run.py model_int8.tflite "我爱中国" --width=5                      translates
+    python run.py model_int8.tflite "not bad at all"                          classification, tagging
+    python run.py model_int8.tflite "It was " --length=500 --temperature=0.7  generation (or a label)
+    python run.py model_int8.tflite "我爱中国" --width=5                      translation
 
-Beside the file it expects what was exported with it: model.json, text.json, vocabulary.txt and, for
-tokens, alphabet.txt; of a translator all that begins with source_ and target_. The tokenisers are those
-of the SavedModel, character by character, written with Python's `unicodedata`: characters newer than
-that (`unicodedata.unidata_version`) may be cut otherwise.
+The files that were exported with the TFLite file must be in its folder: model.json, text.json,
+vocabulary.txt and, for tagging, alphabet.txt; for translation all that begin with source_ and target_.
+The tokenizers give the tokens of the SavedModel, with Python's `unicodedata`: characters newer than its
+version (`unicodedata.unidata_version`) may be split otherwise.
 """
 import functools
 import json
@@ -256,9 +256,9 @@ def need(path):
 
 
 class Model:
-    """What every file has, and what a classifier or a tagger answers: `Model(path)(text)`, a dictionary.
+    """A file, and the prediction of a classifier or a tagger: `Model(path)(text)`, a dictionary.
 
-    `options` are the settings of a call, with what they are where nobody says others.
+    `options` are the settings of a call and their defaults.
     Raises:  FileNotFoundError, ValueError
     """
 
@@ -279,7 +279,7 @@ class Model:
         return self.readable({name: value[0] for name, value in answer.items()}, tokens)
 
     def ask(self, signature, **inputs):
-        """The answer of a signature: {output: array}; it takes of the inputs what it knows."""
+        """The outputs of a signature: {output: array}; inputs that it does not have are left out."""
         runner = self.runner(signature)
         wanted = runner.get_input_details()
         if not set(wanted) <= set(inputs):
@@ -289,7 +289,7 @@ class Model:
                                       details["shape_signature"]) for name, details in wanted.items()})
 
     def runner(self, signature="ids"):
-        """A new one for every question: a resized interpreter can answer from stale memory."""
+        """A new one for every call: a resized interpreter can return results from stale memory."""
         from ai_edge_litert.interpreter import Interpreter
         interpreter = Interpreter(model_path=str(self.path))
         known = sorted(interpreter.get_signature_list())
@@ -316,10 +316,10 @@ class Model:
 
 
 class Generator(Model):
-    """Goes on with a text, or writes one from a label: `Generator(path)("It was ")` → {"text"}.
+    """Generates from a prompt, or from a label: `Generator(path)("It was ")` → {"text"}.
 
-    Temperature 0 is greedy; the same seed gives the same text. A file of fixed shapes writes at the most
-    as many symbols as it was made for.
+    Temperature 0 is greedy; the same seed gives the same text. A file of fixed shapes generates
+    at most as many tokens as it was made for.
     """
 
     options = {"length": 200, "seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0,
@@ -353,7 +353,7 @@ class Generator(Model):
 class Translator(Model):
     """Translates a text: `Translator(path)("我爱中国")` → {"translation", "score"}. Width 1 is greedy.
 
-    With attention an unknown word is that of the source which was looked at most.
+    With attention an unknown word is replaced by the source word with the largest weight.
     """
 
     options = {"width": 5, "alpha": 0.75}

@@ -168,6 +168,7 @@ class EvaluationOptions(Options):
     mode: str = option("train", "train does everything; evaluate scores the trained model on its corpus, "
                        "or on another --corpus; export writes and measures the exports again.", MODES,
                        first=True, **ACTION)
+    output: str = option(None, "File that --mode=evaluate writes its report into, as JSON.", **ACTION)
     split: str = option("test", "The split that --mode=evaluate scores.", PARTS[1:], was="part", **ACTION)
 
 

@@ -33,6 +33,16 @@ def translation(predicted, references, language):
     return {**measures, "exact_match": right / len(predicted)}
 
 
+def sentence_chrf(predicted, references):
+    """sacreBLEU's chrF of one translation, 0 to 100.
+
+    >>> sentence_chrf("A cat sat there.", ["A cat sat there."])
+    100.0
+    """
+    from sacrebleu.metrics import CHRF
+    return float(CHRF().sentence_score(predicted, references).score)
+
+
 def signatures(references, language):
     """What has to stand beside a BLEU and a chrF.
 
@@ -71,7 +81,7 @@ def bleu_variant(predicted, label, k):
 
         exp(min(0, 1 − len_label / len_pred)) · Π_{n=1}^{k} p_n^{1/2^n},   p_n as in `precisions`
 
-    The variant of the README's row 19; the tasks report sacreBLEU's.
+    The variant of row 19 of docs/equations.md; the tasks report sacreBLEU's.
 
     A prediction shorter than k has no longer n-grams and is judged by those it has; an empty one gets 0.
 

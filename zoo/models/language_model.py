@@ -187,6 +187,10 @@ class TextGenerator(Head):
     def backbones(self):
         return [Backbone(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
 
+    def examples(self):
+        """A few labels that texts follow from, else texts."""
+        return self.labels[:4] or super().examples()
+
     @property
     def input_name(self):
         """What `serving_default` takes: a text to continue, or a label to start from."""
