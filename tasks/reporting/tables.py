@@ -123,8 +123,8 @@ def answer(row):
 def marked(row, text):
     """A text with its spans in brackets; without spans, every token with its tag.
 
-    >>> row = {"tokens": ["in", "Łódź", "?"], "tags": ["O", "S-place", "O"], "start": [0, 3, 10],
-    ...        "end": [2, 10, 11], "spans": [{"type": "place", "start": 3, "end": 10}]}
+    >>> row = {"tokens": ["in", "Łódź", "?"], "tags": ["O", "S-place", "O"],
+    ...        "spans": [{"type": "place", "start_char": 3, "end_char": 7}]}
     >>> marked(row, "in Łódź?")
     'in [Łódź place]?'
     >>> row["tags"] = ["ADP", "PROPN", "PUNCT"]
@@ -133,9 +133,9 @@ def marked(row, text):
     """
     if row.get("spans") is None:
         return " ".join(f"{token}/{tag}" for token, tag in zip(row["tokens"], row["tags"]))
-    encoded, parts, at = text.encode("utf-8", "surrogateescape"), [], 0
+    parts, at = [], 0
     for span in row["spans"]:
-        start, end = span["start"], span["end"]
-        parts += [encoded[at:start], b"[", encoded[start:end], f" {span['type']}".rstrip().encode(), b"]"]
+        start, end = span["start_char"], span["end_char"]
+        parts += [text[at:start], f"[{text[start:end]} {span['type']}".rstrip(), "]"]
         at = end
-    return b"".join([*parts, encoded[at:]]).decode("utf-8", "replace")
+    return "".join([*parts, text[at:]])

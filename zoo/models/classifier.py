@@ -215,11 +215,17 @@ class TextClassifier(Head):
         return {"probabilities": squash(logits / self.temperature)}
 
     def answer_text(self, text):
-        """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
-        answer = self.answer(self.text.dense(batch(text)))
+        """strings [B] → `answer`, "labels" [B, C], the names in its order, and "label" [B].
+
+        The label is the name of the greatest probability; of several labels those above 0.5, joined by
+        '|', or none. A regression has none.
+        """
+        ids = self.text.dense(batch(text))
+        names, answer = tf.constant(self.labels), self.answer(ids)
+        answer["labels"] = tf.tile(names[tf.newaxis], [tf.shape(ids)[0], 1])
         if self.kind == "regression":
             return answer
-        names, p = tf.constant(self.labels), answer["probabilities"]
+        p = answer["probabilities"]
         if self.kind == "single":
             return {"label": tf.gather(names, tf.argmax(p, -1)), **answer}
         chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
@@ -236,7 +242,8 @@ class TextClassifier(Head):
     def readable(row, facts):
         """An answer's row for people: strings decoded, numbers by their labels; `facts` of model.json."""
         return {key: value.decode() if isinstance(value, bytes) else
-                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
+                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()
+                if key != "labels"}
 
     def signature_table(self):
         """Strings or ids in, everything batch first."""

@@ -13,7 +13,7 @@ from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
-from zoo.text.token_features import SHAPES, Tokens
+from zoo.text.token_features import OFFSETS, SHAPES, Tokens
 from zoo.text.tokenizer import normalise
 
 SHAPE_WIDTH = 8
@@ -221,8 +221,8 @@ class TextTagger(Head):
 
     Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
 
-    `predict` gives lists: "tokens", "tags", "probability", where each token has its "start" and its "end"
-    in bytes of the text, and with a scheme the "spans".
+    `predict` gives lists: "tokens", "tags", "probability", where each token starts and ends (see
+    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets.
     """
 
     name, text_class = "tagger", Tokens
@@ -251,10 +251,9 @@ class TextTagger(Head):
                 "probability": probability, "lengths": tf.reduce_sum(tf.cast(there, tf.int32), 1)}
 
     def answer_text(self, text):
-        """strings [B] → `answer_tokens`, the "tokens" [B, T], and where each starts and ends in bytes."""
-        tokens, start, end = self.text.split(batch(text))
-        return {"tokens": normalise(tokens, lowercase=False), "start": start, "end": end,
-                **self.answer_tokens(tokens)}
+        """strings [B] → `answer_tokens`, the "tokens" [B, T], and where each starts and ends."""
+        tokens, offsets = self.text.split(batch(text))
+        return {"tokens": normalise(tokens, lowercase=False), **offsets, **self.answer_tokens(tokens)}
 
     def read(self, tokens):
         """What the network reads of tokens [B, T]."""
@@ -268,9 +267,10 @@ class TextTagger(Head):
         answer = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
                   for key, items in columns.items()}
         if facts["scheme"]:
-            starts, ends = answer["start"], answer["end"]
-            answer["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
-                               for first, last, kind in spans(answer["tags"])]
+            answer["spans"] = [
+                {"type": kind, **{name: answer[name][first if name.startswith("start") else last - 1]
+                                  for name in OFFSETS}}
+                for first, last, kind in spans(answer["tags"])]
         return answer
 
     def embed(self, text):
