@@ -43,6 +43,7 @@ WORD = (r"d+(?:\.d+)+"                                  # 3.14  1,000,000
 # _ is a plain space where it may belong to the word after it, as it does in a text that is written.
 PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]", "piece": f"_?(?:{WORD})|[ _]"}
 
+NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
 MOST_BYTES = 100, 2**20  # A longer word is unknown to word pieces: of a text that is read, or written.
@@ -510,16 +511,22 @@ class Translator(Model):
 
     def translated(self, found, text, n_best):
         """The translations of a text by the beam's ids [n, T], scores [n] and alignments [n, T, S]."""
-        words = [word for word, pieces in self.read.parts(text) for _ in pieces]
         every = []
         for n in range(n_best):
-            unknown = None
-            if "alignments" in found:
-                places = found["alignments"][n].argmax(-1)
-                unknown = [words[place] if place < len(words) else b"" for place in places]
-            every.append({"translation": self.target.text(found["ids"][n], unknown),
-                          "score": float(found["scores"][n])})
+            unknown = self.looked_at(found["alignments"][n], text) if "alignments" in found else None
+            if n == 0 or found["scores"][n] > NOTHING:
+                every.append({"translation": self.target.text(found["ids"][n], unknown),
+                              "score": float(found["scores"][n])})
         return {**every[0], **({"translations": every} if n_best > 1 else {})}
+
+    def words(self, text):
+        """The word of the source that each of its ids is of."""
+        return [word for word, pieces in self.read.parts(encoded(text)) for _ in pieces]
+
+    def looked_at(self, weights, text):
+        """The word of the source that was looked at most, for each row of weights [T, S]."""
+        words = self.words(text)
+        return [words[place] if place < len(words) else b"" for place in weights.argmax(-1)]
 
 
 HEADS = {"generator": Generator, "translator": Translator}

@@ -1,19 +1,20 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
+import contextlib
+import io
 import shlex
-import textwrap
+import sys
 
 import numpy as np
 
 import zoo
 from export import model_card, saved_model
-from tasks import exporting
-from tasks.reading.standard_input import texts_of
+from tasks import exporting, prediction
 from tasks.reading.splits import PARTS
 from tasks.reporting import plots, tables
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import FINGERPRINT, Run
+from tasks.training.run_directory import FINGERPRINT, Run, command_of
 
 
 class Task:
@@ -39,8 +40,8 @@ class Task:
 
     def main(self):
         """Predict, evaluate, export again, or train."""
-        if self.settings.predict is not None:
-            self.answer()
+        if prediction.is_wanted(self.settings):
+            prediction.main(prediction.of(self.name, self.settings, self.trained_head))
         else:
             ways = {"train": self.train, "evaluate": self.evaluate, "export": self.export_again}
             ways[self.settings.mode]()
@@ -195,12 +196,34 @@ class Task:
     def show_answers(self, head, corpus, count=4):
         """A few test texts with the model's answers."""
 
-    def answer(self):
-        """Answer texts from the last export, without building the model."""
-        run = Run.trained(self.settings.output_dir, self.name)
-        texts = texts_of(self.settings.predict)
-        for text, row in zip(texts, exporting.served(run, texts)):
-            print(self.line(row, text))
+    def trained_head(self, run):
+        """The head of a run or, where it has stopped, of its best checkpoint; says which in a line."""
+        if (run.folder / "model.keras").is_file():
+            print(f"note: {run.folder}: predicting with the model itself, by TensorFlow", file=sys.stderr)
+            return zoo.load(run.folder)
+        stored = run.load_checkpoint("best")
+        if not stored:
+            raise ValueError(f"expected a trained run in {run.folder}, found one that stopped in its "
+                             "first epoch; go on with the command that started it: "
+                             f"{command_of(self.name, run.folder)} …")
+        print(f"note: {run.folder} has stopped: predicting with its best checkpoint, of epoch "
+              f"{stored[1]['epoch']}, by TensorFlow", file=sys.stderr)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self.of_checkpoint(run, stored[0])
+
+    def of_checkpoint(self, run, arrays):
+        """The head of a run with the weights of a checkpoint; its corpus is read for the vocabulary."""
+        self.settings = self.settings.resumed(run.settings)
+        corpus = self.load_corpus()
+        if corpus.fingerprint != run.settings[FINGERPRINT]:
+            raise ValueError(f"expected the corpus that {run.folder} was started with, received another; "
+                             "bring it back")
+        head = self.untrained(corpus)
+        data = self.parts(head, corpus, ("train", "validation"))
+        self.prepare(head, data["train"])
+        loop.restore({"network": self.trained(head).variables}, arrays)
+        self.calibrate(head, data["validation"])
+        return head
 
     def evaluate(self):
         """Score the trained model on a part of its corpus, or of another."""
@@ -235,8 +258,3 @@ class Task:
 def sizes(weights):
     """How many numbers the weights hold."""
     return int(sum(np.prod(weight.shape) for weight in weights))
-
-
-def shown(text, width=60):
-    """A text as it fits into a line of a terminal."""
-    return textwrap.shorten(" ".join(text.split()), width, placeholder=" …")

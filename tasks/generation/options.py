@@ -48,8 +48,9 @@ class PredictionOptions(options.PredictionOptions):
 
     length: int = option(names.LENGTH, "Largest number of symbols that --predict generates.", least=1,
                          **ACTION)
-    temperature: float = option(names.SETTINGS["temperature"], "Temperature of sampling; 0 takes the "
-                                "likeliest symbol.", least=0, **ACTION)
+    temperature: tuple = option((names.SETTINGS["temperature"],), "Temperature of sampling; 0 takes the "
+                                "likeliest symbol; several, with commas between, give a text each.",
+                                of=float, least=0, **ACTION)
     top_k: int = option(names.SETTINGS["top_k"], "Sample among the k likeliest symbols; 0 for all.",
                         least=0, **ACTION)
     top_p: float = option(names.SETTINGS["top_p"], "Sample among the likeliest symbols with this mass.",

@@ -47,6 +47,7 @@ class Table:
                or a tuple of strings where JSON or Parquet has a list
     unit       what a number counts: a line or a row
     delimiter  between the cells, in words
+    objects    the rows as JSON or Parquet has them, where they are objects
     """
     name: str
     names: list | None
@@ -54,6 +55,7 @@ class Table:
     notes: list
     unit: str = "line"
     delimiter: str = "tabs"
+    objects: list | None = None
 
     def where(self, number):
         """The place of a row, for a message."""
@@ -311,7 +313,7 @@ def _objects(name, numbered, notes, unit="line"):
         rows = [(number, _flat(row)) for number, row in numbered]
         names = list(dict.fromkeys(key for _, row in rows for key in row))
         cells = ((number, [_cell(row.get(key)) for key in names]) for number, row in rows)
-        return Table(name, names, cells, notes, unit)
+        return Table(name, names, cells, notes, unit, objects=[row for _, row in numbered])
     if types != {list}:
         number, row = next((pair for pair in numbered if type(pair[1]) is not kind_of_row
                             or kind_of_row not in (dict, list)), (1, None))

@@ -1,22 +1,34 @@
-"""The texts that `--predict` is given: one in the argument, or the lines of standard input."""
+"""Lines of standard input, as they come."""
 
 import sys
 
+BLOCK = 1 << 20                       # bytes
 
-def texts_of(predict):
-    """The texts to predict for: the option's own, or the lines of standard input for `-`.
 
-    What is not UTF-8 becomes U+FFFD, in an argument, which Python hands over in surrogates, as in a
-    file.
+def decoded(text):
+    """A text as bytes bring it: what is not UTF-8 becomes U+FFFD.
 
-    >>> texts_of("caf\\udce9")
-    ['caf\ufffd']
+    Python hands over an argument's bytes in surrogates.
+
+    >>> decoded("caf\\udce9"), decoded(b"caf\\xe9")
+    ('caf\ufffd', 'caf\ufffd')
     """
-    if predict != "-":
-        return [predict.encode("utf-8", "surrogateescape").decode("utf-8", "replace")]
-    lines = sys.stdin.buffer.read().split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    if not lines:
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return data.decode("utf-8", "replace")
+
+
+def lines():
+    """Lists of lines: each holds all that wait, the first waits for one.
+
+    Raises:  ValueError: there are none
+    """
+    rest, some = b"", False
+    while block := sys.stdin.buffer.read1(BLOCK):
+        *whole, rest = (rest + block).split(b"\n")
+        if whole:
+            some = True
+            yield [decoded(line.removesuffix(b"\r")) for line in whole]
+    if rest:
+        yield [decoded(rest.removesuffix(b"\r"))]
+    elif not some:
         raise ValueError("expected lines of text on standard input, received none")
-    return [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]

@@ -1,5 +1,7 @@
 """The result of a run as people read it in a terminal."""
 
+import textwrap
+
 SHOWN = ("bleu", "chrf", "exact_match", "bits_per_character", "perplexity", "nats_per_token",
          "unknown_share",
          "span_f1", "span_precision", "span_recall", "token_accuracy", "unseen_accuracy", "accuracy",
@@ -103,6 +105,27 @@ def number(value):
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
+def shown(text, width=60):
+    """A text as it fits into a line of a terminal."""
+    return textwrap.shorten(" ".join(text.split()), width, placeholder=" …")
+
+
+def chosen(row):
+    """The labels that a prediction gives.
+
+    >>> chosen({"label": "a|c", "probabilities": {"a": 0.9, "b": 0.1, "c": 0.6}})
+    ['a', 'c']
+    """
+    label, p = row["label"], row["probabilities"]
+    # A name may hold the sign that joins several.
+    return [label] if label in p else [name for name in p if p[name] > 0.5]
+
+
+def likeliest(p, count):
+    """The labels of the greatest probabilities, falling: {label: p}."""
+    return dict(sorted(p.items(), key=lambda pair: -pair[1])[:count])
+
+
 def answer(row):
     """One line for one text's answer: the label and how sure the model is, or the value.
 
@@ -113,11 +136,8 @@ def answer(row):
     """
     if "values" in row:
         return "  ".join(f"{value:.3f}" for value in row["values"].values())
-    label, p = row["label"], row["probabilities"]
-    # A name may hold the sign that joins several.
-    chosen = [label] if label in p else [name for name in p if p[name] > 0.5]
-    sure = [f"{p[name]:.0%}".replace("%", " %") for name in chosen]
-    return f"{label or '(none)':12}  {', '.join(sure)}"
+    sure = [f"{row['probabilities'][name]:.0%}".replace("%", " %") for name in chosen(row)]
+    return f"{row['label'] or '(none)':12}  {', '.join(sure)}"
 
 
 def marked(row, text):

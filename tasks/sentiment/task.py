@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 from tasks.recipes import CLASSIFICATION, recipe
-from tasks.reporting import plots, tables
-from tasks.sentiment import corpora, metrics
+from tasks.reporting import plots
+from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
-from tasks.task import Task, shown
+from tasks.task import Task
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
@@ -101,7 +101,7 @@ class Sentiment(Task):
             print(f"  {self.line(row, example.text)}   (truth: {example.label})")
 
     def line(self, row, text):
-        return f"{tables.answer(row)}   {shown(text)}"
+        return prediction.line(row, text)
 
 
 def main(settings):

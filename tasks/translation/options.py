@@ -42,7 +42,7 @@ class PredictionOptions(options.PredictionOptions):
                         least=1, is_setting=True)
     alpha: float = option(names.ALPHA, "The beam search's preference for long translations.", least=0,
                           is_setting=True)
-    n_best: int = option(1, "Number of translations that --predict prints.", least=1, **ACTION)
+    n_best: int = option(1, "Number of translations that --predict and --input give.", least=1, **ACTION)
     banned: tuple = option((), "Phrase that no translation of --predict contains, spelt as the corpus "
                            "has it; may be given several times.", repeated=True, **ACTION)
     required: tuple = option((), "Phrase that every translation of --predict contains; may be given "
