@@ -322,6 +322,12 @@ def test_a_copy_of_the_module_writes_by_its_options(writing):
         [continued(head, text, 9, temperature=0.0) for text in ("the ", "o")]
 
 
+def test_help_lists_the_options_with_their_defaults(tmp_path, capsys):
+    run.main(["--help"])
+    out = capsys.readouterr().out
+    assert out.startswith(run.__doc__) and "--length=200" in out and "--n_best=1" in out
+
+
 @pytest.mark.parametrize("option, said", [
     ("--lenght=9", b"expected options among length, seed, temperature"),
     ("--length=many", b"--length: expected a number, received 'many'"),

@@ -16,7 +16,7 @@ import tensorflow as tf
 from conftest import ROOT
 from tasks import cli, option_tables
 from tasks.reading.splits import Example
-from tasks.reading.standard_input import texts_of
+from tasks.reading.standard_input import decoded, lines
 from tasks.reporting import tables
 from tasks.sentiment.options import Settings
 from tasks.reading.corpus import Corpus
@@ -79,7 +79,7 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
 
 def standard_input(monkeypatch, data):
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-    return texts_of("-")
+    return [line for batch in lines() for line in batch]
 
 
 def test_only_line_feeds_end_a_text(monkeypatch):
@@ -91,7 +91,7 @@ def test_only_line_feeds_end_a_text(monkeypatch):
 
 def test_what_is_not_utf8_reads_alike_from_an_argument_and_from_a_file(monkeypatch):
     raw = b"ab\xff good"
-    assert texts_of(os.fsdecode(raw)) == standard_input(monkeypatch, raw) == ["ab\ufffd good"]
+    assert [decoded(os.fsdecode(raw))] == standard_input(monkeypatch, raw) == ["ab\ufffd good"]
 
 
 @pytest.mark.parametrize("label, probabilities, line", [
@@ -160,7 +160,7 @@ def test_a_flag_of_an_earlier_name_still_works_and_help_does_not_show_it():
 def test_help_shows_ten_flags_first_then_the_others_by_group_each_once():
     page = cli.help_page("sentiment", Settings)
     headings = re.findall(r"^(\S[\w ]*):$", page, re.M)
-    assert headings == ["most used", "data", "model", "training", "evaluation", "export"]
+    assert headings == ["most used", "data", "model", "training", "evaluation", "prediction", "export"]
     first = page[page.index("most used:"):page.index("\ndata:")]
     assert len(re.findall(r"^  --", first, re.M)) == 10
     shown = re.findall(r"^  --(?:\[no\])?(\w+)", page, re.M)
