@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what a reader must know before using the files of a run. Knows no task."""
+"""MODEL_CARD.md: what a reader must know before using the exported files of a model. Knows no task."""
 import os
 import pathlib
 
@@ -9,7 +9,7 @@ FACTS = ("title", "summary", "data", "terms", "sizes", "variants", "seed", "comm
 
 
 def write(path, facts):
-    """Write the card at `path`, replacing an older one in one step.
+    """Write the model card at `path`, replacing an older one atomically.
 
     Args:   facts  a dict with all of
                 title, summary, data, terms, command   text (`terms`: of the data)
@@ -42,8 +42,9 @@ def card(facts):
         "Size": "\n".join(f"* {name}: {number(value)}" for name, value in facts["sizes"].items()),
         "Results": table(facts["variants"], "variant"),
         "Reproduce": f"Seed {facts['seed']}.\n\n```\n{facts['command']}\n```",
-        "Signatures": "The first axis of every tensor is the batch; `?` is any size; what stands after "
-                      "`=` need not be given. An example is the body of a request to TF Serving.\n\n"
+        "Signatures": "The first axis of every tensor is the batch; `?` is any size; an input with `=` "
+                      "is optional and has that default. An example is the body of a request to TF "
+                      "Serving's REST API.\n\n"
                       + table(facts["signatures"], "signature"),
         "Limits": "\n".join(f"* {limit}" for limit in facts["limits"]),
     }
@@ -70,7 +71,7 @@ def table(rows, corner):
 
 
 def cell(value):
-    """A value as it stands in a table: nothing is –, and | does not end the cell."""
+    """A value as text of a cell: None is –, and | is escaped."""
     return "–" if value is None else number(value).replace("|", "\\|").replace("\n", " ")
 
 

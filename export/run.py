@@ -1,15 +1,15 @@
-"""Predicts with a TFLite file: one module that needs NumPy and ai-edge-litert, and can be copied.
+"""Predicts from a text with a TFLite file: one module to copy, which needs NumPy and ai-edge-litert.
 
-    python run.py model_int8.tflite "not bad at all"                          classifies, or tags
-    python run.py model_int8.tflite "It was " --length=500 --temperature=0.7  goes on; from a label: label
-    python run.py model_int8.tflite "我爱中国" --width=5                      translates
+    python run.py model_int8.tflite "not bad at all"                          classification, tagging
+    python run.py model_int8.tflite "It was " --length=500 --temperature=0.7  generation (or a label)
+    python run.py model_int8.tflite "我爱中国" --width=5                      translation
 
 Prints a line of JSON for every text. From Python: `run.load("model_int8.tflite").predict(texts)`.
 
-Beside the file it expects what was exported with it: model.json, text.json, vocabulary.txt and, for
-tokens, alphabet.txt; of a translator all that begins with source_ and target_. The tokenisers are those
-of the SavedModel, character by character, written with Python's `unicodedata`: characters newer than
-that (`unicodedata.unidata_version`) may be cut otherwise.
+The files that were exported with the TFLite file must be in its folder: model.json, text.json,
+vocabulary.txt and, for tagging, alphabet.txt; for translation all that begin with source_ and target_.
+The tokenizers give the tokens of the SavedModel, with Python's `unicodedata`: characters newer than its
+version (`unicodedata.unidata_version`) may be split otherwise.
 """
 import concurrent.futures
 import functools
@@ -279,10 +279,10 @@ def need(path):
 
 
 class Model:
-    """What every file has, and what a classifier or a tagger predicts.
+    """A file, and the predictions of a classifier or a tagger.
 
     `Model(path).predict(texts)` gives a dictionary a text, `Model(path)(text)` that of one text.
-    `options` are the settings of a call, with what they are where nobody says others.
+    `options` are the settings of a call, and their defaults.
 
     A classifier gives "label" and "probabilities" {label: p}, or "values" {name: value}. A tagger gives
     lists, "tokens", "tags", "probability" of each tag, where each token starts and ends, and with a
@@ -337,7 +337,7 @@ class Model:
         return [self.readable(row, tokens, text) for row, (_, tokens), text in zip(rows, read, texts)]
 
     def ask(self, signature, **inputs):
-        """The answer of a signature: {output: array}; it takes of the inputs what it knows."""
+        """The outputs of a signature: {output: array}; inputs that it does not have are left out."""
         return self.answer(signature, inputs)
 
     def ask_file(self, signature, inputs):
@@ -360,7 +360,7 @@ class Model:
                 self.most, self.length = 1, int(shape[1])
 
     def interpreter(self):
-        """A new one for every question: a resized interpreter can answer from stale memory."""
+        """A new one for every call: a resized interpreter can return results from stale memory."""
         from ai_edge_litert.interpreter import Interpreter
         return Interpreter(model_path=str(need(self.path)))
 
@@ -443,10 +443,10 @@ def spans(tags):
 
 
 class Generator(Model):
-    """Goes on with a text, or writes one from a label: `Generator(path)("It was ")` → {"text"}.
+    """Generates from a prompt, or from a label: `Generator(path)("It was ")` → {"text"}.
 
-    Temperature 0 is greedy; text number n of a seed is always the same one, `first` is the number of the
-    first text. A file of fixed shapes writes at the most as many symbols as it was made for.
+    Temperature 0 is greedy; text number n of a seed is always the same one, `first` is the number of
+    the first text. A file of fixed shapes generates at most as many tokens as it was made for.
     """
 
     options = {"length": 200, "seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0,
@@ -485,8 +485,8 @@ class Generator(Model):
 class Translator(Model):
     """Translates a text: `Translator(path)("我爱中国")` → {"translation", "score"}. Width 1 is greedy.
 
-    With `n_best` above 1 there are "translations" too, as many of both. With attention an unknown word is
-    that of the source which was looked at most.
+    With `n_best` above 1 there are "translations" too, a list of both. With attention an unknown word is
+    replaced by the source word with the largest weight.
     """
 
     options = {"width": 5, "alpha": 0.75, "n_best": 1}

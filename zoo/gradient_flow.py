@@ -89,7 +89,7 @@ def jacobians(layer, x, states=None):
 def jacobian_products(jacobians):
     """∂s_T/∂s_t = J_T … J_{t+1} for t = 0 … T; the last one is the identity.
 
-    The product of the README's row 9; `gradient_norms` has its norms without the matrices.
+    The product of row 9 of docs/equations.md; `gradient_norms` has its norms without the matrices.
 
     Args:    jacobians  [B, T, N, N]
     Returns: [B, T+1, N, N]

@@ -5,5 +5,5 @@
     python -m tasks.generation --corpus=novel.txt                 your own text
     python -m tasks.generation --corpus=names --predict female    a text that follows from a label
 
-A running text is read in long rows side by side, whose states are carried from window to window.
+A text without labels is read in windows; the states are carried from one window to the next.
 """

@@ -71,7 +71,7 @@ def bleu_variant(predicted, label, k):
 
         exp(min(0, 1 − len_label / len_pred)) · Π_{n=1}^{k} p_n^{1/2^n},   p_n as in `precisions`
 
-    The variant of the README's row 19; the tasks report sacreBLEU's.
+    The variant of row 19 of docs/equations.md; the tasks report sacreBLEU's.
 
     A prediction shorter than k has no longer n-grams and is judged by those it has; an empty one gets 0.
 

@@ -198,7 +198,7 @@ def pack(weights):
 
 
 def unpack(buffer, gates, units, features, num_layers=1, directions=1, skip=False):
-    """The inverse of `pack`, for buffers from elsewhere: the README's row 15.
+    """The inverse of `pack`, for buffers from elsewhere: row 15 of docs/equations.md.
 
     Args:    buffer       [`buffer_size`]
              gates        1, 3 for the GRU, 4 for the LSTM

@@ -170,7 +170,7 @@ class CudnnRecurrent(OverSequences):
     def get_plain_weights(self):
         """The weights of the same network made of plain layers: in "skip" mode with W = [I … I].
 
-        With `set_plain_weights` the way from and to layers without cuDNN: the README's row 15.
+        With `set_plain_weights` the way from and to layers without cuDNN: row 15 of docs/equations.md.
 
         Returns: for each layer and direction kernel, recurrent_kernel and bias, as `Stack`'s or
                  `keras.Sequential`'s `set_weights` takes them

@@ -7,7 +7,7 @@ def opposite_update_gate(weights):
         h' = (1 - z)·h + z·n    theirs
         h' = z·h + (1 - z)·n    ours: since 1 - σ(a) = σ(-a), the columns of z change their sign
 
-    The opposite z of the README's row 12, for weights from elsewhere.
+    The opposite z of row 12 of docs/equations.md, for weights from elsewhere.
 
     Args:    weights  kernel [D, 3H], recurrent kernel [H, 3H] and, if there is one, bias [3H] or [2, 3H],
                       gates z r n

@@ -30,7 +30,7 @@ def from_state_dict(state_dict, prefix="", dropout=0.0, **options):
 
     As in PyTorch, sequences and all states come back, and padded steps give zeros. For another stack of
     the same layers, such as one with `return_sequences=False` at its end, see `load_state_dict`. It is
-    the README's row 16, for weights from elsewhere.
+    row 16 of docs/equations.md, for weights from elsewhere.
 
     Args:    state_dict  names → arrays: a state dict on the CPU, an .npz file, safetensors …
              prefix      of the names, such as "encoder.rnn."; names without it are left alone
