@@ -2,7 +2,7 @@
 
     python -m tasks.sentiment --predict "not bad at all"
     python -m tasks.sentiment --input=new.csv --output=predicted.csv
-    tail -f log.txt | python -m tasks.sentiment --input=-
+    tail -F log.txt | python -m tasks.sentiment --input=-
 
 They come from the exported TFLite file, by `export.run`, without TensorFlow. A run that has no export,
 or has stopped, predicts with its model, by the same code. Nothing is written into the run directory.
