@@ -13,6 +13,7 @@ A *head* is any object with
 Whatever cannot be exported or written raises `ExportError`, whose text is one line.
 """
 import contextlib
+import importlib
 import os
 import pathlib
 import shutil
@@ -23,6 +24,13 @@ _under_way = set()
 
 class ExportError(ValueError):
     """One line: what was expected, what came, what to do."""
+
+
+def __getattr__(name):
+    """`write`, whose module imports TensorFlow."""
+    if name != "write":
+        raise AttributeError(f"module 'export' has no attribute {name!r}")
+    return importlib.import_module("export.files").write
 
 
 @contextlib.contextmanager

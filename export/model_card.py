@@ -6,6 +6,7 @@ from export import cannot_write
 
 FACTS = ("title", "summary", "data", "terms", "sizes", "variants", "seed", "command",
          "signatures", "limits")
+OPTIONAL = {"per_class": {}, "errors": []}
 
 
 def write(path, facts):
@@ -15,6 +16,8 @@ def write(path, facts):
                 title, summary, data, terms, command   text (`terms`: of the data)
                 sizes                                  {name: number or text}
                 variants                               {variant: {column: value}}, a row each
+                per_class                              {label: {column: value}}, a row each; optional
+                errors                                 list of lines, the worst predictions; optional
                 seed                                   int
                 signatures                             {name: {"takes": text, "returns": text,
                                                        "example": text}}; see `saved_model.describe`
@@ -33,7 +36,8 @@ def write(path, facts):
 
 def card(facts):
     """The text of the card; see `write`."""
-    missing, extra = sorted(set(FACTS) - set(facts)), sorted(set(facts) - set(FACTS))
+    facts = {**OPTIONAL, **facts}
+    missing, extra = sorted(set(FACTS) - set(facts)), sorted(set(facts) - {*FACTS, *OPTIONAL})
     if missing or extra:
         raise ValueError(f"expected the facts {', '.join(FACTS)}; missing: "
                          f"{', '.join(missing) or 'none'}; unknown: {', '.join(extra) or 'none'}")
@@ -41,6 +45,8 @@ def card(facts):
         "Data": f"{facts['data']}\n\nTerms: {facts['terms']}",
         "Size": "\n".join(f"* {name}: {number(value)}" for name, value in facts["sizes"].items()),
         "Results": table(facts["variants"], "variant"),
+        "Per class": table(facts["per_class"], "label") if facts["per_class"] else "",
+        "Worst errors": "\n".join(f"* {error}" for error in facts["errors"]),
         "Reproduce": f"Seed {facts['seed']}.\n\n```\n{facts['command']}\n```",
         "Signatures": "The first axis of every tensor is the batch; `?` is any size; an input with `=` "
                       "is optional and has that default. An example is the body of a request to TF "
@@ -48,7 +54,7 @@ def card(facts):
                       + table(facts["signatures"], "signature"),
         "Limits": "\n".join(f"* {limit}" for limit in facts["limits"]),
     }
-    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
+    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
     return f"# {facts['title']}\n\n{facts['summary']}\n\n{body}\n"
 
 

@@ -162,6 +162,9 @@ class EvaluationOptions(Options):
     mode: str = option("train", "train does everything; evaluate scores the trained model on its corpus, "
                        "or on another --corpus; export writes and measures the exports again.", MODES,
                        first=True, **ACTION)
+    output: str = option(None, "File that --mode=evaluate writes its report into, as JSON, or --input "
+                         "its rows with their predictions: .csv, .tsv or .jsonl; - is standard output.",
+                         **ACTION)
     split: str = option("test", "The split that --mode=evaluate scores.", PARTS[1:], was="part", **ACTION)
 
 
@@ -173,8 +176,6 @@ class PredictionOptions(Options):
                           "text from standard input.", first=True, **ACTION)
     input: str = option(None, "Predict for every row of this file, a table, JSON Lines or a text a line; "
                         "- reads lines of text, or JSON objects, from standard input.", **ACTION)
-    output: str = option("-", "File of the rows of --input with their predictions: .csv, .tsv or .jsonl; "
-                         "- is standard output.", **ACTION)
     variant: str = option("float32", "TFLite file of the export that --predict and --input take.",
                           VARIANTS, **ACTION)
 

@@ -91,13 +91,13 @@ def is_wanted(settings):
 
 def check(settings):
     """ValueError for settings that cannot be."""
-    predict, source, output = settings.predict, settings.input, settings.output
+    predict, source, output = settings.predict, settings.input, settings.output or "-"
     if predict is not None and source is not None:
         raise ValueError("expected --predict=TEXT or --input=FILE, received both; leave one out")
     if predict is not None and os.path.isfile(predict):
         raise ValueError(f"predict: expected a text, received the path of a file, {predict}; "
                          f"--input={predict} predicts for its rows")
-    if source is None and "output" in settings.given:
+    if source is None and output != "-":
         raise ValueError("output: expected --input=FILE with it, received none")
     if source not in (None, "-") and output != "-" and os.path.exists(output) and os.path.exists(
             source) and os.path.samefile(source, output):
@@ -127,12 +127,13 @@ def printed(prediction):
 def written(prediction):
     """The rows of a file, or of standard input, with their predictions."""
     settings, first = prediction.settings, 0
-    predictions.kind_of(settings.output, ".jsonl")  # a wrong one is refused before anything is read
+    output = settings.output or "-"
+    predictions.kind_of(output, ".jsonl")  # a wrong one is refused before anything is read
     prediction.opened()
     role = prediction.role()
     rows = inputs.read(settings.input, role, role.flag in settings.given, settings.encoding)
-    kind = predictions.kind_of(settings.output, rows.kind)
-    with predictions.opened(settings.output) as file:
+    kind = predictions.kind_of(output, rows.kind)
+    with predictions.opened(output) as file:
         writer = predictions.Writer(file, kind, rows.names)
         for batch in rows.batches:
             texts = [text for _, text in batch]

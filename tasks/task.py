@@ -1,7 +1,6 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
-import contextlib
-import io
+import pathlib
 import shlex
 import sys
 
@@ -10,8 +9,10 @@ import numpy as np
 import zoo
 from export import model_card, saved_model
 from tasks import exporting, prediction
-from tasks.reading.splits import PARTS
+from tasks.reading.splits import HELD_OUT, PARTS, WHOLE
 from tasks.reporting import plots, tables
+from tasks.reporting.comparison import beaten
+from tasks.reporting.report import error_line
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import FINGERPRINT, Run, command_of
@@ -23,7 +24,8 @@ class Task:
         name                       of `python -m tasks.<name>`
         unit, size                 what a part of a corpus is made of, in the plural, and its number
         kind, example              what its models are, in words; a text to ask one
-        load_corpus()              a corpus: name, train, validation, test, terms, fingerprint
+        load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
+        corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
@@ -48,25 +50,27 @@ class Task:
 
     def train(self):
         """The whole way from a corpus to exported, measured files."""
-        loop.deterministic(self.settings.seed)
-        corpus = self.load_corpus()
-        self.settings = self.settings.filled(self.recipe(corpus))
-        with precision.mixed(self.settings.mixed_precision):
-            head = self.untrained(corpus)
-        if self.settings.init_from:
-            head.start_from(zoo.load(self.settings.init_from))
-        settings = self.settings
-        run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
-                       {**loop.environment(), "engine": head.network.engine_in_use})
+        corpus = self.introduced(self.load_corpus())
+        head, run = self.begun(corpus)
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
             return tables.show(run.read_json("metrics.json"))
         data = self.parts(head, corpus)
         result = self.fit(head, data, run)
-        if self.settings.mixed_precision:
-            head.network = precision.in_float32(head.network)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
+
+    def begun(self, corpus):
+        """A new head for a corpus, and the run directory that it is trained in."""
+        loop.deterministic(self.settings.seed)
+        self.settings = settings = self.settings.filled(self.recipe(corpus))
+        with precision.mixed(settings.mixed_precision):
+            head = self.untrained(corpus)
+        if settings.init_from:
+            head.start_from(zoo.load(settings.init_from))
+        run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
+                       {**loop.environment(), "engine": head.network.engine_in_use})
+        return head, run
 
     def parts(self, head, corpus, names=PARTS):
         """{part: `tasks.training.dataset.Data`}."""
@@ -81,9 +85,9 @@ class Task:
         """The corpus, once what it is and what was odd about it is printed."""
         for warning in corpus.warnings:
             print(f"note: {warning}")
-        print(f"{corpus.name}: {self.size(corpus.train):,} {self.unit} to learn from, "
-              f"{self.size(corpus.validation):,} to choose by, {self.size(corpus.test):,} to test on",
-              *corpus.description, sep="\n  ")
+        sizes = {part: self.size(getattr(corpus, part)) for part in PARTS}
+        sizes = [f"{size:,} for {part}" for part, size in sizes.items() if size]
+        print(f"{corpus.name}: {', '.join(sizes)} ({self.unit})", *corpus.description, sep="\n  ")
         return corpus
 
     def prepare(self, head, training):
@@ -92,7 +96,7 @@ class Task:
     def calibrate(self, head, validation):
         """After training: what is fitted on the validation part."""
 
-    def fit(self, head, data, run):
+    def fit(self, head, data, run, on_epoch=None):
         """Train the head's network; its weights are then those of the best epoch."""
         training, validation = data["train"], data["validation"]
         run_now = exporting.of_head(head)
@@ -106,8 +110,10 @@ class Task:
             epochs=settings.epochs, learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay, clip_norm=settings.clip_norm, average=settings.average,
             patience=settings.patience, monitor=training.monitor, mode=training.mode,
-            tensorboard=settings.tensorboard and str(run.folder / "tensorboard")))
+            tensorboard=settings.tensorboard and str(run.folder / "tensorboard")), on_epoch)
         self.calibrate(head, validation)
+        if settings.mixed_precision:
+            head.network = precision.in_float32(head.network)
         return result
 
     def trained(self, head):
@@ -130,6 +136,7 @@ class Task:
     def finish(self, run, head, corpus, data, result):
         """Export, measure every file on the test part, and write all results."""
         test, answers = data["test"], self.answers(head, data)
+        report = test.report(answers["test"])
         facts = {
             "task": self.name, "corpus": corpus.name,
             "model": self.settings.model, "seed": self.settings.seed,
@@ -141,7 +148,9 @@ class Task:
             **{part: data[part].measures(answers[part]) for part in answers},
             "baselines": {name: test.measures(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
-        print(f"\ntest part: {tables.line(facts['test'])}")
+        facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
+        run.write_lines("test_predictions.jsonl", test.predictions(answers["test"]))
+        print(f"\ntest split: {tables.line(facts['test'])}")
         facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
                                             self.settings.tf_serving)
         folder = run.folder / "plots"
@@ -151,6 +160,7 @@ class Task:
         self.draw(folder, head, test.targets, answers["test"])
         self.record(run, corpus, facts)
         self.show_answers(head, corpus)
+        print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         command_line = ["python", "-m", f"tasks.{self.name}", *given, "--predict", self.question(head)]
         print(f"\nnext: {shlex.join(command_line)}")
@@ -175,17 +185,19 @@ class Task:
         model_card.write(run.folder / "MODEL_CARD.md", {
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
-            "data": "{}: {:,} {unit} to train, {:,} to choose and {:,} to test.".format(
+            "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
                 corpus.name, *(self.size(getattr(corpus, part)) for part in PARTS), unit=self.unit),
             "terms": corpus.terms,
             "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
                       "training seconds": facts["train"]["seconds"], "epochs": facts["train"]["epochs"]},
             "variants": tables.rows(facts),
+            "per_class": facts["report"].get("per_class", {}),
+            "errors": [error_line(row) for row in facts["report"].get("errors", [])],
             "seed": facts["seed"],
             "command": facts["command"],
             "signatures": saved_model.describe(run.folder / "saved_model"),
             "limits": ["Trained on one corpus: texts of another kind get worse answers.",
-                       *self.limits(), *tables.notes(facts)]})
+                       *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)
         tables.show(facts)
 
@@ -208,8 +220,7 @@ class Task:
                              f"{command_of(self.name, run.folder)} …")
         print(f"note: {run.folder} has stopped: predicting with its best checkpoint, of epoch "
               f"{stored[1]['epoch']}, by TensorFlow", file=sys.stderr)
-        with contextlib.redirect_stdout(io.StringIO()):
-            return self.of_checkpoint(run, stored[0])
+        return self.of_checkpoint(run, stored[0])
 
     def of_checkpoint(self, run, arrays):
         """The head of a run with the weights of a checkpoint; its corpus is read for the vocabulary."""
@@ -226,12 +237,21 @@ class Task:
         return head
 
     def evaluate(self):
-        """Score the trained model on a part of its corpus, or of another."""
-        run, corpus = self.again()
-        head = zoo.load(run.folder)
-        part = self.parts(head, corpus, [self.settings.split])[self.settings.split]
-        for name, value in part.measures(self.scored(head, part)).items():
-            print(f"  {name:28} {value:.4f}")
+        """Evaluate the trained model on a split of its corpus, or on all of a given file or folder."""
+        whole = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
+        run, corpus = self.again(WHOLE if whole else HELD_OUT)
+        if whole and self.settings.corpus == run.settings["corpus"]:
+            print("note: this is the corpus that the model was trained on, and all of it is scored; "
+                  "leave --corpus out to score the test split alone")
+        report = self.reported(zoo.load(run.folder), corpus, "test" if whole else self.settings.split)
+        print(report)
+        if self.settings.output:
+            report.to_json(self.settings.output)
+
+    def reported(self, head, corpus, split="test"):
+        """The `Report` of a head on a split."""
+        part = self.parts(head, corpus, [split])[split]
+        return part.report(self.scored(head, part))
 
     def scored(self, head, part):
         """The answers that --mode=evaluate measures."""
@@ -248,11 +268,11 @@ class Task:
                                    self.settings.tf_serving)
         self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 
-    def again(self):
-        """The finished run and its corpus, loaded with its settings where no flag says otherwise."""
+    def again(self, held_out=HELD_OUT):
+        """The finished run and its corpus, loaded with its settings where nothing else is given."""
         run = Run.trained(self.settings.output_dir, self.name)
         self.settings = self.settings.resumed(run.settings)
-        return run, self.load_corpus()
+        return run, self.introduced(self.load_corpus(held_out))
 
 
 def sizes(weights):

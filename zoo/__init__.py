@@ -10,17 +10,19 @@ import importlib.machinery
 import os
 import sys
 
+__version__ = "0.1.0"
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 MODULES = {
-    "cells.gru": ["GRUCell"], "cells.lstm": ["LSTMCell"], "cells.simple_rnn": ["SimpleRNNCell"],
+    "cells.cell": ["Cell"], "cells.gru": ["GRUCell"], "cells.lstm": ["LSTMCell"],
+    "cells.simple_rnn": ["SimpleRNNCell"],
     "layers.adaptive_softmax": ["AdaptiveSoftmax"], "layers.attention": ["Attention"],
     "layers.attention_decoder": ["AttentionDecoder"], "layers.bidirectional": ["Bidirectional"],
     "layers.context": ["Context"], "layers.crf": ["CRF"],
     "layers.cudnn": ["CudnnGRU", "CudnnLSTM", "CudnnRNNRelu", "CudnnRNNTanh"],
     "layers.decoder": ["Decoder"], "layers.output_recurrent": ["OutputRecurrentRNN"],
-    "layers.recurrent": ["GRU", "LSTM", "SimpleRNN"], "layers.stack": ["Stack"],
+    "layers.recurrent": ["GRU", "LSTM", "Recurrent", "SimpleRNN"], "layers.stack": ["Stack"],
     "models": ["load"]}
 HOMES = {name: f"zoo.{module}" for module, names in MODULES.items() for name in names}
 __all__ = sorted(HOMES)

@@ -24,7 +24,8 @@ SAMPLE_TERMS = ("the language reference that comes with CPython; Python Software
                 "version 2")
 
 
-def load(name="auto", text_column=None, label_column=None, id_column=None, encoding=None):
+def load(name="auto", text_column=None, label_column=None, id_column=None, encoding=None,
+         held_out=splits.HELD_OUT):
     """Loads a corpus by name, or files by path.
 
     Args:    name   a name in `NAMES`; a text file; several of them, separated by commas, or a pattern
@@ -34,22 +35,49 @@ def load(name="auto", text_column=None, label_column=None, id_column=None, encod
                     of those, or one with a folder for each label, holds texts with labels
              text_column, label_column, id_column   of a table: a name in its header, or a number from 1
              encoding   of text files; None finds it
+             held_out   of files: see `tasks.reading.splits.split`; of a running text only `WHOLE` counts
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     name = str(name)
     columns = {"text_column": text_column, "label_column": label_column, "id_column": id_column}
     if name and name not in NAMES and _table(pathlib.Path(name).expanduser()):
-        return labelled.read(name, NAMES, labelled.Format(**columns, encoding=encoding))
+        return labelled.read(name, NAMES, labelled.Format(**columns, encoding=encoding),
+                             held_out=held_out)
     if any(column is not None for column in columns.values()):
         raise ValueError("expected a TSV or CSV file with text_column or label_column, received corpus "
                          f"'{name}'; leave those flags out")
-    return corpus.load(name, NAMES, STANDARD, _named, lambda name: _read(name, encoding),
+    return corpus.load(name, NAMES, STANDARD, _named, lambda name: _read(name, encoding, held_out),
                        {"encoding": encoding})
 
 
-def _read(name, encoding):
-    parts, warnings = _parts(name, _paths(name), encoding)
+def _read(name, encoding, held_out):
+    if held_out is splits.WHOLE:
+        stream, warnings = streams.opened(_paths(name), encoding)
+        parts = dict(zip(PARTS, stream.cut(0, 0, 100)))
+    else:
+        parts, warnings = _parts(name, _paths(name), encoding)
     return Corpus(",".join(map(called, name.split(","))), **parts, terms=OWN_TERMS, warnings=warnings)
+
+
+def running(name, texts, held_out, validation=None):
+    """The corpus of texts in memory, one after the other, each on lines of its own."""
+    stream = _joined("texts", texts)
+    if held_out is splits.WHOLE:
+        parts = dict(zip(PARTS, stream.cut(0, 0, 100)))
+    elif validation is None:
+        share = round(100 * held_out["validation"])
+        parts = dict(zip(PARTS, stream.cut(100 - share, share, 0)))
+    else:
+        parts = {"train": stream, "validation": _joined("validation", validation),
+                 "test": stream.cut(100, 0)[1]}
+    return Corpus(name, **parts, terms=OWN_TERMS)
+
+
+def _joined(name, texts):
+    """Texts in memory as a stream."""
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{name}: expected a list of strings, received {texts!r:.60}")
+    return streams.opened(["".join(text.rstrip("\n") + "\n" for text in texts)])[0]
 
 
 def _named(name):

@@ -47,6 +47,13 @@ class Language(Data):
         return {**found, "unknown_share": float(np.mean(self.targets == UNKNOWN)),
                 "log_likelihood": -found["nats_per_token"]}
 
+    def predictions(self, log_probability):
+        """None: what is measured are symbols, not texts."""
+        return iter(())
+
+    def details(self, log_probability):
+        return {}
+
     @functools.cached_property
     def spelling(self):
         """−log p of the spelling of all unknown tokens: of each byte and of the end, in nats."""

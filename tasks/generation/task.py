@@ -7,6 +7,9 @@ from tasks.generation.dataset import LabelledTexts, RunningText, lines
 from tasks.generation.dynamic_evaluation import DynamicEvaluation
 from tasks.generation.label_check import label_check
 from tasks.generation.windows import Stateful, windows
+from tasks.reading import in_memory, labelled
+from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.splits import HELD_OUT
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
 from zoo.models.configurations import GENERATORS, configuration
@@ -30,12 +33,27 @@ class Generation(Task):
                              f"--mode={self.settings.mode}")
         super().train()
 
-    def load_corpus(self):
-        """The corpus of the settings; prints what it is and what was odd about it."""
+    def load_corpus(self, held_out=HELD_OUT):
+        """The corpus of the settings."""
         settings = self.settings
-        return self.introduced(corpora.load(settings.corpus, settings.text_column,
-                                            settings.label_column, settings.id_column,
-                                            settings.encoding))
+        return corpora.load(settings.corpus, settings.text_column, settings.label_column,
+                            settings.id_column, settings.encoding, held_out)
+
+    def corpus_of(self, columns, held_out, validation=None):
+        """The corpus of texts one after the other or, where they have labels, of texts that follow from
+        them."""
+        texts, labels = columns
+        if labels is not None:
+            return self.labelled(columns, held_out, validation)
+        return corpora.running("texts", texts, held_out, validation and validation[0])
+
+    def labelled(self, columns, held_out, validation):
+        parts, notes = {}, []
+        for part, given in {"train": columns, "validation": validation}.items():
+            if given:
+                parts[part], skipped = in_memory.examples(*given)
+                notes += skipped
+        return labelled.assembled("texts", parts, OWN_TERMS, notes, held_out=held_out)
 
     @staticmethod
     def size(part):

@@ -9,7 +9,8 @@ import textwrap
 from tasks.reading import nltk, records, roles, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.roles import Role
-from tasks.reading.splits import PARTS, Example, check_parts, normalised, overlap, split
+from tasks.reading.splits import (
+    HELD_OUT, PARTS, WHOLE, Example, check_parts, normalised, overlap, split)
 
 SEPARATOR = "|"                       # between the labels of one multi-label cell
 OTHERS = ",;/+"                       # what may stand between them instead
@@ -81,7 +82,7 @@ def named(name, fold=None):
     return assembled(name, nltk.read(name, reader), terms, fold=fold)
 
 
-def read(name, names, form, fold=None):
+def read(name, names, form, fold=None, held_out=HELD_OUT):
     """That of a file, or of a folder of splits, as a `Format` says; `names` are guessed from."""
     path = pathlib.Path(name).expanduser()
     if not path.exists():
@@ -93,7 +94,7 @@ def read(name, names, form, fold=None):
     parts = {part: _examples(tables[part], columns, form, part == "train") for part in tables}
     warnings = [f"{table.name}: {note}" for table in tables.values() for note in table.notes]
     corpus = assembled(called(name), parts, OWN_TERMS, warnings + notes, fold, form.multi_label,
-                       form.regression)
+                       form.regression, held_out)
     corpus.warnings += doubts(corpus, form)
     corpus.description = _described(columns, corpus)
     return corpus
@@ -149,17 +150,21 @@ def _not_as_expected(table, number, row, at, error):
 
 # --------------------------------------------------------------------------------------------- assembled
 
-def assembled(name, parts, terms, warnings=(), fold=None, multi_label=False, regression=False):
+def assembled(name, parts, terms, warnings=(), fold=None, multi_label=False, regression=False,
+              held_out=HELD_OUT):
     """A corpus of texts with labels: what has no official split is split, then looked over."""
     everything = [example for rows in parts.values() for example in rows]
     labels = [] if regression else sorted({label for e in everything for label in _labels(e)})
+    if held_out is WHOLE:
+        return Corpus(name, [], [], everything, terms, labels, [*warnings], multi_label=multi_label,
+                      regression=regression)
     _enough_labels(name, everything, labels, multi_label, regression)
     lonely = set() if regression else _lonely(everything)
     warnings = [*warnings, *(f"label '{label}' has a single example, kept in training"
                              for label in sorted(lonely))]
     pinned = {normalised(e.text) for e in everything if not regression and lonely & set(_labels(e))}
-    parts = split(name, parts, fold, pinned, stratify=not (multi_label or regression))
-    check_parts(name, {part: len(parts[part]) for part in PARTS}, "examples")
+    parts = split(name, parts, fold, pinned, not (multi_label or regression), held_out)
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "examples", held_out)
     warnings += _strangers(parts, labels) + overlap(parts)
     return Corpus(name, **parts, terms=terms, labels=labels, warnings=warnings,
                   multi_label=multi_label, regression=regression)
@@ -199,7 +204,7 @@ def _strangers(parts, labels):
 
 def doubts(corpus, form):
     """Warnings about labels that are probably not what the user means."""
-    if corpus.regression:
+    if corpus.regression or not corpus.train:
         return []
     counts = _counts(corpus)
     rows, size = len(corpus.train), counts.total()
@@ -215,7 +220,8 @@ def doubts(corpus, form):
 
 
 def _counts(corpus):
-    return collections.Counter(label for example in corpus.train for label in _labels(example))
+    return collections.Counter(label for example in corpus.train or corpus.test
+                               for label in _labels(example))
 
 
 def _alike(labels):
@@ -249,7 +255,7 @@ def _separators(corpus, form):
 def _described(columns, corpus):
     """What is shown of it: which column is what, the labels, and two examples."""
     if corpus.regression:
-        targets = [example.label for example in corpus.train]
+        targets = [example.label for example in corpus.train or corpus.test]
         what = f"target: {columns.title('label')}, {min(targets):g} to {max(targets):g}"
     else:
         counts = _counts(corpus).most_common()
@@ -257,7 +263,8 @@ def _described(columns, corpus):
         more = ", …" * (len(counts) > 5)
         what = f"label: {columns.title('label')}, {len(counts)} labels: {shown}{more}"
     return [f"text: {columns.title('text')}; {what}",
-            *(f"  {_shown(example.text)}  →  {_joined(example.label)}" for example in corpus.train[:2])]
+            *(f"  {_shown(example.text)}  →  {_joined(example.label)}"
+              for example in (corpus.train or corpus.test)[:2])]
 
 
 def _joined(label):

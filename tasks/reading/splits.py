@@ -4,12 +4,16 @@ By the hash every model sees the same splits, whatever the order of the file, an
 in two.
 """
 
+import bisect
 import collections
 import hashlib
+import itertools
 import re
 import unicodedata
 
 PARTS = ("train", "validation", "test")
+HELD_OUT = {"test": 0.1, "validation": 0.1}     # shares of what has no official split
+WHOLE = {"test": 1.0}                           # everything is to be evaluated
 HOLDS = {"train": "train|training|trn|训练集?|訓練集?",
          "validation": "validation|validate|valid|val|dev|devel|development|heldout|holdout|eval|"
                        "evaluation|testa|验证集?|開発|驗證集?",
@@ -116,28 +120,34 @@ def overlap(parts):
             if (count := sum(normalised(example.text) in train for example in parts[part]))]
 
 
-def check_parts(name, sizes, what):
-    """Refuse a corpus of whose parts, {part: how many}, one is empty; `what` is counted."""
+def check_parts(name, sizes, what, held_out=HELD_OUT):
+    """Refuse a corpus of whose wanted parts, {part: how many}, one is empty; `what` is counted."""
     for part, size in sizes.items():
-        if not size:
+        if not size and (part in held_out or part == "train" and held_out is not WHOLE):
             raise ValueError(f"corpus '{name}': its {sum(sizes.values())} {what} leave the {part} part "
                              f"empty; give more {what}, or a folder with train, validation and test "
                              "files")
 
 
-def split(name, parts, fold, pinned, stratify):
-    """Completes {part: examples}; one part alone is the whole corpus."""
+def split(name, parts, fold, pinned, stratify, held_out=HELD_OUT):
+    """Completes {part: examples}; one part alone is the whole corpus.
+
+    Args:    held_out  {part: share} of what is split off where no file holds it; or `WHOLE`
+    """
+    if held_out is WHOLE:
+        return {"train": [], "validation": [], "test": [row for rows in parts.values() for row in rows]}
     if fold is not None:
         if set(parts) != {"train"}:
             raise ValueError(f"corpus '{name}' has an official split: leave fold out")
         return fold_parts(parts["train"], fold, pinned, stratify)
-    wanted = [part for part in ("test", "validation") if part not in parts]
+    wanted = [part for part in held_out if part not in parts]
+    ends = list(itertools.accumulate(held_out[part] for part in wanted))
     result = collections.defaultdict(list, {part: list(rows) for part, rows in parts.items()})
     result["train"] = []
     for example in parts["train"]:
-        tenth = int(fraction(example.text) * 10)
-        moves = tenth < len(wanted) and normalised(example.text) not in pinned
-        result[wanted[tenth] if moves else "train"].append(example)
+        place = bisect.bisect_right(ends, fraction(example.text))
+        moves = place < len(wanted) and normalised(example.text) not in pinned
+        result[wanted[place] if moves else "train"].append(example)
     return result
 
 

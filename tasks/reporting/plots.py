@@ -4,24 +4,27 @@ import warnings
 
 import numpy as np
 
-NOT_MEASURES = ("epoch", "step", "learning_rate", "gradient_norm", "seconds", "tokens_per_second")
+from tasks.reporting.metric import metric
+
+NOT_METRICS = ("epoch", "step", "learning_rate", "gradient_norm", "seconds", "tokens_per_second")
 BLUE, ORANGE, GREY = "#1f77b4", "#ff7f0e", "#999999"
 MOST_NUMBERED_CLASSES = 25           # in a larger confusion matrix the numbers cannot be read
 
 
 def learning_curves(history, path, unit="nats"):
-    """Losses on the left, the measures of validation on the right; the training loss is dashed.
+    """The losses, then the metrics of validation, an axis a unit; the training loss is dashed.
 
     Args:  history   rows of history.csv: {"epoch": 1, "loss": 0.7, "log_loss": 0.6, "accuracy": …};
                      columns that end in "loss" are losses
            unit      of the losses
     """
-    losses, measures = _curves(history)
-    with _figure(path, 2 if measures else 1) as axes:
-        for axis, names, label in zip(axes, (losses, measures), (f"loss [{unit}]", "measure")):
+    panels = _curves(history, unit)
+    with _figure(path, len(panels)) as axes:
+        for axis, (label, names) in zip(axes, panels.items()):
             for name in names:
                 _curve(axis, history, name)
             axis.set(xlabel="epoch", ylabel=label)
+            axis.xaxis.get_major_locator().set_params(integer=True)
             axis.grid(alpha=0.3)
             axis.legend(frameon=False)
 
@@ -59,7 +62,10 @@ def reliability(count, confidence, accuracy, path):
         axis.plot([0, 1], [0, 1], "--", color=GREY, label="calibrated")
         axis.plot(np.asarray(confidence)[used], np.asarray(accuracy)[used], "o", color=ORANGE,
                   markersize=4, label="mean confidence")
-        axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+        for x, y, n in zip(left, np.asarray(accuracy)[used], np.asarray(count)[used]):
+            axis.annotate(f"{n:,}", (x + width / 2, y), ha="center", va="bottom", fontsize=6, color=GREY)
+        axis.set(xlabel="confidence (number of examples above each bar)", ylabel="accuracy", xlim=(0, 1),
+                 ylim=(0, 1.08))
         axis.legend(frameon=False, loc="upper left")
 
 
@@ -94,19 +100,22 @@ def _figure(path, columns, size=4.0):
         figure.savefig(path, dpi=120, format="png")
 
 
-def _curves(history):
-    """The columns to draw: losses, and the other measures."""
+def _curves(history, unit):
+    """{label of an axis: the columns to draw there}: losses, and the metrics of each unit."""
     if not history:
         raise ValueError("expected at least one epoch in the history, received none")
-    losses = [name for name in history[0] if name.endswith("loss")]
-    return losses, [name for name in history[0] if name not in {*losses, *NOT_MEASURES}]
+    panels = {f"loss [{unit}]": [name for name in history[0] if name.endswith("loss")]}
+    for name in history[0]:
+        if not (name.endswith("loss") or name in NOT_METRICS):
+            panels.setdefault(f"validation [{metric(name).unit}]", []).append(name)
+    return panels
 
 
 def _curve(axis, history, name):
     epochs = [float(row["epoch"]) for row in history]
     training = name == "loss" or name.startswith("train")
     axis.plot(epochs, [float(row[name]) for row in history], "--" if training else "-", marker=".",
-              label="training loss" if name == "loss" else name.replace("_", " "))
+              label="training loss" if name == "loss" else f"validation {name.replace('_', ' ')}")
 
 
 def _flow_curve(axis, curve, shade):

@@ -2,18 +2,7 @@
 
 import textwrap
 
-SHOWN = ("bleu", "chrf", "exact_match", "bits_per_character", "perplexity", "nats_per_token",
-         "unknown_share",
-         "span_f1", "span_precision", "span_recall", "token_accuracy", "unseen_accuracy", "accuracy",
-         "macro_f1", "micro_f1", "log_loss", "expected_calibration_error", "mean_squared_error",
-         "mean_absolute_error", "r_squared", "pearson")
-SHORT = {"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact",
-         "bits_per_character": "bits/char", "nats_per_token": "nats", "perplexity": "ppl",
-         "unknown_share": "unknown",
-         "span_f1": "F1", "span_precision": "precision", "span_recall": "recall",
-         "token_accuracy": "tokens", "unseen_accuracy": "unseen",
-         "expected_calibration_error": "ece", "mean_squared_error": "mse",
-         "mean_absolute_error": "mae", "r_squared": "R²"}
+from tasks.reporting.metric import metric, ordered
 
 SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte and for its end; ppl "
            "and nats count it as one token.")
@@ -35,7 +24,7 @@ def rows(facts):
 
 def short(measures):
     """The measures a table has room for, by their short names."""
-    return {SHORT.get(name, name): measures[name] for name in SHOWN if name in measures}
+    return {metric(name).short: measures[name] for name in ordered(measures) if metric(name).is_shown}
 
 
 def line(measures):

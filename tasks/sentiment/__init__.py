@@ -7,3 +7,41 @@
 Any labels will do, not only sentiment: topics, intents, several labels a text (`--multi_label`) or a
 number (`--regression`).
 """
+
+
+def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **options):
+    """Train a classifier as `python -m tasks.sentiment` does: the same data, options and seed give the
+    same weights.
+
+    Args:    texts       a list of strings; or, without labels, the path of a file or folder, the name of
+                         a corpus, or a pandas DataFrame
+             labels      a list of labels; of lists of labels with `multi_label`; of numbers with
+                         `regression`
+             validation  the share of the examples that the best epoch is chosen by, by default 0.1, or a
+                         pair (texts, labels); which ones is decided by a hash of the text. A path is
+                         split as the command line splits it
+             on_epoch    called with {"epoch", "loss", …} after each epoch
+             verbose     print what is read and how training goes on
+             options     of `docs/options.md`, as units=64, epochs=5, seed=0; with output_dir the run can
+                         be resumed
+    Returns: a `zoo.models.classifier.TextClassifier`: `.predict(texts)`, `.predict_proba(texts)`, `.save`
+    Raises:  ValueError: data or an option that cannot be right
+    """
+    from tasks import fitting
+    from tasks.sentiment.options import Settings
+    from tasks.sentiment.task import Sentiment
+    return fitting.fit(Sentiment, Settings.of(**options), (texts, labels), validation, on_epoch, verbose)
+
+
+def evaluate(model, texts, labels=None, **options):
+    """How good a classifier is on texts whose labels are known, all of them.
+
+    Args:    model          what `fit` returned or `zoo.load` loaded
+             texts, labels  as for `fit`
+    Returns: a `tasks.reporting.report.Report`: `.accuracy`, `.per_class`, `.to_json()`
+    """
+    from tasks import fitting
+    from tasks.sentiment.options import Settings
+    from tasks.sentiment.task import Sentiment
+    kind = {"multi_label": model.kind == "multi", "regression": model.kind == "regression"}
+    return fitting.evaluate(Sentiment, Settings.of(**{**kind, **options}), model, (texts, labels))

@@ -1,7 +1,7 @@
 """Corpora for classification: NLTK's, the built-in sample, and your own files."""
 
 from tasks.reading import corpus, labelled, nltk
-from tasks.reading.splits import Example
+from tasks.reading.splits import HELD_OUT, Example
 from tasks.sentiment import sample
 
 NAMES = ("auto", "sample", *nltk.CORPORA)
@@ -9,7 +9,8 @@ STANDARD = "sentence_polarity"
 
 
 def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
-         text_column=None, label_column=None, id_column=None, label_separator=None, encoding=None):
+         text_column=None, label_column=None, id_column=None, label_separator=None, encoding=None,
+         held_out=HELD_OUT):
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name          a name in `NAMES`, a file (see `tasks.reading.records`), a folder with train,
@@ -22,6 +23,7 @@ def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
                            an id is never a text or a label
              label_separator   between the labels of a cell; None is "|"
              encoding      of text files; None finds it
+             held_out      of files: see `tasks.reading.splits.split`
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if fold is not None and fold not in range(5):
@@ -33,7 +35,7 @@ def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
         return _sample(seed, fold) if name == "sample" else labelled.named(name, fold)
 
     return corpus.load(str(name), NAMES, STANDARD, named,
-                       lambda path: labelled.read(path, NAMES, form, fold), vars(form))
+                       lambda path: labelled.read(path, NAMES, form, fold, held_out), vars(form))
 
 
 def _sample(seed, fold):

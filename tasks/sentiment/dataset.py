@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tasks.reporting.report import ERRORS, scores
 from tasks.sentiment import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
@@ -16,8 +17,9 @@ class Texts(Data):
     A subclass is one kind of answer, and says
 
         encoded(examples, labels)        targets, an array whose first axis is the examples
-        loss(targets, logits, smoothing) a scalar, summed over the examples
+        loss(targets, logits, smoothing, weights)   a scalar, summed over the examples
         members(targets, K)              [N, K] of 0 and 1: which labels a text has
+        balanced()                       `weights` of the loss: rare labels weigh as much as frequent ones
     """
 
     unit, output = "nats", "probabilities"
@@ -28,7 +30,7 @@ class Texts(Data):
         self.ids = [row for n in range(0, len(self.texts), 1024)
                     for row in head.text(self.texts[n:n + 1024]).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
-        self.wanted, self.crossfit = self.targets, None
+        self.wanted, self.crossfit, self.labels = self.targets, None, head.labels
 
     def standardise(self, head):
         """Learn numbers of mean 0 and deviation 1, whatever their unit; the head turns them back."""
@@ -71,11 +73,20 @@ class SingleLabel(Texts):
         return np.array([number[example.label] for example in examples], np.int32)
 
     @staticmethod
-    def loss(targets, logits, smoothing):
-        """-Σ q·log softmax(logits), q the target with a share `smoothing` spread over all classes."""
+    def loss(targets, logits, smoothing, weights=None):
+        """-Σ w·q·log softmax(logits), q the target with a share `smoothing` spread over all classes.
+
+        w [C], by the target's class, is 1 without `weights`.
+        """
         classes = logits.shape[-1]
         q = tf.one_hot(targets, classes) * (1 - smoothing) + smoothing / classes
-        return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(q, logits))
+        losses = tf.nn.softmax_cross_entropy_with_logits(q, logits)
+        return tf.reduce_sum(losses if weights is None else losses * tf.gather(weights, targets))
+
+    def balanced(self):
+        """N / (C·n_c) of each class, as scikit-learn's class_weight="balanced"."""
+        counts = np.bincount(self.targets, minlength=len(self.labels))
+        return np.float32(len(self.targets) / (len(self.labels) * np.maximum(counts, 1)))
 
     @staticmethod
     def members(targets, count):
@@ -83,6 +94,18 @@ class SingleLabel(Texts):
 
     def measures(self, answers):
         return metrics.classification(self.targets, answers)
+
+    def predictions(self, answers):
+        for text, target, row in zip(self.texts, self.targets, answers):
+            yield {"text": text, "label": self.labels[target], "predicted": self.labels[np.argmax(row)],
+                   "confidence": float(np.max(row)), "probabilities": by_label(self.labels, row)}
+
+    def details(self, answers):
+        matrix = metrics.confusion_matrix(self.targets, answers)
+        wrong = [row for row in self.predictions(answers) if row["label"] != row["predicted"]]
+        return {"per_class": per_class(self.labels, np.diag(matrix), matrix.sum(0), matrix.sum(1)),
+                "confusion_matrix": {"labels": self.labels, "counts": matrix.tolist()},
+                "errors": worst(wrong, "confidence")}
 
 
 class MultiLabel(Texts):
@@ -97,10 +120,21 @@ class MultiLabel(Texts):
                         np.float32)
 
     @staticmethod
-    def loss(targets, logits, smoothing):
-        """-Σ q·log σ(logits) + (1 - q)·log σ(-logits), summed over labels too."""
+    def loss(targets, logits, smoothing, weights=None):
+        """-Σ w·(q·log σ(logits) + (1 - q)·log σ(-logits)), summed over labels too.
+
+        w is the first row of `weights` [2, C] where a label is absent, else the second.
+        """
         q = targets * (1 - smoothing) + smoothing / 2
-        return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(q, logits))
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(q, logits)
+        return tf.reduce_sum(losses if weights is None else
+                             losses * tf.where(targets > 0, weights[1], weights[0]))
+
+    def balanced(self):
+        """N / (2·n) of the texts without and with each label."""
+        given = self.targets.sum(0)
+        counts = np.stack([len(self.targets) - given, given])
+        return np.float32(len(self.targets) / (2 * np.maximum(counts, 1)))
 
     @staticmethod
     def members(targets, count):
@@ -108,6 +142,19 @@ class MultiLabel(Texts):
 
     def measures(self, answers):
         return metrics.multi_label(self.targets, answers)
+
+    def predictions(self, answers):
+        for text, target, row in zip(self.texts, self.targets, answers):
+            yield {"text": text, "label": chosen(self.labels, target),
+                   "predicted": chosen(self.labels, row), "probabilities": by_label(self.labels, row)}
+
+    def details(self, answers):
+        truth, found = self.targets > 0.5, np.asarray(answers) > 0.5
+        surest = np.max(np.abs(np.asarray(answers) - 0.5) * (truth != found), 1) + 0.5
+        wrong = [{**row, "confidence": float(p)} for row, p in zip(self.predictions(answers), surest)
+                 if row["label"] != row["predicted"]]
+        return {"per_class": per_class(self.labels, (truth & found).sum(0), found.sum(0), truth.sum(0)),
+                "errors": worst(wrong, "confidence")}
 
 
 class Regression(Texts):
@@ -121,14 +168,50 @@ class Regression(Texts):
         return np.array([[example.label] for example in examples], np.float32)
 
     @staticmethod
-    def loss(targets, values, smoothing):
+    def loss(targets, values, smoothing, weights=None):
         return tf.reduce_sum(tf.square(targets - values))
+
+    def balanced(self):
+        raise ValueError("class_weight: expected labels to weigh, received numbers; leave it out")
 
     def measures(self, answers):
         return metrics.regression(self.targets[:, 0], np.reshape(answers, -1))
 
+    def predictions(self, answers):
+        for text, target, value in zip(self.texts, self.targets[:, 0], np.reshape(answers, -1)):
+            yield {"text": text, "label": float(target), "predicted": float(value)}
+
+    def details(self, answers):
+        return {"errors": worst([{**row, "error": abs(row["label"] - row["predicted"])}
+                                 for row in self.predictions(answers)], "error")}
+
 
 DATASETS = {"single": SingleLabel, "multi": MultiLabel, "regression": Regression}
+
+
+def by_label(labels, row):
+    """{label: probability}."""
+    return dict(zip(labels, map(float, row)))
+
+
+def chosen(labels, row):
+    """The labels of a text of several, of 0 and 1 or of probabilities [C].
+
+    >>> chosen(["a", "b", "c"], [0.9, 0.1, 0.6])
+    ['a', 'c']
+    """
+    return [label for label, p in zip(labels, row) if p > 0.5]
+
+
+def per_class(labels, right, predicted, support):
+    """{label: scores} of counts [C]."""
+    return {label: scores(*counts) for label, *counts in zip(labels, right, predicted, support)}
+
+
+def worst(rows, key):
+    """The rows where a number is largest, without all their probabilities."""
+    rows = sorted(rows, key=lambda row: -row[key])[:ERRORS]
+    return [{name: value for name, value in row.items() if name != "probabilities"} for row in rows]
 
 
 def check_known(found, labels):

@@ -1,4 +1,4 @@
-"""How good predictions are, in plain NumPy.
+"""How good predictions are: scikit-learn's metrics, and calibration.
 
 Shapes: N examples, C classes. Labels are class numbers [N], or 0/1 flags [N, C] where an example
 may carry several labels. Probabilities are [N, C]. Logarithms are natural. Every number is a
@@ -7,6 +7,7 @@ Python float, ready for JSON.
 import math
 
 import numpy as np
+from sklearn import metrics as peer
 
 SMALLEST = 1e-15    # a probability of zero would cost infinitely much
 
@@ -33,11 +34,12 @@ def multi_label(labels, probabilities):
     expected_calibration_error: over all N·C decisions, each a choice between given and not.
     """
     labels, probabilities = _flags(labels, probabilities)
-    counts = _counts(labels, probabilities > 0.5)
+    found = probabilities > 0.5
+    occurs = np.flatnonzero((labels | found).any(axis=0))
     return {
-        "micro_f1": _mean_f1(*[count.sum(keepdims=True) for count in counts]),
-        "macro_f1": _mean_f1(*counts),
-        "subset_accuracy": float((labels == (probabilities > 0.5)).all(axis=1).mean()),
+        "micro_f1": _f1(labels, found, occurs, "micro"),
+        "macro_f1": _f1(labels, found, occurs, "macro"),
+        "subset_accuracy": float(peer.accuracy_score(labels, found)),
         "log_loss": log_loss(labels, probabilities),
         "expected_calibration_error": expected_calibration_error(
             labels.ravel(), np.stack([1 - probabilities.ravel(), probabilities.ravel()], 1)),
@@ -53,11 +55,11 @@ def regression(targets, predictions):
     0.6666666666666666
     """
     targets, predictions = _vectors(targets, predictions)
-    error = predictions - targets
+    squared = float(peer.mean_squared_error(targets, predictions))
     return {
-        "mean_squared_error": float(np.mean(error ** 2)),
-        "mean_absolute_error": float(np.mean(np.abs(error))),
-        "r_squared": float(1 - np.mean(error ** 2) / max(np.var(targets), SMALLEST)),
+        "mean_squared_error": squared,
+        "mean_absolute_error": float(peer.mean_absolute_error(targets, predictions)),
+        "r_squared": float(1 - squared / max(np.var(targets), SMALLEST)),
         "pearson": pearson(targets, predictions),
     }
 
@@ -65,7 +67,7 @@ def regression(targets, predictions):
 def accuracy(labels, probabilities):
     """The part of the examples whose most probable class is the right one."""
     labels, probabilities = _classes(labels, probabilities)
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
+    return float(peer.accuracy_score(labels, probabilities.argmax(axis=1)))
 
 
 def macro_f1(labels, probabilities):
@@ -78,9 +80,8 @@ def macro_f1(labels, probabilities):
     zero_division=1.
     """
     labels, probabilities = _classes(labels, probabilities)
-    classes = np.arange(probabilities.shape[1])
-    return _mean_f1(*_counts(labels[:, None] == classes,
-                             probabilities.argmax(axis=1)[:, None] == classes))
+    found = probabilities.argmax(axis=1)
+    return _f1(labels, found, np.union1d(labels, found), "macro")
 
 
 def log_loss(labels, probabilities):
@@ -125,9 +126,8 @@ def expected_calibration_error(labels, probabilities, bins=15):
 def confusion_matrix(labels, probabilities):
     """[C, C] counts: row the true class, column the predicted one."""
     labels, probabilities = _classes(labels, probabilities)
-    classes = probabilities.shape[1]
-    cell = labels * classes + probabilities.argmax(axis=1)
-    return np.bincount(cell, minlength=classes ** 2).reshape(classes, classes)
+    return peer.confusion_matrix(labels, probabilities.argmax(axis=1),
+                                 labels=np.arange(probabilities.shape[1]))
 
 
 def fit_temperature(logits, labels, low=0.05, high=20.0):
@@ -194,16 +194,11 @@ def _golden_section(loss, low, high, tolerance=1e-6):
     return (low + high) / 2
 
 
-def _counts(truth, given):
-    """True positives, false positives, false negatives of each column."""
-    return (truth & given).sum(axis=0), (~truth & given).sum(axis=0), (truth & ~given).sum(axis=0)
-
-
-def _mean_f1(right, wrong, missed):
-    """Over the classes that occur; 1 if none does."""
-    total = 2 * right + wrong + missed
-    occurs = total > 0
-    return float(np.mean(2 * right[occurs] / total[occurs])) if occurs.any() else 1.0
+def _f1(labels, found, classes, average):
+    """F1 over some classes; 1 if there is none."""
+    if not len(classes):
+        return 1.0
+    return float(peer.f1_score(labels, found, labels=classes, average=average, zero_division=0))
 
 
 def _classes(labels, probabilities):

@@ -43,6 +43,8 @@ class TrainingOptions(options.TrainingOptions, output_dir="runs/sentiment"):
 
     label_smoothing: float = option(None, "Share of the target's probability spread over all labels.",
                                     **RATE, **options.TUNED)
+    class_weight: str = option("none", "balanced weighs an example's loss by the inverse frequency of "
+                               "its label.", ("none", "balanced"), source="King & Zeng 2001")
 
 
 Settings = options.settings(

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+from tasks.reading import in_memory, labelled
+from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.splits import HELD_OUT
 from tasks.recipes import CLASSIFICATION, recipe
 from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
@@ -20,14 +23,27 @@ class Sentiment(Task):
 
     name = "sentiment"
     kind, example = "A recurrent text classifier", "not bad at all"
+    weights = None
 
-    def load_corpus(self):
-        """The corpus of the settings; prints what it is and what was odd about it."""
+    def load_corpus(self, held_out=HELD_OUT):
+        """The corpus of the settings."""
         settings = self.settings
-        return self.introduced(corpora.load(
+        return corpora.load(
             settings.corpus, 0, settings.fold, settings.multi_label, settings.regression,
             settings.text_column, settings.label_column, settings.id_column, settings.label_separator,
-            settings.encoding))
+            settings.encoding, held_out)
+
+    def corpus_of(self, columns, held_out, validation=None):
+        """The corpus of texts and their labels."""
+        given = {"train": columns, **({"validation": validation} if validation else {})}
+        settings = self.settings
+        parts, notes = {}, []
+        for part, (texts, labels) in given.items():
+            parts[part], skipped = in_memory.examples(texts, labels, settings.multi_label,
+                                                      settings.regression)
+            notes += skipped
+        return labelled.assembled("texts", parts, OWN_TERMS, notes, None, settings.multi_label,
+                                  settings.regression, held_out)
 
     def recipe(self, corpus):
         """The settings of the corpus's kind, else its own."""
@@ -56,6 +72,8 @@ class Sentiment(Task):
             training.count(head.network, self.settings.seed)
         if head.kind == "regression":
             training.standardise(head)
+        balanced = self.settings.class_weight == "balanced"
+        self.weights = training.balanced() if balanced else None
 
     def loss(self, head):
         """The mean of the members' own losses: each learns as if it were alone."""
@@ -64,7 +82,7 @@ class Sentiment(Task):
 
         def loss(targets, logits):
             each = tf.unstack(tf.reshape(logits, [members, -1, logits.shape[-1]]))
-            losses = [dataset.loss(targets, one, smoothing) for one in each]
+            losses = [dataset.loss(targets, one, smoothing, self.weights) for one in each]
             return tf.add_n(losses) / members
         return loss
 

@@ -6,7 +6,7 @@ import re
 
 from tasks.reading import columns, corpus, nltk
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
-from tasks.reading.splits import PARTS, Sentence, check_parts, overlap, split
+from tasks.reading.splits import HELD_OUT, PARTS, WHOLE, Sentence, check_parts, overlap, split
 from tasks.tagging import sample, schemes
 from tasks.tagging.schemes import detect  # noqa: F401 (part of this module's interface)
 
@@ -17,7 +17,7 @@ SCHEMES = schemes.NAMES
 
 
 def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None, tagset=None,
-         token_column=None, comments=None, tokenizer="word"):
+         token_column=None, comments=None, tokenizer="word", held_out=HELD_OUT):
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
@@ -34,6 +34,7 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
              token_column    of a file, as tag_column; in JSON the key of the text
              comments        whether lines that start with # at the head of a sentence are comments
              tokenizer       "word", "space" or "character": how texts with spans are cut into tokens
+             held_out        of files: see `tasks.reading.splits.split`
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if scheme not in (None, *SCHEMES):
@@ -41,12 +42,12 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
     return corpus.load(
         str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset),
         lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer), scheme,
-                           strip_position, tagset),
+                           strip_position, tagset, held_out),
         {"token_column": token_column, "tag_column": tag_column, "comments": comments,
          "strip_position": strip_position})
 
 
-def _read(name, form, scheme, strip_position, tagset):
+def _read(name, form, scheme, strip_position, tagset, held_out):
     if tagset:
         raise ValueError("expected treebank, brown or masc_tagged with tagset, received "
                          f"{name}; leave it out")
@@ -54,37 +55,38 @@ def _read(name, form, scheme, strip_position, tagset):
         raise unknown(name, NAMES, "a file of CoNLL columns", ENDINGS)
     parts, warnings, first = columns.read(name, form)
     parts = _without_positions(parts, strip_position, warnings)
-    return _assemble(called(name), parts, scheme, OWN_TERMS, warnings, first)
+    return assembled(called(name), parts, scheme, OWN_TERMS, warnings, first, held_out)
 
 
 def _named(name, seed, scheme, tagset):
     if name != "sample":
         parts, warnings = nltk.read_tagged(name, tagset)
-        return _assemble(name, parts, scheme, nltk.TAGGED[name][-1], warnings)
+        return assembled(name, parts, scheme, nltk.TAGGED[name][-1], warnings)
     if tagset:
         raise ValueError("expected treebank, brown or masc_tagged with tagset, received sample; leave it "
                          "out")
     parts = {part: [Sentence(*row) for row in rows]
              for part, rows in sample.generate(seed).items()}
-    return _assemble(name, parts, scheme, sample.TERMS, [])
+    return assembled(name, parts, scheme, sample.TERMS, [])
 
 
-def _assemble(name, parts, scheme, terms, warnings, first=None):
+def assembled(name, parts, scheme, terms, warnings, first=None, held_out=HELD_OUT):
     """Finds the scheme and mends what breaks it, splits what has no official split, and looks at it.
 
     Args:  first  {tag: where it first occurs}
     """
     labels = {tag for rows in parts.values() for sentence in rows for tag in sentence.tags}
-    if len(labels) < 2:
+    if len(labels) < 2 and held_out is not WHOLE:
         raise ValueError(f"corpus '{name}': expected at least two tags, received "
                          f"{' '.join(labels) or 'none'}; check tag_column")
     where = collections.defaultdict(lambda: f"corpus '{name}'", first or {})
     parts, scheme, said = schemes.read(parts, scheme, where.__getitem__)
     warnings += said
-    parts = split(name, parts, None, set(), stratify=False)
-    check_parts(name, {part: len(parts[part]) for part in PARTS}, "sentences")
+    parts = split(name, parts, None, set(), False, held_out)
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "sentences", held_out)
     labels = {part: {tag for sentence in parts[part] for tag in sentence.tags} for part in PARTS}
-    warnings += _strangers(parts, labels) + overlap(parts)
+    if held_out is not WHOLE:
+        warnings += _strangers(parts, labels) + overlap(parts)
     return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms, warnings=warnings,
                   labels=sorted(set().union(*labels.values())), scheme=scheme)
 

@@ -1,10 +1,12 @@
 """What a tagger reads of a part of a corpus."""
 
 import collections
+from operator import itemgetter
 
 import numpy as np
 import tensorflow as tf
 
+from tasks.reporting.report import ERRORS
 from tasks.tagging import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
@@ -90,3 +92,28 @@ class Sentences(Data):
     def measures(self, answers):
         measures = metrics.tagging(self.tokens, self.targets, answers, self.scheme, self.known)
         return {name: value for name, value in measures.items() if value is not None}
+
+    def predictions(self, answers):
+        for text, tokens, target, tags in zip(self.texts, self.tokens, self.targets, answers):
+            yield {"text": text, "tokens": tokens, "label": target, "predicted": tags}
+
+    def details(self, answers):
+        """Per class: per type of span or, where there are none, per tag."""
+        rows = metrics.per_label(self.targets, answers, self.scheme)
+        wrong = [{"text": row["text"], "label": marked(row["tokens"], row["label"]),
+                  "predicted": marked(row["tokens"], row["predicted"]),
+                  "tokens_wrong": sum(a != b for a, b in zip(row["label"], row["predicted"]))}
+                 for row in self.predictions(answers)]
+        wrong = sorted(filter(itemgetter("tokens_wrong"), wrong), key=lambda row: -row["tokens_wrong"])
+        return {"per_class": {row["label"]: {"precision": row["precision"], "recall": row["recall"],
+                                             "f1": row["f1"], "support": row["gold"]} for row in rows},
+                "errors": wrong[:ERRORS]}
+
+
+def marked(tokens, tags):
+    """The tokens that have a tag other than O, with it.
+
+    >>> marked(["in", "New", "York"], ["O", "B-place", "I-place"])
+    'New/B-place York/I-place'
+    """
+    return " ".join(f"{token}/{tag}" for token, tag in zip(tokens, tags) if tag not in ("O", None))

@@ -1,6 +1,8 @@
 """What tagging has of its own on the way of `tasks.task`."""
 
-from tasks.reading.corpus import called
+from tasks.reading import in_memory
+from tasks.reading.corpus import OWN_TERMS, called
+from tasks.reading.splits import HELD_OUT
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
 from tasks.tagging import corpora, metrics
@@ -23,14 +25,22 @@ class Tagging(Task):
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 
-    def load_corpus(self):
-        """The corpus of the settings; prints what it is and what was odd about it."""
+    def load_corpus(self, held_out=HELD_OUT):
+        """The corpus of the settings."""
         settings = self.settings
         tokenizer = settings.tokenizer or recipe(
             TAGGING, called(settings.corpus), "default")["tokenizer"]
-        return self.introduced(corpora.load(
+        return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
-            settings.tagset, settings.token_column, settings.comments, tokenizer))
+            settings.tagset, settings.token_column, settings.comments, tokenizer, held_out)
+
+    def corpus_of(self, columns, held_out, validation=None):
+        """The corpus of lists of tokens and of their tags."""
+        parts = {"train": in_memory.sentences(*columns)}
+        if validation:
+            parts["validation"] = in_memory.sentences(*validation)
+        return corpora.assembled("sentences", parts, self.settings.scheme, OWN_TERMS, [],
+                                 held_out=held_out)
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tasks.reporting.report import Report
 from tasks.training.batches import cut_by_tokens
 
 
@@ -26,6 +27,9 @@ class Data:
         batch(rows)        the `Batch` of a training step
         served(signatures) the answers of a loaded SavedModel to all texts
         measures(answers)  {name: number}, of answers, one a text
+        predictions(answers)   an iterator of {name: JSON value}, a text each: what is right, what is
+                           predicted, how surely
+        details(answers)   {name: JSON value}: what a `tasks.reporting.report.Report` holds beside metrics
     """
 
     exact, mode, budget = False, "max", 0.005
@@ -46,6 +50,10 @@ class Data:
     def answers(self, run, tokens=16384):
         """The answers to every text of run(signature, **inputs): of Keras now, or of an exported file."""
         return self.outputs(lambda **inputs: run("ids", **inputs)[self.output], tokens)
+
+    def report(self, answers):
+        """The `Report` of answers."""
+        return Report(metrics=self.measures(answers), **self.details(answers))
 
     def longer(self, length):
         """How many texts a file that takes so many tokens of a text cuts."""

@@ -9,7 +9,6 @@ import dataclasses
 import math
 import os
 import signal
-import sys
 import threading
 import time
 import typing
@@ -21,7 +20,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from tasks.training.average import Average, assign
 from tasks.training.optimizer import Adam, learning_rates
-from tasks.training.progress import Bar, Line, tensorboard
+from tasks.training.progress import Bar, Line, moves, tensorboard
 from tasks.training.update import update
 
 
@@ -256,7 +255,7 @@ class Training:
                 "average": self.average.variables}
 
 
-def train(network, loss_function, batches, validate, run, settings):
+def train(network, loss_function, batches, validate, run, settings, on_epoch=None):
     """Train to the end, from the run's checkpoint if there is one; the network gets the best epoch.
 
     Args:    network        Keras model; all its randomness comes from its own seed generators
@@ -264,6 +263,7 @@ def train(network, loss_function, batches, validate, run, settings):
              batches        epoch number -> sequence of `Batch`, the same at every call
              validate       network -> {metric: number}, `settings.monitor` among them
              run            `tasks.training.run_directory.Run` that holds checkpoints and history
+             on_epoch       None, or a function that gets each epoch's row of the history
     Returns: Result
     Raises:  ValueError: a loss that is not finite, other data, a damaged checkpoint;
              OSError: a checkpoint cannot be written;
@@ -276,9 +276,11 @@ def train(network, loss_function, batches, validate, run, settings):
     with _Interrupt() as interrupt, tensorboard(settings.tensorboard) as log:
         while not training.progress.finished(settings):
             data = batches(training.progress.epoch)
-            display = (Bar if sys.stdout.isatty() else Line)(training, len(data))
+            display = (Bar if moves() else Line)(training, len(data))
             _steps(training, data, run, clock, interrupt, display, log)
             _end_epoch(training, validate, run, clock, display, log)
+            if on_epoch:
+                on_epoch(dict(training.progress.history[-1]))
             interrupt.stop(training.progress, run)
     run.write_history(training.progress.history)
     training.use_best(run)

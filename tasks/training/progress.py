@@ -1,9 +1,15 @@
 """What is shown while a network trains: a bar, a line an epoch, TensorBoard logs."""
 
 import contextlib
+import sys
 
 import keras
 import tensorflow as tf
+
+
+def moves():
+    """Whether what is printed can move: in a terminal and in a notebook."""
+    return sys.stdout.isatty() or "ipykernel" in sys.modules
 
 
 class Line:

@@ -27,7 +27,8 @@ import numpy as np
 TEMPORARY, LOCK = ".tmp", ".lock"
 # What a run writes, as patterns below its folder; `overwrite` removes this and nothing else.
 # The metrics go first, since they say that all the rest is there.
-WRITTEN = ("metrics.json", "checkpoints/*.npz", "history.csv", "gradient_flow.csv", "plots/*.png",
+WRITTEN = ("metrics.json", "test_predictions.jsonl", "checkpoints/*.npz", "history.csv",
+           "gradient_flow.csv", "plots/*.png",
            "plots/*.html", "plots/attention_*.svg", "plots/predicted.svg", "MODEL_CARD.md",
            "model.keras", "source/*.txt", "source/*.json",
            "target/*.txt", "target/*.json", "vocabulary.txt", "alphabet.txt", "text.json", "labels.txt",
@@ -174,6 +175,12 @@ class Run:
         lines.writerows(rows)
         with self._whole(name) as file:
             file.write(text.getvalue().encode())
+
+    def write_lines(self, name, rows):
+        """Write a file of JSON lines, whole: one a dictionary."""
+        with self._whole(name) as file:
+            for row in rows:
+                file.write(json.dumps(_plain(row), ensure_ascii=False).encode() + b"\n")
 
     def save_checkpoint(self, arrays, progress, name="latest"):
         """Write checkpoints/<name>.npz, whole.

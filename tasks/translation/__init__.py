@@ -7,3 +7,25 @@
 
 After every epoch the validation split is translated greedily; beam search translates the test split.
 """
+
+
+def fit(sources, targets=None, validation=None, on_epoch=None, verbose=True, **options):
+    """Train a translator as `python -m tasks.translation` does. As `tasks.sentiment.fit`, but:
+
+    Args:    sources  a list of sentences; or a path, the name of a corpus, or a pandas DataFrame
+             targets  a list of their translations
+    Returns: a `zoo.models.translator.TextTranslator`: `.predict(texts)`, `.save`
+    """
+    from tasks import fitting
+    from tasks.translation.options import Settings
+    from tasks.translation.task import Translation
+    return fitting.fit(Translation, Settings.of(**options), (sources, targets), validation, on_epoch,
+                       verbose)
+
+
+def evaluate(model, sources, targets=None, **options):
+    """How good translations are: a `Report` with BLEU and chrF, and the worst sentences by chrF."""
+    from tasks import fitting
+    from tasks.translation.options import Settings
+    from tasks.translation.task import Translation
+    return fitting.evaluate(Translation, Settings.of(**options), model, (sources, targets))

@@ -5,7 +5,8 @@ import unicodedata
 
 from tasks.reading import corpus, nltk, records
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
-from tasks.reading.splits import PARTS, Pair, check_parts, normalised, overlap, split
+from tasks.reading.splits import (
+    HELD_OUT, PARTS, WHOLE, Pair, check_parts, normalised, overlap, split)
 from tasks.translation import parallel_files, sample as translation_sample
 from tasks.translation.parallel_files import UNKNOWN
 
@@ -15,7 +16,7 @@ Keyed = collections.namedtuple("Keyed", "text pair")
 
 
 def load(name="auto", seed=0, source_language=None, target_language=None, reverse=False,
-         source_column=None, target_column=None, id_column=None, encoding=None):
+         source_column=None, target_column=None, id_column=None, encoding=None, held_out=HELD_OUT):
     """Loads a corpus by name, or files by path.
 
     Args:    name             a name in `NAMES`; a table (see `tasks.reading.records`); two aligned files
@@ -28,6 +29,7 @@ def load(name="auto", seed=0, source_language=None, target_language=None, revers
              source_column, target_column, id_column   of a table: a name in its header, or a number
                               from 1; an id is never a sentence
              encoding         of text files; None finds it
+             held_out         of files: see `tasks.reading.splits.split`
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     languages = source_language, target_language
@@ -37,15 +39,16 @@ def load(name="auto", seed=0, source_language=None, target_language=None, revers
     columns = {"source_column": source_column, "target_column": target_column, "id_column": id_column}
     return corpus.load(
         str(name), NAMES, STANDARD, lambda name: _named(name, seed, languages, reverse),
-        lambda path: _read(path, languages, reverse, tuple(columns.values()), encoding),
+        lambda path: _read(path, languages, reverse, tuple(columns.values()), encoding, held_out),
         {**columns, "encoding": encoding})
 
 
-def _read(name, languages, reverse, columns, encoding):
+def _read(name, languages, reverse, columns, encoding, held_out):
     if not parallel_files.exists(name):
         raise _nothing(name)
     texts = parallel_files.read(name, languages, columns, encoding)
-    return _assemble(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS)
+    return assembled(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS,
+                     held_out)
 
 
 def references(pairs):
@@ -73,12 +76,12 @@ def _named(name, seed, languages, reverse):
         parts = {part: [Pair(*row) for row in rows]
                  for part, rows in translation_sample.generate(seed).items()}
         texts = parallel_files.Texts(("zh", "en"), parts, [])
-        return _assemble(name, texts, languages, reverse, translation_sample.TERMS)
+        return assembled(name, texts, languages, reverse, translation_sample.TERMS)
     sides = _completed(languages)
     pairs, warnings = parallel_files.whole(name, list(enumerate(
         nltk.read_aligned(name, *sides), 1)))
     texts = parallel_files.Texts(sides, {"train": pairs}, warnings)
-    return _assemble(name, texts, (None, None), reverse, nltk.ALIGNED[name])
+    return assembled(name, texts, (None, None), reverse, nltk.ALIGNED[name])
 
 
 def _completed(languages):
@@ -87,19 +90,20 @@ def _completed(languages):
     return source or ("de" if target != "de" else "en"), target or ("en" if source != "en" else "de")
 
 
-def _assemble(name, texts, languages, reverse, terms):
+def assembled(name, texts, languages, reverse, terms, held_out=HELD_OUT):
     """Turns the sides as asked, splits what has no official split, and looks at it."""
     sides = _detected(texts)
     sides, turned = _oriented(name, sides, languages, reverse)
     parts = {part: [Pair(*pair[::-1]) for pair in pairs] if turned else pairs
              for part, pairs in texts.parts.items()}
-    parts = divided(name, parts)
-    check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs")
+    parts = divided(name, parts, held_out)
+    check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs", held_out)
     titles = texts.columns and texts.columns[::-1 if turned else 1]
-    doubts = parallel_files.doubts(parts["train"], titles) if titles else []
+    shown = parts["test" if held_out is WHOLE else "train"]
+    doubts = parallel_files.doubts(shown, titles) if titles else []
     return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms,
                   warnings=texts.warnings + overlap(parts) + doubts,
-                  description=_described(sides, titles, parts["train"]),
+                  description=_described(sides, titles, shown),
                   source_language=sides[0], target_language=sides[1])
 
 
@@ -150,17 +154,19 @@ def _oriented(name, sides, wanted, reverse):
 
 # -------------------------------------------------------------------------------------------- parts
 
-def divided(name, parts):
+def divided(name, parts, held_out=HELD_OUT):
     """Completes {part: pairs}: 80 % train, 10 % validation, 10 % test, no sentence in two of them.
 
     Pairs that share a sentence, on either side, go together, and so do those that share one with them:
     which part they go to is a hash of the sentence that is first in the alphabet. It depends neither on
     the direction nor on the order of the pairs.
     """
+    if held_out is WHOLE:
+        return split(name, parts, None, set(), False, held_out)
     keys = iter(_groups(parts["train"]))
     keyed = {part: [Keyed(next(keys) if part == "train" else pair.text, pair) for pair in pairs]
              for part, pairs in parts.items()}
-    result = split(name, keyed, None, set(), stratify=False)
+    result = split(name, keyed, None, set(), False, held_out)
     return {part: [pair for _, pair in result[part]] for part in PARTS}
 
 

@@ -5,6 +5,7 @@ import typing
 
 import numpy as np
 
+from tasks.reporting.report import ERRORS
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from tasks.translation import metrics
@@ -138,6 +139,14 @@ class Translations(Data):
             return measures
         nats = -float(np.sum(answers.log_probability, dtype=np.float64)) / self.pairs.lengths.sum()
         return {**measures, "log_loss": nats, "perplexity": float(np.exp(min(nats, 700.0)))}
+
+    def predictions(self, answers):
+        for (text, truth), translation in zip(self.targets.items(), answers.texts):
+            yield {"text": text, "label": truth, "predicted": translation,
+                   "chrf": metrics.sentence_chrf(translation, truth)}
+
+    def details(self, answers):
+        return {"errors": sorted(self.predictions(answers), key=lambda row: row["chrf"])[:ERRORS]}
 
     def requests(self, count):
         """Greedy translations, one text at a time: as a device translates."""

@@ -33,6 +33,16 @@ def translation(predicted, references, language):
     return {**measures, "exact_match": right / len(predicted)}
 
 
+def sentence_chrf(predicted, references):
+    """sacreBLEU's chrF of one translation, 0 to 100.
+
+    >>> sentence_chrf("A cat sat there.", ["A cat sat there."])
+    100.0
+    """
+    from sacrebleu.metrics import CHRF
+    return float(CHRF().sentence_score(predicted, references).score)
+
+
 def signatures(references, language):
     """What has to stand beside a BLEU and a chrF.
 

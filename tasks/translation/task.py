@@ -2,13 +2,16 @@
 
 import numpy as np
 
-from tasks.reading.splits import PARTS
+from tasks.reading import in_memory
+from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.splits import HELD_OUT, PARTS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
 from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
 from tasks.translation.dataset import Answers, Translations
+from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
 from zoo.models.configurations import TRANSLATORS, configuration
 from zoo.models.options import TranslatorOptions
 from zoo.models.translator import TextTranslator, Translator
@@ -29,14 +32,31 @@ class Translation(Task):
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
 
-    def load_corpus(self):
-        """The corpus of the settings; prints what it is and what was odd about it."""
+    def load_corpus(self, held_out=HELD_OUT):
+        """The corpus of the settings."""
         settings = self.settings
-        corpus = corpora.load(
+        return self.remembered(corpora.load(
             settings.corpus, 0, settings.source_language, settings.target_language, settings.reverse,
-            settings.source_column, settings.target_column, settings.id_column, settings.encoding)
+            settings.source_column, settings.target_column, settings.id_column, settings.encoding,
+            held_out))
+
+    def corpus_of(self, columns, held_out, validation=None):
+        """The corpus of sentences and their translations."""
+        parts, notes = {}, []
+        for part, given in {"train": columns, "validation": validation}.items():
+            if given:
+                parts[part], skipped = in_memory.pairs(*given)
+                notes += skipped
+        languages = (self.settings.source_language or UNKNOWN_LANGUAGE,
+                     self.settings.target_language or UNKNOWN_LANGUAGE)
+        texts = Texts(languages, parts, notes)
+        return self.remembered(corpora.assembled("pairs", texts, (None, None), False, OWN_TERMS,
+                                                 held_out))
+
+    def remembered(self, corpus):
+        """The corpus; BLEU depends on the language of its targets."""
         self.language = corpus.target_language
-        return self.introduced(corpus)
+        return corpus
 
     def recipe(self, corpus):
         return recipe(TRANSLATION, corpus.name, "default")

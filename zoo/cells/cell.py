@@ -12,13 +12,19 @@ from zoo.ops.products import add_bias, dot, dot_transposed, dropped, outer, sum_
 class Cell(keras.layers.Layer):
     """One step of a recurrent network, usable by itself or inside `keras.layers.RNN`.
 
-    A subclass states its equations by `gates`, `states` and five methods:
+    A subclass states its equations by `gates`, the number of gates in a product, by `states`, that of
+    its states, and by
 
         step(x_gates, states, weights, dropout)           → new states
+
+    which is enough: its gradient is then TensorFlow's, through the loop. One that also has
+
         linearise(x_gates, states, new, weights, dropout) → local derivatives
         backward(errors, local, weights, dropout)         → δ, errors of the old states
         weight_gradients(delta, states, local, dropout)   → ∂L/∂weights
-        recurrent_weights(kept)                           → the weights of the recurrent product
+
+    is trained by them, by backpropagation through time that is written out: it keeps and computes less.
+    `recurrent_weights(kept)` are the weights of the recurrent product, here U alone.
 
     `states` are [B, H] in `step`; `linearise` and `weight_gradients` get them for all steps, [T, B, H].
     `new` is what `step` made of them, or None where it is no longer known.
@@ -118,6 +124,11 @@ class Cell(keras.layers.Layer):
     def recurrent_gain(self):
         """That of the recurrent product's normalisation, if there is one."""
         return [tf.convert_to_tensor(self.gain)[1]] if self.layer_normalization else []
+
+    @property
+    def has_backward(self):
+        """Whether the gradient of a step is written out."""
+        return all(hasattr(self, name) for name in ("linearise", "backward", "weight_gradients"))
 
     # The recurrent product, normalised where there is a gain. `norm` is what its way back needs then.
 

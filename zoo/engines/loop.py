@@ -1,6 +1,7 @@
 """Time: the forward scan, backpropagation through time, masks, zoneout and truncation.
 
-Nothing here knows a gate. A cell (see `cell.py`) gives the equations of one step:
+Nothing here knows a gate. A cell (see `cell.py`) gives the equations of one step; where it gives the
+first alone, TensorFlow differentiates the loop:
 
     states' = step(x_gates, states)                 forward, t = 1 … T
     local   = linearise(x_gates, states, states')   derivatives of every step, all t at once
@@ -89,6 +90,9 @@ def run(cell, inputs, states, timing, return_sequences):
 def recur(cell, x_gates, states, timing, return_sequences):
     """The recurrence alone, time-major, with its gradient written out: see the top of the file."""
     weights = cell.recurrent_weights(timing.weight_drop)
+    if not cell.has_backward:
+        sequences, final = scan(cell, x_gates, states, weights, timing, int(return_sequences))
+        return (sequences[0] if return_sequences else None), final
     count = len(states)
     # Without a tape nothing is kept; a gradient asked for all the same computes the states again.
     keep = record.should_record_backprop([x_gates, *states, *weights])

@@ -14,10 +14,10 @@ from zoo.layers.sequences import OverSequences, as_list, check_states, first
 
 
 class Recurrent(OverSequences):
-    """A recurrent layer: a cell, and time.
+    """A recurrent layer: a cell, and time. A subclass names its `cell_class`, a subclass of `Cell`.
 
-    A drop-in for the Keras layer of the same name: arguments, weights, masks, states, configuration.
-    Beyond Keras:
+    SimpleRNN, GRU and LSTM are drop-ins for the Keras layers of their names: arguments, weights, masks,
+    states, configuration. Beyond Keras:
 
     Args:    zoneout   share of a state's units that keep their old value at a step, in [0, 1)
              weight_drop  share of the recurrent kernel's weights that a call in training sets to zero,
@@ -52,6 +52,10 @@ class Recurrent(OverSequences):
         kwargs.pop("implementation", None)  # Keras chooses between its own two loops with it.
         super().__init__(**kwargs)
         self.cell = self.cell_class(units, dtype=self.dtype_policy, name=self.cell_name, **cell)
+        if truncate is not None and not self.cell.has_backward:
+            raise ValueError("truncate: expected a cell with linearise, backward and weight_gradients, "
+                             f"received {type(self.cell).__name__}, which has step alone; leave truncate "
+                             "out")
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards

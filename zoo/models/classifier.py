@@ -1,6 +1,7 @@
 """Sequence classification (N→1): one answer for a text of any length."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.layers import pooling as pool
@@ -232,6 +233,17 @@ class TextClassifier(Head):
         joined = tf.strings.reduce_join(chosen, -1, separator="|")
         return {"label": tf.strings.regex_replace(
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
+
+    def predict_proba(self, texts):
+        """Texts → probabilities [N, C], in the order of `labels`.
+
+        Raises:  ValueError: a model of numbers, which has none
+        """
+        if self.kind == "regression":
+            raise ValueError("predict_proba: expected a classifier, received a model of numbers; use "
+                             "predict")
+        return np.array([[row["probabilities"][label] for label in self.labels]
+                         for row in self.predict(texts)]).reshape(-1, len(self.labels))
 
     def readers(self):
         """One a member."""

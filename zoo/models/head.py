@@ -47,6 +47,11 @@ class Head:
 
     # What `export` takes of a head.
 
+    def examples(self):
+        """A few texts that the head can read, to verify exports with: words of its vocabulary."""
+        words = self.readers()[0].words[8:72]
+        return [" ".join(words[n::4]) for n in range(4)]
+
     def signatures(self):
         """{name: graph}: the serving signatures."""
         return {name: one.graph() for name, one in self.signature_table().items()}
@@ -103,6 +108,7 @@ class Head:
     def save(self, folder):
         """Write model.keras, the text processing, and model.json."""
         folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         self.network.save(folder / "model.keras")
         self.text.save(folder)
         (folder / "model.json").write_text(self.description(), encoding="utf-8")

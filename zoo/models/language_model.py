@@ -199,6 +199,10 @@ class TextGenerator(Head):
     def readers(self):
         return [Reader(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
 
+    def examples(self):
+        """A few labels that texts follow from, else texts."""
+        return self.labels[:4] or super().examples()
+
     @property
     def asks(self):
         """What `serving_default` takes: a text to go on with, or a label to start from."""

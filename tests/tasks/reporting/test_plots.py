@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tasks.reporting import plots
+from tasks.reporting import plots, tables
 
 HISTORY = [{"epoch": epoch, "loss": 1 / epoch, "log_loss": 1.2 / epoch, "accuracy": 1 - 0.5 / epoch,
             "learning_rate": 0.001, "seconds": 2.0} for epoch in (1, 2, 3)]
@@ -29,8 +29,18 @@ def test_learning_curves_draw_losses_and_measures_side_by_side(tmp_path):
 
 
 def test_learning_curves_leave_out_what_is_no_measure():
-    losses, measures = plots._curves(HISTORY)
-    assert losses == ["loss", "log_loss"] and measures == ["accuracy"]
+    assert plots._curves(HISTORY, "nats") == {
+        "loss [nats]": ["loss", "log_loss"], "validation [share]": ["accuracy"]}
+
+
+def test_metrics_of_different_units_have_axes_of_their_own():
+    row = {"epoch": 1, "loss": 1.0, "bleu": 30.0, "chrf": 50.0, "exact_match": 0.1}
+    assert list(plots._curves([row], "nats")) == ["loss [nats]", "validation [points]",
+                                                  "validation [share]"]
+
+
+def test_a_metric_that_is_not_listed_is_shown_by_its_name():
+    assert tables.line({"accuracy": 0.5, "mine": 0.25}) == "accuracy 0.5000  mine 0.2500"
 
 
 def test_learning_curves_read_rows_of_text_as_a_csv_file_gives_them(tmp_path):

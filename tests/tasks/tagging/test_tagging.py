@@ -218,7 +218,7 @@ def test_odd_sentences_are_trained_on_tagged_and_counted(tmp_path, monkeypatch, 
     printed = capsys.readouterr().out
     assert "note: train: 1 tags break the scheme BIO, the first in sentence 41: I-x after O" in printed
     assert "note: tag 'B-new' never occurs in training, 2 times in validation and test" in printed
-    assert "42 sentences to learn from, 2 to choose by, 2 to test on" in printed
+    assert "42 for train, 2 for validation, 2 for test (sentences)" in printed
     found = json.loads((tmp_path / "run/metrics.json").read_text())
     assert 0 <= found["test"]["span_recall"] <= 5000 / 5001
     assert found["exports"]["tflite"]["float32"]["same"]["test"] == 1
@@ -243,9 +243,10 @@ def test_flags_say_how_a_file_is_read(tmp_path, capsys, tokenizer, tokens):
     rows = [{"body": f"Ada {n}", "marks": [[0, 3, "PER"]]} for n in range(60)]
     lines = "\n".join(map(json.dumps, [*rows, {"body": "no 3.5", "marks": []}]))
     (tmp_path / "a.jsonl").write_text(lines)
-    corpus = Tagging(cli.parse(Settings, [
+    task = Tagging(cli.parse(Settings, [
         "tagging", f"--corpus={tmp_path}/a.jsonl", "--token_column=body", "--tag_column=marks",
-        *tokenizer])).load_corpus()
+        *tokenizer]))
+    corpus = task.introduced(task.load_corpus())
     assert tokens in {s.tokens for s in [*corpus.train, *corpus.validation, *corpus.test]}
     assert "cut into tokens as the exported model cuts them: tokenizer=" in capsys.readouterr().out
 

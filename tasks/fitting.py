@@ -1,0 +1,91 @@
+"""`fit` and `evaluate` of every task: as the command line, on a path, a table or lists in memory."""
+
+import contextlib
+import dataclasses
+import io
+import logging
+import os
+import tempfile
+
+import zoo
+from tasks.reading.splits import HELD_OUT, WHOLE
+
+TABLE = "table.jsonl"
+
+
+def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
+    """Train a head as the command line does: see `tasks.sentiment.fit`.
+
+    Args:    make      the class of the task;   settings  of it
+             columns   (path,), (DataFrame,), or lists, one a column
+             validation  None, a share of the examples, or lists as `columns`
+    """
+    with quiet(verbose), directory(settings) as folder:
+        task = make(dataclasses.replace(settings, output_dir=str(folder)))
+        corpus = corpus_of(task, columns, validation)
+        head, run = task.begun(task.introduced(corpus))
+        if run.finished:
+            return zoo.load(run.folder)
+        try:
+            task.fit(head, task.parts(head, corpus, ("train", "validation")), run, on_epoch)
+        except SystemExit:      # the command line's way to end at Ctrl-C
+            raise KeyboardInterrupt from None
+        if "output_dir" in settings.given:
+            head.save(run.folder)
+        return head
+
+
+def evaluate(make, settings, head, columns):
+    """The `Report` of a head on all of a path, a table or lists: see `tasks.sentiment.evaluate`."""
+    with quiet(True):
+        task = make(settings)
+        return task.reported(head, corpus_of(task, columns, held_out=WHOLE))
+
+
+def corpus_of(task, columns, validation=None, held_out=HELD_OUT):
+    """The corpus of what `fit` or `evaluate` was given."""
+    first, *rest = columns
+    share = validation if isinstance(validation, float) else None
+    if share is not None:
+        held_out = {"validation": share}
+    if isinstance(first, (str, os.PathLike)):
+        return at_path(task, first, rest, held_out)
+    if hasattr(first, "to_json") and all(column is None for column in rest):
+        with tempfile.TemporaryDirectory() as folder:       # so that it is read as any file is
+            path = os.path.join(folder, TABLE)
+            first.to_json(path, orient="records", lines=True, force_ascii=False)
+            return at_path(task, path, [], held_out)
+    if held_out is HELD_OUT:
+        held_out = {"validation": HELD_OUT["validation"]}
+    return task.corpus_of(columns, held_out, validation if share is None else None)
+
+
+def at_path(task, path, rest, held_out):
+    """The corpus of a path or a name, with the task's settings."""
+    if any(column is not None for column in rest):
+        raise ValueError(f"expected a path alone, received {str(path)!r} and lists; pass either")
+    task.settings = dataclasses.replace(task.settings, corpus=str(path))
+    return task.load_corpus(held_out)
+
+
+@contextlib.contextmanager
+def directory(settings):
+    """The run directory that is asked for, else a temporary one."""
+    if "output_dir" in settings.given:
+        yield settings.output_dir
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield folder
+
+
+@contextlib.contextmanager
+def quiet(verbose):
+    """A context in which a task prints, or does not, and TensorFlow's advice about graphs never is."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,57 @@
+"""The classifier as a scikit-learn estimator."""
+
+import inspect
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from tasks import sentiment
+from tasks.sentiment.options import Settings
+from zoo.options import fields
+
+LEFT_OUT = ("corpus", "mode", "split", "output", "predict", "output_dir", "overwrite", "regression",
+            "multi_label")
+OPTIONS = {field.name: field.default for field in fields(Settings) if field.name not in LEFT_OUT}
+
+
+class RecurrentClassifier(ClassifierMixin, BaseEstimator):
+    """A recurrent text classifier for `Pipeline`, `cross_val_score` and `GridSearchCV`.
+
+    Args:    options  of `docs/options.md`, as units=64, epochs=5, seed=0; and
+             validation, verbose  of `tasks.sentiment.fit`
+    Attributes after `fit`: `model_`, a `zoo.models.classifier.TextClassifier`; `classes_`
+
+    >>> RecurrentClassifier(units=8).get_params()["units"]
+    8
+    """
+
+    def __init__(self, **options):
+        for name, value in {**DEFAULTS, **options}.items():
+            if name not in DEFAULTS:
+                raise TypeError(f"expected an option among {', '.join(DEFAULTS)}, received {name!r}")
+            setattr(self, name, value)
+
+    def fit(self, X, y):
+        """Train on texts [N] and their labels [N]."""
+        y = np.asarray(y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        given = {name: value for name in OPTIONS if (value := getattr(self, name)) != OPTIONS[name]}
+        self.model_ = sentiment.fit(list(X), [f"{n:06}" for n in numbers], self.validation,
+                                    verbose=self.verbose, **given)
+        return self
+
+    def predict_proba(self, X):
+        """Probabilities [N, C], in the order of `classes_`."""
+        return self.model_.predict_proba(list(X))
+
+    def predict(self, X):
+        """The likeliest labels [N]."""
+        return self.classes_[np.argmax(self.predict_proba(X), 1)]
+
+
+DEFAULTS = {**OPTIONS, "validation": None, "verbose": False}
+# scikit-learn reads the parameters off the signature.
+RecurrentClassifier.__init__.__signature__ = inspect.Signature(
+    [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+     *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+       for name, value in DEFAULTS.items())])
