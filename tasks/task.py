@@ -215,7 +215,7 @@ class Task:
             return zoo.load(run.folder)
         stored = run.load_checkpoint("best")
         if not stored:
-            raise ValueError(f"expected a trained run in {run.folder}, found one that stopped in its "
+            raise ValueError(f"expected a finished run in {run.folder}, found one that stopped in its "
                              "first epoch; go on with the command that started it: "
                              f"{command_of(self.name, run.folder)} …")
         print(f"note: {run.folder} has stopped: predicting with its best checkpoint, of epoch "
