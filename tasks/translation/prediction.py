@@ -105,7 +105,12 @@ def pictured(model, text, width, alpha, path):
     source = [model.read.text([n], [word]) for n, word in zip(ids, model.words(text))]
     target = [model.target.text([n], [word]) for n, word in zip(said, model.looked_at(weights, text))]
     target = target[:-1] if len(said) and said[-1] == lite.END else target
-    if not target:
+    return drawn(source, target, weights, path)
+
+
+def drawn(source, target, weights, path):
+    """Draw the weights [T, S] of tokens as a picture, if there are any; whether there are."""
+    if not (source and target):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     alignment.draw(source, target, weights[:len(target), :len(source)], path)

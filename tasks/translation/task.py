@@ -9,7 +9,7 @@ from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
-from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
+from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
 from tasks.translation.dataset import Answers, Translations
 from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
 from zoo.models.configurations import TRANSLATORS, configuration
@@ -157,11 +157,7 @@ def pictured(row, path):
         return False
     source, target = ([token.decode("utf-8", "replace") for token in tokens if token]
                       for tokens in (row["source_tokens"], row["tokens"][0]))
-    if not (source and target):
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    alignment.draw(source, target, row["alignments"][0][:len(target), :len(source)], path)
-    return True
+    return prediction.drawn(source, target, row["alignments"][0], path)
 
 
 def main(settings):
