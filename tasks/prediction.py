@@ -64,6 +64,9 @@ class Prediction:
         """Read the export, or make the model."""
         if self.needs_model:
             self.head = self.make(self.run)
+            if not self.file.is_file():
+                print(f"note: {self.run.folder} has no export: predicting with its best checkpoint, by "
+                      "TensorFlow", file=sys.stderr)
             self.model = model_of(self.head)
         else:
             self.model = lite.load(self.file)

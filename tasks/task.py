@@ -2,7 +2,6 @@
 
 import pathlib
 import shlex
-import sys
 
 import numpy as np
 
@@ -209,17 +208,14 @@ class Task:
         """A few test texts with the model's answers."""
 
     def trained_head(self, run):
-        """The head of a run or, where it has stopped, of its best checkpoint; says which in a line."""
+        """The head of a run or, where it has stopped, of its best checkpoint."""
         if (run.folder / "model.keras").is_file():
-            print(f"note: {run.folder}: predicting with the model itself, by TensorFlow", file=sys.stderr)
             return zoo.load(run.folder)
         stored = run.load_checkpoint("best")
         if not stored:
             raise ValueError(f"expected a finished run in {run.folder}, found one that stopped in its "
                              "first epoch; go on with the command that started it: "
                              f"{command_of(self.name, run.folder)} …")
-        print(f"note: {run.folder} has stopped: predicting with its best checkpoint, of epoch "
-              f"{stored[1]['epoch']}, by TensorFlow", file=sys.stderr)
         return self.of_checkpoint(run, stored[0])
 
     def of_checkpoint(self, run, arrays):
