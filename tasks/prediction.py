@@ -118,7 +118,7 @@ def main(prediction):
 def printed(prediction):
     """A prediction for a person, each as soon as its line is there."""
     predict, first = prediction.settings.predict, 0
-    batches = lines() if predict == "-" else [[decoded(predict)]]
+    batches = lines(prediction.settings.encoding) if predict == "-" else [[decoded(predict)]]
     prediction.opened()
     for texts in batches:
         for text, one in zip(texts, prediction.predict(texts, first)):

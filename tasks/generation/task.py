@@ -9,13 +9,17 @@ from tasks.generation.label_check import label_check
 from tasks.generation.windows import Stateful, windows
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
+from tasks.training.run_directory import register
 from zoo.models.configurations import GENERATORS, configuration
 from zoo.models.language_model import Generator, TextGenerator
 from zoo.models.options import GeneratorOptions
 from zoo.text.subwords import Subwords
+
+register("plots/*.html")
 
 SHOWN = 3000            # symbols of the test part on the page of surprises
 
@@ -68,7 +72,8 @@ class Generation(Task):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
         texts = [example.text for example in corpus.train] if corpus.labels else lines(corpus.train)
-        text = Subwords.learn(texts, settings.level, settings.vocabulary_size, settings.min_count)
+        text = Subwords.learn(to_learn(texts), settings.level, settings.vocabulary_size,
+                              settings.min_count)
         options = configuration(GENERATORS, settings.model, settings.chosen(GeneratorOptions))
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)
 

@@ -43,7 +43,7 @@ def read(path, role, named=False, code=None):
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if path == STANDARD:
-        return _piped(standard_input.lines(), role, named)
+        return _piped(standard_input.lines(code), role, named)
     path = pathlib.Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"input: expected a file, found nothing at {path}; check the path")

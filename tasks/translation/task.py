@@ -4,11 +4,13 @@ import numpy as np
 
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT, PARTS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
+from tasks.training.run_directory import register
 from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
 from tasks.translation.dataset import Answers, Translations
 from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
@@ -17,6 +19,9 @@ from zoo.models.options import TranslatorOptions
 from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
+
+register("source/*.txt", "source/*.json", "target/*.txt", "target/*.json",
+         "plots/attention_*.svg", "plots/predicted.svg")
 
 BASELINES = {"source as it is": translation_baselines.copied,
              "word for word (IBM 1)": translation_baselines.word_for_word}
@@ -65,7 +70,7 @@ class Translation(Task):
         """A head whose vocabularies are learnt and whose network is new."""
         settings = self.settings
         text = TextPair(*(
-            Subwords.learn([pair[side] for pair in corpus.train], level or by_language(language),
+            Subwords.learn(to_learn(pair[side] for pair in corpus.train), level or by_language(language),
                            settings.vocabulary_size, settings.min_count)
             for side, (level, language) in enumerate((
                 (settings.source_level, corpus.source_language),

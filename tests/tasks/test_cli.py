@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import ROOT
-from tasks import cli, option_tables
+from tasks import cli, exporting, option_tables
 from tasks.reading.splits import Example
 from tasks.reading.standard_input import decoded, lines
 from tasks.reporting import tables
@@ -77,9 +77,9 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
     assert child.stderr.read() == b"" and child.wait() == 141
 
 
-def standard_input(monkeypatch, data):
+def standard_input(monkeypatch, data, encoding=None):
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-    return [line for batch in lines() for line in batch]
+    return [line for batch in lines(encoding) for line in batch]
 
 
 def test_only_line_feeds_end_a_text(monkeypatch):
@@ -89,9 +89,40 @@ def test_only_line_feeds_end_a_text(monkeypatch):
         standard_input(monkeypatch, b"")
 
 
-def test_what_is_not_utf8_reads_alike_from_an_argument_and_from_a_file(monkeypatch):
-    raw = b"ab\xff good"
-    assert [decoded(os.fsdecode(raw))] == standard_input(monkeypatch, raw) == ["ab\ufffd good"]
+def test_what_is_not_utf8_in_an_argument_is_lost():
+    assert decoded(os.fsdecode(b"ab\xff good")) == "ab\ufffd good"
+
+
+def test_a_line_of_another_encoding_that_comes_later_is_refused_with_its_number(monkeypatch):
+    class Pipe(io.BytesIO):
+        def read1(self, size):
+            return self.readline()
+    pipe = Pipe("tea\ntée\n".encode() + b"t\xe9\n")
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=pipe))
+    batches = lines()
+    assert [next(batches), next(batches)] == [["tea"], ["tée"]]
+    with pytest.raises(ValueError, match="standard input, line 3: expected utf-8, .* 0xe9.*--encoding"):
+        next(batches)
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_standard_input_is_decoded_as_a_corpus_is(monkeypatch, capsys, codec):
+    texts = ["Müller kauft Äpfel", "", "für Straßen"]
+    assert standard_input(monkeypatch, "\r\n".join([*texts, ""]).encode(codec)) == texts
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("note: standard input: read as cp1252") == (codec == "cp1252")
+
+
+@pytest.mark.parametrize("data, place", [("Война и мир\n".encode("cp1251"), "line 1"),
+                                         ("naïve\ncaf".encode() + b"\xe9", "line 2"),
+                                         (b"tea\n\0\n", "line 2")])
+def test_standard_input_in_an_unknown_encoding_is_refused(monkeypatch, data, place):
+    with pytest.raises(ValueError, match=f"standard input, {place}: expected .*set --encoding"):
+        standard_input(monkeypatch, data)
+
+
+def test_the_encoding_of_standard_input_may_be_named(monkeypatch):
+    assert standard_input(monkeypatch, "我喜欢茶\n".encode("gbk"), "gbk") == ["我喜欢茶"]
 
 
 @pytest.mark.parametrize("label, probabilities, line", [
@@ -132,7 +163,7 @@ def test_overwriting_removes_the_files_beside_the_tflite_models(tmp_path):
     (tmp_path / "tflite/.unfinished-1-x").mkdir(parents=True)
     (tmp_path / "tflite/labels.txt").write_text("a\n")
     Run.open(tmp_path, "toy", {}, overwrite=True)
-    assert not (run.folder / "tflite").exists()
+    assert "tflite/.*" in exporting.WRITTEN and not (run.folder / "tflite").exists()
 
 
 @pytest.mark.parametrize("task", ["sentiment", "tagging", "generation", "translation"])
