@@ -121,7 +121,7 @@ def commands_of(line):
         parts += [[]] if word in ("&&", ";", "|") else []
         parts[-1] += [word] if word not in ("&&", ";", "|") else []
     for part in parts:
-        while part and (re.match(r"\w+=", part[0]) or part[0] in ("do", "taskset", "-c", "1")):
+        while part and (re.match(r"\w+=", part[0]) or part[0] in ("do", "time", "taskset", "-c", "1")):
             part.pop(0)
         if part and part[0] not in ("for", "done"):
             yield part
