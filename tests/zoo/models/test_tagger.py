@@ -152,7 +152,7 @@ def test_a_tagger_starts_from_another():
 
 def test_five_thousand_tokens_are_answered():
     answer = head().predict(["Boston in " * 2500])[0]
-    assert len(answer["tags"]) == 5000 and answer["end"][-1] == 24999
+    assert len(answer["tags"]) == 5000 and answer["end_byte"][-1] == 24999
 
 
 @pytest.mark.parametrize("labels, scheme, expected", [
