@@ -2,8 +2,10 @@
 
 from tasks import prediction
 from tasks.reading.roles import LABEL_NAMES, TEXT_NAMES
+from zoo.decoding.options import SamplingOptions
+from zoo.options import names_of
 
-SAMPLING = ("top_k", "top_p", "typical", "repetition_penalty")
+SAMPLING = [name for name in names_of(SamplingOptions) if name != "temperature"]
 
 
 class Prediction(prediction.Prediction):

@@ -18,7 +18,7 @@ class Texts(Data):
 
         encoded(examples, labels)        targets, an array whose first axis is the examples
         loss(targets, logits, smoothing, weights)   a scalar, summed over the examples
-        members(targets, K)              [N, K] of 0 and 1: which labels a text has
+        indicators(targets, K)           [N, K] of 0 and 1: which labels a text has
         balanced()                       `weights` of the loss: rare labels weigh as much as frequent ones
     """
 
@@ -39,8 +39,8 @@ class Texts(Data):
 
     def count(self, network, seed):
         """Count log-count ratios, for the network and, out of fold, for training on these texts."""
-        members = self.members(self.targets, network.ratios.outputs)
-        self.crossfit = CrossFit(self.ids, members, network.ratios.vocabulary_size, seed)
+        indicators = self.indicators(self.targets, network.ratios.outputs)
+        self.crossfit = CrossFit(self.ids, indicators, network.ratios.vocabulary_size, seed)
         self.crossfit.give(network.ratios)
 
     def batch(self, rows):
@@ -89,7 +89,7 @@ class SingleLabel(Texts):
         return np.float32(len(self.targets) / (len(self.labels) * np.maximum(counts, 1)))
 
     @staticmethod
-    def members(targets, count):
+    def indicators(targets, count):
         return np.eye(count)[targets]
 
     def measures(self, answers):
@@ -137,7 +137,7 @@ class MultiLabel(Texts):
         return np.float32(len(self.targets) / (2 * np.maximum(counts, 1)))
 
     @staticmethod
-    def members(targets, count):
+    def indicators(targets, count):
         return targets
 
     def measures(self, answers):

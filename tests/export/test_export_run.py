@@ -234,7 +234,7 @@ def continued(head, text, length, seed=0, label=None, **settings):
     uniform = np.random.default_rng(seed).random((1, length), np.float32)
     label = None if label is None else tf.constant([label])
     settings = {**language_model.SETTINGS, **settings}
-    return head.go_on(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
+    return head.generate(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
 
 
 @pytest.mark.parametrize("text, settings", diagonal(["sing o muse\nthe", "", "\n", "我 x?"], [
@@ -251,7 +251,7 @@ def test_prompts_of_a_batch_go_on_as_each_alone_does_by_its_own_numbers(writing)
     found = model.predict(texts, length=20, seed=3, first=4)
     for n, text in enumerate(texts):
         uniform = tf.constant(np.random.default_rng([3, 4 + n]).random((1, 20), np.float32))
-        wanted = head.go_on(tf.constant([text]), uniform, **language_model.SETTINGS)["text"]
+        wanted = head.generate(tf.constant([text]), uniform, **language_model.SETTINGS)["text"]
         assert found[n]["text"] == wanted.numpy()[0].decode()
 
 

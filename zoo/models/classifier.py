@@ -1,21 +1,23 @@
-"""Sequence classification (N→1): one answer for a text of any length."""
+"""Sequence classification (N→1): one prediction for a text of any length."""
+
+import dataclasses
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.layers import pooling as pool
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
-from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
+from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
+from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
+from zoo.models.network import Network
+from zoo.models.options import ClassifierOptions, poolings_of
 from zoo.text.tokenizer import Text
-
-POOLINGS = ("last", "mean", "max", "attention")
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Classifier(keras.Model):
+class Classifier(Network):
     """Word ids to logits: embedding, recurrent layers, pooling, one linear layer.
 
         x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
@@ -26,86 +28,64 @@ class Classifier(keras.Model):
         x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
 
     With `filters` the pooled vector also holds the best match of learnt n-grams of words (see
-    `zoo.layers.pooling.ConvolutionPooling`). With `members` several such networks, each from its own
-    start, read the text and share the ratios; the answer is the mean of their logits.
+    `zoo.layers.pooling.ConvolutionPooling`). An `ensemble` is several such networks, each from its own
+    start, that share the ratios; its logits are the mean of theirs.
 
-    Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
-             outputs             width of the logits
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer (of one direction), how many
-             bidirectional       read both ways
-             pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
-             embedding           width of the embedding
-             embedding_range     a new embedding is uniform in ± this
-             filters             learnt n-grams of each width, 2, 3 and 4; 0 for none
-             word_dropout        rate at which a word is read as unknown while training
-             embedding_dropout   rate at which a coordinate is dropped from all words of a text
-             output_dropout      rate before the linear layer
-             naive_bayes         read and correct log-count ratios
-             window              None, or the length of the pieces of a long text that are read side by
-                                 side; the pooling is over all of them
-             engine              see `zoo.engines`
-             members             how many networks answer together
-             ratios              the table that members share, else a new one
+    Args:    vocabulary_size   rows of the embedding; id 0 is padding, 1 unknown
+             outputs           width of the logits
+             ratios            the table of ratios of another network, to share; by default a new one
+             options           see `zoo.models.options.ClassifierOptions`
     Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
-             → [members, B, outputs] while training several, so that each learns by its own loss
-    Raises:  ValueError: an unknown cell or pooling
-    Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
-             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text);
-             Kim 2014 (n-grams); Hansen & Salamon 1990 (several networks)
+             → [ensemble, B, outputs] while training several, so that each learns by its own loss
+    Raises:  ValueError: a wrong value of an option
 
     >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
     >>> tuple(network(tf.constant([[2, 3, 0], [4, 5, 6]])).shape)
     (2, 2)
     """
 
-    def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
-                 bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
-                 embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
-                 engine="auto", embedding_range=0.05, filters=0, members=1, ratios=None, **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
-            "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
-            "embedding": embedding, "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
-            "naive_bayes": naive_bayes, "window": window, "engine": engine,
-            "embedding_range": embedding_range, "filters": filters, "members": members}
-        self.poolings = check_poolings(pooling, window)
-        self.word_dropout, self.window = word_dropout, window
-        self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
+    options_class, arguments = ClassifierOptions, ("vocabulary_size", "outputs")
+
+    def __init__(self, vocabulary_size, outputs, ratios=None, **options):
+        super().__init__(**options)
+        options = self.options
+        self.vocabulary_size, self.outputs = vocabulary_size, outputs
+        self.ratios = ratios or (
+            LogCountRatios(vocabulary_size, outputs) if options.naive_bayes else None)
         self.seed_generator = keras.random.SeedGenerator()
-        start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
-        self.embedding = Embedding(vocabulary_size, embedding, start)
-        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
-        self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
-                                   return_sequences=self.poolings != ["last"])
-        self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
-        self.ngrams = pool.ConvolutionPooling(filters) if filters else None
-        self.output_dropout = keras.layers.Dropout(output_dropout)
+        start = keras.initializers.RandomUniform(-options.embedding_range, options.embedding_range)
+        self.embedding = Embedding(vocabulary_size, options.embedding, start)
+        self.embedding_dropout = keras.layers.SpatialDropout1D(options.embedding_dropout)
+        self.recurrent = recurrent(options, return_sequences=options.pooling != "last")
+        self.poolings = {name: pooling(name) for name in poolings_of(options.pooling)}
+        self.attention = self.poolings.get("attention")  # In files its weights have this name.
+        self.ngrams = ConvolutionPooling(options.filters) if options.filters else None
+        self.output_dropout = keras.layers.Dropout(options.output_dropout)
         # A correction of naive Bayes starts from none.
         self.linear = keras.layers.Dense(
-            outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
-        self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
-                                  dtype=self.dtype_policy) for _ in range(members - 1)]
+            outputs, kernel_initializer="zeros" if options.naive_bayes else "glorot_uniform")
+        one = {**dataclasses.asdict(options), "ensemble": 1}
+        self.others = [Classifier(vocabulary_size, outputs, self.ratios, dtype=self.dtype_policy, **one)
+                       for _ in range(options.ensemble - 1)]
         self.build()
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        width = self.options["embedding"]
+        width = self.options.embedding
         self.embedding.build((None, None))
         if self.ratios:
-            if not self.ratios.built:   # Members share them.
+            if not self.ratios.built:   # An ensemble shares them.
                 self.ratios.build((None, None))
             width += 2 * self.ratios.outputs
         self.recurrent.build((None, None, width))
         states = self.recurrent.compute_output_shape((None, None, width))[-1]
-        pooled = len(self.poolings) * states
-        if self.attention:
-            self.attention.build((None, None, states))
+        for one in self.poolings.values():
+            if isinstance(one, keras.layers.Layer):
+                one.build((None, None, states))
+        pooled = sum(width_of(one, states) for one in self.poolings.values())
         if self.ngrams:
             self.ngrams.build((None, None, width))
-            pooled += self.ngrams.compute_output_shape((None, None, width))[-1]
+            pooled += width_of(self.ngrams, width)
         self.linear.build((None, pooled))
         self.built = True
 
@@ -113,27 +93,27 @@ class Classifier(keras.Model):
         ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
         if self.ratios and ratios is None:
             ratios = self.ratios(ids)
-        each = [member.correct(ids, ratios, training) for member in self.all_members()]
+        each = [network.correct(ids, ratios, training) for network in self.networks()]
         logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
         return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
 
-    def all_members(self):
-        """The networks that answer together, this one first."""
+    def networks(self):
+        """The networks whose logits are averaged, this one first."""
         return [self, *self.others]
 
     def correct(self, ids, ratios, training):
-        """What this member alone says: [B, outputs], without the sum of the ratios."""
+        """The logits of this network alone: [B, outputs], without the sum of the ratios."""
         y = self.output_dropout(self.read(ids, ratios, training), training=training)
         return tf.cast(self.linear(y), tf.float32)
 
     def represent(self, ids, ratios=None, training=False):
-        """The fixed-size representation of a text, of all members: ids [B, T] → [B, R]."""
-        return tf.concat([member.read(ids, ratios, training) for member in self.all_members()], -1)
+        """The fixed-size representation of a text by the whole ensemble: ids [B, T] → [B, R]."""
+        return tf.concat([network.read(ids, ratios, training) for network in self.networks()], -1)
 
     def read(self, ids, ratios=None, training=False):
-        """The representation by this member alone."""
+        """The representation by this network alone."""
         mask = tf.not_equal(ids, 0)
-        words = drop_words(ids, self.word_dropout, self.seed_generator) if training else ids
+        words = drop_words(ids, self.options.word_dropout, self.seed_generator) if training else ids
         x = self.embedding(words)
         x = self.embedding_dropout(x, training=training)
         if self.ratios:
@@ -141,17 +121,15 @@ class Classifier(keras.Model):
             shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
             x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
         h = self._recur(x, mask, training)
-        pooled = {"last": lambda h, mask: h, "mean": pool.mean, "max": pool.maximum,
-                  "attention": self.attention}
-        found = [self.ngrams(x, mask)] if self.ngrams else []
-        return tf.concat([pooled[name](h, mask) for name in self.poolings] + found, -1)
+        pooled = [pool(h, mask) for pool in self.poolings.values()]
+        return tf.concat([*pooled, *([self.ngrams(x, mask)] if self.ngrams else [])], -1)
 
     def _recur(self, x, mask, training):
         """The recurrent layers over the text, or over its windows side by side."""
-        if self.window is None:
+        if self.options.window is None:
             return self.recurrent(x, mask=mask, training=training)
         batch, steps = tf.shape(x)[0], tf.shape(x)[1]
-        window = tf.minimum(self.window, steps)
+        window = tf.minimum(self.options.window, steps)
         padding = tf.math.floormod(-steps, window)
         x = tf.concat([x, tf.zeros(tf.stack([batch, padding, x.shape[-1]]), x.dtype)], 1)
         mask = tf.concat([mask, tf.zeros(tf.stack([batch, padding]), tf.bool)], 1)
@@ -164,23 +142,9 @@ class Classifier(keras.Model):
         """The engine of the recurrent layers."""
         return cells_of(self.recurrent)[0].engine_in_use
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
-
-def check_poolings(pooling, window=None):
-    """["mean", "max"] of "mean+max"; "last" stands alone, since it needs no sequence."""
-    if pooling == "last" and window is not None:
-        raise ValueError("window: expected a pooling over the whole text, received pooling='last'")
-    names = pooling.split("+")
-    if not set(names) <= set(POOLINGS) or "last" in names[1:] or names[0] == "last" != pooling:
-        raise ValueError(f"pooling: expected 'last', or some of {POOLINGS[1:]} joined by '+', "
-                         f"received {pooling!r}")
-    return names
-
 
 class TextClassifier(Head):
-    """Everything it takes to answer: network, text processing, labels, temperature.
+    """Everything that a classification takes: network, text processing, labels, temperature.
 
         probabilities = softmax(logits / temperature)    kind "single": one label a text
                         σ(logits / temperature)          kind "multi": any number of labels
@@ -207,7 +171,7 @@ class TextClassifier(Head):
         self.kind, self.temperature = kind, temperature
         self.mean, self.deviation = mean, deviation
 
-    def answer(self, ids):
+    def predict_ids(self, ids):
         """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
         logits = self.network(ids, training=False)
         if self.kind == "regression":
@@ -215,24 +179,24 @@ class TextClassifier(Head):
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
         return {"probabilities": squash(logits / self.temperature)}
 
-    def answer_text(self, text):
-        """strings [B] → `answer`, "labels" [B, C], the names in its order, and "label" [B].
+    def predict_text(self, text):
+        """strings [B] → `predict_ids`, "labels" [B, C], the names in its order, and "label" [B].
 
         The label is the name of the greatest probability; of several labels those above 0.5, joined by
         '|', or none. A regression has none.
         """
         ids = self.text.dense(batch(text))
-        names, answer = tf.constant(self.labels), self.answer(ids)
-        answer["labels"] = tf.tile(names[tf.newaxis], [tf.shape(ids)[0], 1])
+        names, found = tf.constant(self.labels), self.predict_ids(ids)
+        found["labels"] = tf.tile(names[tf.newaxis], [tf.shape(ids)[0], 1])
         if self.kind == "regression":
-            return answer
-        p = answer["probabilities"]
+            return found
+        p = found["probabilities"]
         if self.kind == "single":
-            return {"label": tf.gather(names, tf.argmax(p, -1)), **answer}
+            return {"label": tf.gather(names, tf.argmax(p, -1)), **found}
         chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
         joined = tf.strings.reduce_join(chosen, -1, separator="|")
         return {"label": tf.strings.regex_replace(
-            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
+            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **found}
 
     def predict_proba(self, texts):
         """Texts → probabilities [N, C], in the order of `labels`.
@@ -245,14 +209,14 @@ class TextClassifier(Head):
         return np.array([[row["probabilities"][label] for label in self.labels]
                          for row in self.predict(texts)]).reshape(-1, len(self.labels))
 
-    def readers(self):
-        """One a member."""
-        return [Reader(member.embedding, self.text.vocabulary, member.recurrent.layers)
-                for member in self.network.all_members()]
+    def backbones(self):
+        """One for each network of the ensemble."""
+        return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
+                for network in self.network.networks()]
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people: strings decoded, numbers by their labels; `facts` of model.json."""
+        """A prediction for people: strings decoded, numbers by their labels; `facts` of model.json."""
         return {key: value.decode() if isinstance(value, bytes) else
                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()
                 if key != "labels"}
@@ -260,9 +224,9 @@ class TextClassifier(Head):
     def signature_table(self):
         """Strings or ids in, everything batch first."""
         return {
-            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
+            "serving_default": Signature(self.predict_text, {"text": TEXTS}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(self.answer, {"ids": IDS},
+            "ids": Signature(self.predict_ids, {"ids": IDS},
                              lambda strings: {"ids": self.text.dense(strings)})}
 
     def embed(self, text):

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo import names
 from zoo.models.blocks import CELLS, drop_words
-from zoo.models.classifier import Classifier, TextClassifier, check_poolings
+from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.text.tokenizer import Text
 
@@ -18,7 +19,7 @@ IDS = tf.constant([[2, 3, 4, 0, 0], [5, 6, 0, 0, 0], [2, 2, 7, 8, 9], [0, 0, 0, 
 def network(**options):
     small = {"units": 5, "embedding": 4, "vocabulary_size": 12, "outputs": 3}
     built = Classifier(**{**small, **options})
-    built(tf.minimum(IDS, built.options["vocabulary_size"] - 1))
+    built(tf.minimum(IDS, built.vocabulary_size - 1))
     return built
 
 
@@ -43,15 +44,15 @@ def test_the_pooled_states_are_those_of_the_recurrent_layer(cell):
     np.testing.assert_allclose(built.represent(IDS)[0], tf.reduce_mean(h[0, :3], 0), rtol=1e-5)
 
 
-def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_ratios():
-    built = network(members=3, naive_bayes=True, filters=2)
+def test_an_ensemble_s_logits_are_the_mean_of_networks_that_start_apart_and_share_their_ratios():
+    built = network(ensemble=3, naive_bayes=True, filters=2)
     for seed, weight in enumerate(built.weights):
         weight.assign(keras.random.normal(weight.shape, seed=seed))
     each, trained = [], built(IDS, training=True)
-    for member in built.all_members():
-        assert member.ratios is built.ratios
-        pooled = np.asarray(member.read(IDS), np.float64)
-        each.append(pooled @ np.array(member.linear.kernel) + np.array(member.linear.bias))
+    for one in built.networks():
+        assert one.ratios is built.ratios
+        pooled = np.asarray(one.read(IDS), np.float64)
+        each.append(pooled @ np.array(one.linear.kernel) + np.array(one.linear.bias))
     total = np.array(built.ratios.sum(IDS, built.ratios(IDS)))
     np.testing.assert_allclose(built(IDS), np.mean(each, 0) + total, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(trained, np.array(each) + total, rtol=1e-4, atol=1e-5)
@@ -59,12 +60,11 @@ def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_rati
     assert sum(weight is built.ratios.words for weight in built.weights) == 1
 
 
-def test_the_representation_holds_states_and_n_grams_of_all_members():
-    built = network(members=2, pooling="max", filters=3)
-    one, other = built.all_members()
-    expected = [part for member in (one, other) for part in (
-        tf.reduce_max(member.recurrent(member.embedding(IDS[2:3])), 1),
-        member.ngrams(member.embedding(IDS[2:3]), IDS[2:3] != 0))]
+def test_the_representation_holds_states_and_n_grams_of_the_whole_ensemble():
+    built = network(ensemble=2, pooling="max", filters=3)
+    expected = [part for one in built.networks() for part in (
+        tf.reduce_max(one.recurrent(one.embedding(IDS[2:3])), 1),
+        one.ngrams(one.embedding(IDS[2:3]), IDS[2:3] != 0))]
     np.testing.assert_allclose(built.represent(IDS)[2:3], tf.concat(expected, -1), rtol=1e-5)
     assert built.represent(IDS).shape == (4, 2 * (10 + 9))
 
@@ -75,7 +75,7 @@ def test_a_new_embedding_fills_its_range():
 
 
 def test_a_gradient_reaches_every_weight():
-    built = network(pooling="mean+max+attention", layers=2, filters=3, members=2)
+    built = network(pooling="mean+max+attention", layers=2, filters=3, ensemble=2)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(built(IDS, training=True)))
     gradients = tape.gradient(loss, built.trainable_variables)
@@ -85,7 +85,7 @@ def test_a_gradient_reaches_every_weight():
 def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding():
     built = network(word_dropout=0.5)
     ids = tf.fill([50, 20], 7) * tf.constant([1] * 15 + [0] * 5)
-    read = drop_words(ids, built.word_dropout, built.seed_generator).numpy()
+    read = drop_words(ids, built.options.word_dropout, built.seed_generator).numpy()
     assert set(np.unique(read[:, :15])) == {1, 7} and not read[:, 15:].any()
     assert 0.4 < (read[:, :15] == 1).mean() < 0.6
     np.testing.assert_array_equal(built(IDS), built(IDS, training=False))
@@ -111,16 +111,16 @@ def test_every_precision_gives_nearly_the_same_logits(policy):
     np.testing.assert_allclose(tf.cast(other(IDS), tf.float32), built(IDS), atol=0.05)
 
 
-@pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+"])
+@pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+", "mean+mean"])
 def test_an_unknown_pooling_is_refused(pooling):
     with pytest.raises(ValueError, match="pooling: expected 'last'"):
-        check_poolings(pooling)
+        network(pooling=pooling)
 
 
 def test_an_unknown_cell_or_model_is_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
         network(cell="transformer")
-    with pytest.raises(ValueError, match="layers: expected at least 1, received 0"):
+    with pytest.raises(ValueError, match="layers: expected a whole number of at least 1, received 0"):
         network(layers=0)
     with pytest.raises(ValueError, match="expected a model among nb_bilstm.*received 'bert'"):
         configuration(CLASSIFIERS, "bert", {})
@@ -131,7 +131,7 @@ def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature():
     one.temperature = 2.5
     logits = one.network(IDS).numpy() / 2.5
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(one.answer(IDS)["probabilities"], expected, rtol=1e-5)
+    np.testing.assert_allclose(one.predict_ids(IDS)["probabilities"], expected, rtol=1e-5)
 
 
 def test_several_labels_are_those_above_a_half():
@@ -196,14 +196,14 @@ def test_starting_from_another_head_takes_its_words_and_layers_only():
         new.start_from(head(units=6))
 
 
-def test_starting_from_another_head_takes_the_words_of_every_member():
-    old, new = head(members=2), head(members=2)
+def test_starting_from_another_head_takes_the_words_of_the_whole_ensemble():
+    old, new = head(ensemble=2), head(ensemble=2)
     new.start_from(old)
-    for ours, theirs in zip(new.network.all_members(), old.network.all_members()):
+    for ours, theirs in zip(new.network.networks(), old.network.networks()):
         np.testing.assert_array_equal(ours.embedding.embeddings, theirs.embedding.embeddings)
         for our, their in zip(ours.recurrent.weights, theirs.recurrent.weights):
             np.testing.assert_array_equal(our, their)
-    with pytest.raises(ValueError, match="embedding and members"):
+    with pytest.raises(ValueError, match="embedding and ensemble"):
         new.start_from(head())
 
 
@@ -223,8 +223,49 @@ def test_a_served_answer_names_the_labels_of_its_numbers(kind):
     answer = one.signatures()["serving_default"](text=tf.constant(TEXTS))
     numbers = answer["values" if kind == "regression" else "probabilities"].numpy()
     assert answer["labels"].shape == numbers.shape == (len(TEXTS), 3)
-    for row, names, predicted in zip(numbers, answer["labels"].numpy(), one.predict(TEXTS)):
-        named = dict(zip([name.decode() for name in names], row))
+    for row, labels, predicted in zip(numbers, answer["labels"].numpy(), one.predict(TEXTS)):
+        named = dict(zip([label.decode() for label in labels], row))
         found = predicted["values" if kind == "regression" else "probabilities"]
         assert found == pytest.approx(named, abs=1e-6) and list(found) == one.labels
         assert kind != "single" or predicted["label"] == max(named, key=named.get)
+
+
+def middle(sequence, mask):
+    """The state in the middle of each text."""
+    place = tf.reduce_sum(tf.cast(mask, tf.int32), 1) // 2
+    return tf.gather(sequence, place, batch_dims=1)
+
+
+class Powers(keras.layers.Layer):
+    """Learnt multiples of the sum of the states and of their squares: [B, 2·H]."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def build(self, sequence_shape, mask_shape=None):
+        self.scale = self.add_weight(name="scale", shape=(2 * sequence_shape[-1],), initializer="ones")
+
+    def call(self, sequence, mask):
+        shown = tf.where(mask[..., None], sequence, 0.0)
+        return self.scale * tf.reduce_sum(tf.concat([shown, shown ** 2], -1), 1)
+
+    def compute_output_shape(self, sequence_shape):
+        return sequence_shape[0], 2 * sequence_shape[-1]
+
+
+@pytest.mark.parametrize("added, width", [(middle, 10), (Powers, 20)])
+@pytest.mark.parametrize("also", ["", "+attention+mean"])
+def test_a_pooling_is_added_in_one_place(tmp_path, monkeypatch, added, width, also):
+    monkeypatch.setitem(names.POOLINGS, "new", added)
+    one = head(pooling="new" + also)
+    states = one.network.recurrent(one.network.embedding(IDS), mask=IDS != 0)
+    np.testing.assert_allclose(one.network.represent(IDS)[:, :width], one.network.poolings["new"](
+        states, IDS != 0), rtol=1e-5)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(one.network(IDS, training=True) ** 2)
+    gradients = tape.gradient(loss, one.network.trainable_variables)
+    keras.optimizers.SGD(0.1).apply(gradients, one.network.trainable_variables)
+    assert tf.reduce_sum(one.network(IDS) ** 2) < loss
+    one.save(tmp_path)
+    assert zoo.load(tmp_path).predict(TEXTS) == one.predict(TEXTS)
