@@ -30,6 +30,14 @@ class CorpusOptions(options.CorpusOptions):
 
 
 @dataclasses.dataclass(frozen=True)
+class PredictionOptions(options.PredictionOptions):
+    """How labels are predicted."""
+
+    top_k: int = option(None, "Give the k likeliest labels only.", least=1, open="all labels",
+                        **options.ACTION)
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingOptions(options.TrainingOptions, output_dir="runs/sentiment"):
     """How a classifier is trained."""
 
@@ -42,4 +50,4 @@ class TrainingOptions(options.TrainingOptions, output_dir="runs/sentiment"):
 Settings = options.settings(
     data=CorpusOptions, model=options.model_options(ClassifierOptions, CLASSIFIERS),
     training=TrainingOptions, evaluation=options.EvaluationOptions,
-    prediction=options.PredictionOptions, export=options.ExportOptions)
+    prediction=PredictionOptions, export=options.ExportOptions)
