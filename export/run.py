@@ -378,9 +378,11 @@ class Model:
         labels = self.facts.get("labels", [])
         if "probabilities" in answer:
             p = dict(zip(labels, map(float, answer["probabilities"])))
-            several = self.facts.get("kind") == "multi"
-            chosen = [name for name in p if p[name] > 0.5] if several else [max(p, key=p.get)]
-            return {"label": "|".join(chosen), "probabilities": p}
+            if self.facts.get("kind") != "multi":
+                return {"label": max(p, key=p.get), "probabilities": p}
+            thresholds = self.facts.get("thresholds") or [0.5] * len(labels)
+            chosen = [name for name, least in zip(labels, thresholds) if p[name] > least]
+            return {"label": "|".join(chosen), "chosen": chosen, "probabilities": p}
         if "values" in answer:
             return {"values": dict(zip(labels, map(float, answer["values"])))}
         if "tags" in answer and tokens is not None:

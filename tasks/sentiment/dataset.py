@@ -30,7 +30,7 @@ class Texts(Data):
         self.ids = [row for n in range(0, len(self.texts), 1024)
                     for row in head.text(self.texts[n:n + 1024]).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
-        self.wanted, self.crossfit, self.labels = self.targets, None, head.labels
+        self.wanted, self.crossfit, self.labels, self.head = self.targets, None, head.labels, head
 
     def standardise(self, head):
         """Learn numbers of mean 0 and deviation 1, whatever their unit; the head turns them back."""
@@ -141,16 +141,17 @@ class MultiLabel(Texts):
         return targets
 
     def measures(self, answers):
-        return metrics.multi_label(self.targets, answers)
+        return metrics.multi_label(self.targets, answers, self.head.thresholds)
 
     def predictions(self, answers):
         for text, target, row in zip(self.texts, self.targets, answers):
             yield {"text": text, "label": chosen(self.labels, target),
-                   "predicted": chosen(self.labels, row), "probabilities": by_label(self.labels, row)}
+                   "predicted": chosen(self.labels, row, self.head.thresholds),
+                   "probabilities": by_label(self.labels, row)}
 
     def details(self, answers):
-        truth, found = self.targets > 0.5, np.asarray(answers) > 0.5
-        surest = np.max(np.abs(np.asarray(answers) - 0.5) * (truth != found), 1) + 0.5
+        truth, found = self.targets > 0.5, np.asarray(answers) > self.head.thresholds
+        surest = np.max(np.where(found, answers, 1 - np.asarray(answers)) * (truth != found), 1)
         wrong = [{**row, "confidence": float(p)} for row, p in zip(self.predictions(answers), surest)
                  if row["label"] != row["predicted"]]
         return {"per_class": per_class(self.labels, (truth & found).sum(0), found.sum(0), truth.sum(0)),
@@ -194,13 +195,13 @@ def by_label(labels, row):
     return dict(zip(labels, map(float, row)))
 
 
-def chosen(labels, row):
-    """The labels of a text of several, of 0 and 1 or of probabilities [C].
+def chosen(labels, row, thresholds=None):
+    """The labels of a text of several, of 0 and 1 or of probabilities [C] above thresholds [C].
 
-    >>> chosen(["a", "b", "c"], [0.9, 0.1, 0.6])
+    >>> chosen(["a", "b", "c"], [0.9, 0.1, 0.4], [0.5, 0.5, 0.3])
     ['a', 'c']
     """
-    return [label for label, p in zip(labels, row) if p > 0.5]
+    return [label for label, p, least in zip(labels, row, thresholds or [0.5] * len(labels)) if p > least]
 
 
 def per_class(labels, right, predicted, support):

@@ -88,14 +88,17 @@ class Sentiment(Task):
         return loss
 
     def calibrate(self, head, validation):
-        """Fit the temperature that makes the head's probabilities believable."""
+        """Fit the temperature that makes probabilities believable, and thresholds of several labels."""
         if head.kind != "regression":
             logits = tf.function(lambda ids: head.network(ids, training=False),
                                  input_signature=[tf.TensorSpec([None, None], tf.int32)])
-            head.temperature = metrics.fit_temperature(validation.outputs(logits), validation.targets)
+            logits, targets = validation.outputs(logits), validation.targets
+            head.temperature = metrics.fit_temperature(logits, targets)
+        if head.kind == "multi":
+            head.thresholds = metrics.fit_thresholds(targets, metrics.sigmoid(logits / head.temperature))
 
     def facts(self, head, corpus):
-        return {"temperature": head.temperature}
+        return {"temperature": head.temperature, "thresholds": head.thresholds}
 
     def baselines(self, corpus, test, head):
         return {name: baseline(corpus.train, test.texts, head.labels)

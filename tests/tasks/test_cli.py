@@ -125,12 +125,14 @@ def test_the_encoding_of_standard_input_may_be_named(monkeypatch):
     assert standard_input(monkeypatch, "我喜欢茶\n".encode("gbk"), "gbk") == ["我喜欢茶"]
 
 
-@pytest.mark.parametrize("label, probabilities, line", [
-    ("a|b", {"a|b": .9, "c": .1}, "a|b           90 %"),
-    ("a|c", {"a": .9, "b": .1, "c": .6}, "a|c           90 %, 60 %"),
-    ("", {"a": .4}, "(none)        "), ("a", {"a": .4, "b": .35, "c": .25}, "a             40 %")])
-def test_a_name_that_holds_the_sign_between_labels_is_shown(label, probabilities, line):
-    assert tables.answer({"label": label, "probabilities": probabilities}) == line
+@pytest.mark.parametrize("row, line", [
+    ({"label": "a|b", "probabilities": {"a|b": .9, "c": .1}}, "a|b           90 %"),
+    ({"label": "a|c", "chosen": ["a", "c"], "probabilities": {"a": .9, "b": .1, "c": .6}},
+     "a|c           90 %, 60 %"),
+    ({"label": "", "chosen": [], "probabilities": {"a": .4}}, "(none)        "),
+    ({"label": "a", "probabilities": {"a": .4, "b": .35, "c": .25}}, "a             40 %")])
+def test_a_name_that_holds_the_sign_between_labels_is_shown(row, line):
+    assert tables.answer(row) == line
 
 
 def corpus(train, test=(Example("t", "a"),)):

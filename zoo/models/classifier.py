@@ -156,20 +156,22 @@ class TextClassifier(Head):
              kind         "single", "multi" or "regression"
              temperature  fitted on validation data, so that probabilities can be believed
              mean, deviation  of the numbers in training, so that the network's own are near 1
+             thresholds   of kind "multi", one a label: the probability above which a text has it
     Source:  Guo et al. 2017 (temperature)
     """
 
     KINDS = ("single", "multi", "regression")
     name, text_class = "classifier", Text
-    settings = "labels", "kind", "temperature", "mean", "deviation"
+    settings = "labels", "kind", "temperature", "mean", "deviation", "thresholds"
 
     def __init__(self, network, text, labels, kind="single", temperature=1.0, mean=0.0,
-                 deviation=1.0):
+                 deviation=1.0, thresholds=None):
         if kind not in self.KINDS:
             raise ValueError(f"kind: expected one of {self.KINDS}, received {kind!r}")
         self.network, self.text, self.labels = network, text, list(labels)
         self.kind, self.temperature = kind, temperature
         self.mean, self.deviation = mean, deviation
+        self.thresholds = thresholds or ([0.5] * len(self.labels) if kind == "multi" else None)
 
     def predict_ids(self, ids):
         """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
@@ -182,8 +184,8 @@ class TextClassifier(Head):
     def predict_text(self, text):
         """strings [B] → `predict_ids`, "labels" [B, C], the names in its order, and "label" [B].
 
-        The label is the name of the greatest probability; of several labels those above 0.5, joined by
-        '|', or none. A regression has none.
+        The label is the name of the greatest probability; of several labels those above their
+        thresholds, joined by '|', or none. A regression has none.
         """
         ids = self.text.dense(batch(text))
         names, found = tf.constant(self.labels), self.predict_ids(ids)
@@ -193,7 +195,7 @@ class TextClassifier(Head):
         p = found["probabilities"]
         if self.kind == "single":
             return {"label": tf.gather(names, tf.argmax(p, -1)), **found}
-        chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
+        chosen = tf.where(p > self.thresholds, tf.expand_dims(names, 0), "")
         joined = tf.strings.reduce_join(chosen, -1, separator="|")
         return {"label": tf.strings.regex_replace(
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **found}
@@ -217,9 +219,14 @@ class TextClassifier(Head):
     @staticmethod
     def readable(row, facts):
         """A prediction for people: strings decoded, numbers by their labels; `facts` of model.json."""
-        return {key: value.decode() if isinstance(value, bytes) else
-                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()
-                if key != "labels"}
+        found = {key: value.decode() if isinstance(value, bytes) else
+                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()
+                 if key != "labels"}
+        if facts["kind"] == "multi":
+            least = facts.get("thresholds") or [0.5] * len(facts["labels"])
+            found["chosen"] = [label for label, p, threshold in zip(
+                facts["labels"], row["probabilities"], least) if p > threshold]
+        return found
 
     def signature_table(self):
         """Strings or ids in, everything batch first."""

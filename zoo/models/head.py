@@ -125,7 +125,8 @@ class Head:
         folder = pathlib.Path(folder)
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         network = keras.saving.load_model(folder / "model.keras", compile=False)
-        return cls(network, cls.text_class.load(folder), **{name: facts[name] for name in cls.settings})
+        return cls(network, cls.text_class.load(folder), **{
+            name: facts[name] for name in cls.settings if name in facts})
 
 
 def batch(texts):

@@ -14,7 +14,7 @@ from tasks.sentiment.dataset import DATASETS
 def measures(kind, targets, answers):
     """The measures of a dataset that has these targets."""
     data = DATASETS[kind].__new__(DATASETS[kind])
-    data.targets = targets
+    data.targets, data.head = targets, types.SimpleNamespace(thresholds=0.5)
     return data.measures(answers)
 
 

@@ -269,3 +269,15 @@ def test_a_pooling_is_added_in_one_place(tmp_path, monkeypatch, added, width, al
     assert tf.reduce_sum(one.network(IDS) ** 2) < loss
     one.save(tmp_path)
     assert zoo.load(tmp_path).predict(TEXTS) == one.predict(TEXTS)
+
+
+def test_thresholds_decide_the_labels_in_every_form(tmp_path):
+    text = Text.learn(["good bad film"] * 3)
+    model = TextClassifier(Classifier(len(text), 3, units=2, embedding=2), text, ["a", "b", "c"], "multi")
+    p = model.predict("good film")[0]["probabilities"]
+    model.thresholds = [p["a"] - 0.01, p["b"] + 0.01, p["c"] - 0.01]
+    row = model.predict("good film")[0]
+    assert row["label"] == "a|c" and row["chosen"] == ["a", "c"]
+    model.save(tmp_path)
+    again = zoo.load(tmp_path)
+    assert again.thresholds == model.thresholds and again.predict("good film")[0]["label"] == "a|c"
