@@ -10,6 +10,7 @@ FORMS = ("last", "transformed", "pooled")                     # of the one vecto
 USES = ("first", "every")                                     # where that vector enters
 SCORES = ("additive", "concat", "dot", "general")             # of attention
 ATTENTIONS = ("none", *SCORES)
+CHARACTERS = 24                                               # of a word that n-grams are made of
 MOST_LABELS = 32                                              # that naive Bayes counts for
 
 LENGTH = 200            # symbols that are written where nobody says how many
