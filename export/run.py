@@ -41,6 +41,7 @@ PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]", "piece": f"_?(?
 
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
+CHARACTERS = 24          # of a word that n-grams are made of
 MOST_BYTES = 100, 2**20  # A longer word is unknown to word pieces: of a text that is read, or written.
 
 
@@ -121,7 +122,7 @@ class Reader:
         """{input: array [1, …]} of a text, bytes or str, and, for a tagger, its [(token, start, end)]."""
         text = encoded(text)
         if self.alphabet is None:
-            return {"ids": padded([self.ids(text)])}, None
+            return {"ids": padded([self.ids(text)]), "code_points": self.code_points(text)}, None
         tokens = self.tokens(text)
         return {"ids": padded([[self.words.get(self.key(token), 1) for token, *_ in tokens]]),
                 "characters": self.characters(tokens),
@@ -133,9 +134,20 @@ class Reader:
         """Ids of a text's tokens, by its tokeniser."""
         return [n for _, ids in self.parts(text) for n in ids][:self.settings["max_length"]]
 
+    def code_points(self, text):
+        """Unicode's numbers of the words' first characters, whatever the tokenizer: [1, T, C]."""
+        text = self.normalised(text)
+        words = [text[start:end].replace("\u2019", "'") for start, end in cut(text)]
+        words = words[:self.settings["max_length"]] or [""]
+        return padded([[ord(c) for c in word[:CHARACTERS]] for word in words])[None]
+
+    def normalised(self, text):
+        """Bytes as the string that is cut."""
+        return normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+
     def parts(self, text):
         """[(word, the ids of its pieces)] of a text."""
-        text = normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+        text = self.normalised(text)
         ids = self.pieces if self.settings["tokenizer"] == "subword" else self.one
         return [(word, ids(word)) for word in self.split(text)]
 
