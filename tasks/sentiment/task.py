@@ -74,6 +74,8 @@ class Sentiment(Task):
             training.standardise(head)
         balanced = self.settings.class_weight == "balanced"
         self.weights = training.balanced() if balanced else None
+        if head.network.wide:
+            training.fit_linear(head, self.settings.seed, self.weights)
 
     def loss(self, head):
         """The mean of the members' own losses: each learns as if it were alone."""
@@ -89,9 +91,10 @@ class Sentiment(Task):
     def calibrate(self, head, validation):
         """Fit the temperature that makes the head's probabilities believable."""
         if head.kind != "regression":
-            logits = tf.function(lambda ids: head.network(ids, training=False),
-                                 input_signature=[tf.TensorSpec([None, None], tf.int32)])
-            head.temperature = metrics.fit_temperature(validation.outputs(logits), validation.targets)
+            logits = tf.function(lambda inputs: head.network(inputs, training=False),
+                                 input_signature=[head.specs])
+            head.temperature = metrics.fit_temperature(
+                validation.outputs(lambda **inputs: logits(inputs)), validation.targets)
 
     def facts(self, head, corpus):
         return {"temperature": head.temperature}

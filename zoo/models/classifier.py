@@ -7,11 +7,13 @@ import tensorflow as tf
 from zoo.layers import pooling as pool
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
+from zoo.layers.ngrams import NGrams
 from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
 from zoo.text.tokenizer import Text
 
 POOLINGS = ("last", "mean", "max", "attention")
+MOST_WEIGHTS = 1 << 20      # of the linear model of n-grams: with more labels it needs fewer buckets
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -26,13 +28,18 @@ class Classifier(keras.Model):
         x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
 
     With `filters` the pooled vector also holds the best match of learnt n-grams of words (see
-    `zoo.layers.pooling.ConvolutionPooling`). With `members` several such networks, each from its own
-    start, read the text and share the ratios; the answer is the mean of their logits.
+    `zoo.layers.pooling.ConvolutionPooling`). With `ngrams` it corrects z, what a linear model says of the
+    n-grams of words and characters (see `zoo.layers.ngrams`); without layers that is all, but for c:
+
+        logits = y·V + c + z
+
+    With `members` several such networks, each from its own start, read the text and share the ratios; the
+    answer is the mean of their logits.
 
     Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
              outputs             width of the logits
              cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer (of one direction), how many
+             units, layers       width of a layer (of one direction), how many; 0 with `ngrams` alone
              bidirectional       read both ways
              pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
              embedding           width of the embedding
@@ -42,14 +49,17 @@ class Classifier(keras.Model):
              embedding_dropout   rate at which a coordinate is dropped from all words of a text
              output_dropout      rate before the linear layer
              naive_bayes         read and correct log-count ratios
+             ngrams              most buckets of n-grams, whose linear model is corrected; 0 for none
              window              None, or the length of the pieces of a long text that are read side by
                                  side; the pooling is over all of them
              engine              see `zoo.engines`
              members             how many networks answer together
-             ratios              the table that members share, else a new one
-    Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
-             → [members, B, outputs] while training several, so that each learns by its own loss
-    Raises:  ValueError: an unknown cell or pooling
+             ratios, wide        the tables and the linear model that members share, else new ones
+    Call:    {"ids" [B, T], "code_points" [B, T, C]} int32, those that it `reads`, or ids alone → logits
+             [B, outputs]; in training also "ratios" [B, T, 2, outputs] and, in place of the code points,
+             z as "wide" [B, outputs]; → [members, B, outputs] while training several, so that each
+             learns by its own loss
+    Raises:  ValueError: an unknown cell or pooling, neither layers nor n-grams
     Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
              (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text);
              Kim 2014 (n-grams); Hansen & Salamon 1990 (several networks)
@@ -62,7 +72,8 @@ class Classifier(keras.Model):
     def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
                  bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
                  embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
-                 engine="auto", embedding_range=0.05, filters=0, members=1, ratios=None, **kwargs):
+                 engine="auto", embedding_range=0.05, filters=0, members=1, ngrams=0, ratios=None,
+                 wide=None, **kwargs):
         super().__init__(**kwargs)
         self.options = {
             "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
@@ -70,11 +81,18 @@ class Classifier(keras.Model):
             "embedding": embedding, "word_dropout": word_dropout,
             "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
             "naive_bayes": naive_bayes, "window": window, "engine": engine,
-            "embedding_range": embedding_range, "filters": filters, "members": members}
+            "embedding_range": embedding_range, "filters": filters, "members": members,
+            "ngrams": ngrams}
         self.poolings = check_poolings(pooling, window)
         self.word_dropout, self.window = word_dropout, window
         self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
+        self.wide = wide or (NGrams(outputs, buckets_for(outputs, ngrams)) if ngrams else None)
         self.seed_generator = keras.random.SeedGenerator()
+        self.recurrent, self.others = None, []
+        if not layers:
+            check_wide_alone(ngrams, naive_bayes, filters, members)
+            self.build()
+            return
         start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
         self.embedding = Embedding(vocabulary_size, embedding, start)
         self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
@@ -83,15 +101,22 @@ class Classifier(keras.Model):
         self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
         self.ngrams = pool.ConvolutionPooling(filters) if filters else None
         self.output_dropout = keras.layers.Dropout(output_dropout)
-        # A correction of naive Bayes starts from none.
+        # A correction starts from none.
         self.linear = keras.layers.Dense(
-            outputs, kernel_initializer="zeros" if naive_bayes else "glorot_uniform")
+            outputs, kernel_initializer="zeros" if naive_bayes or ngrams else "glorot_uniform")
         self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
-                                  dtype=self.dtype_policy) for _ in range(members - 1)]
+                                  wide=self.wide, dtype=self.dtype_policy) for _ in range(members - 1)]
         self.build()
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
+        if self.wide and not self.wide.built:
+            self.wide.build()
+        self.built = True
+        if not self.recurrent:
+            self.bias = self.add_weight(name="bias", shape=(self.options["outputs"],),
+                                        initializer="zeros")
+            return
         width = self.options["embedding"]
         self.embedding.build((None, None))
         if self.ratios:
@@ -107,10 +132,23 @@ class Classifier(keras.Model):
             self.ngrams.build((None, None, width))
             pooled += self.ngrams.compute_output_shape((None, None, width))[-1]
         self.linear.build((None, pooled))
-        self.built = True
+
+    @property
+    def reads(self):
+        """The names of the inputs."""
+        return ["ids"] * bool(self.recurrent) + ["code_points"] * bool(self.wide)
 
     def call(self, inputs, training=False):
-        ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
+        logits = self.corrections(inputs, training) if self.recurrent else self.bias
+        if self.wide:
+            wide = inputs["wide"] if "wide" in inputs else self.wide(inputs["code_points"])
+            logits += tf.cast(wide, tf.float32)
+        return logits
+
+    def corrections(self, inputs, training):
+        """The logits but for the n-grams."""
+        ids, ratios = inputs["ids"], inputs.get("ratios")
         if self.ratios and ratios is None:
             ratios = self.ratios(ids)
         each = [member.correct(ids, ratios, training) for member in self.all_members()]
@@ -118,8 +156,8 @@ class Classifier(keras.Model):
         return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
 
     def all_members(self):
-        """The networks that answer together, this one first."""
-        return [self, *self.others]
+        """The networks that answer together, this one first; none where only n-grams are counted."""
+        return [self, *self.others] if self.recurrent else []
 
     def correct(self, ids, ratios, training):
         """What this member alone says: [B, outputs], without the sum of the ratios."""
@@ -162,10 +200,26 @@ class Classifier(keras.Model):
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
-        return cells_of(self.recurrent)[0].engine_in_use
+        return cells_of(self.recurrent)[0].engine_in_use if self.recurrent else "none"
 
     def get_config(self):
         return {**super().get_config(), **self.options}
+
+
+def buckets_for(outputs, most):
+    """An even number of buckets, so that they have at most `MOST_WEIGHTS` weights, or `most`.
+
+    >>> buckets_for(2, 65536), buckets_for(77, 65536)
+    (65536, 13616)
+    """
+    return min(most, MOST_WEIGHTS // outputs // 2 * 2)
+
+
+def check_wide_alone(ngrams, *others):
+    """Raise ValueError for options that need a recurrent layer, or where nothing reads the text."""
+    if not ngrams or any(option not in (0, 1, False) or option is True for option in others):
+        raise ValueError("layers: expected at least 1, or ngrams and neither naive_bayes, filters nor "
+                         "members, received 0")
 
 
 def check_poolings(pooling, window=None):
@@ -207,9 +261,14 @@ class TextClassifier(Head):
         self.kind, self.temperature = kind, temperature
         self.mean, self.deviation = mean, deviation
 
-    def answer(self, ids):
-        """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
-        logits = self.network(ids, training=False)
+    def read(self, strings):
+        """What the network reads of strings [B]."""
+        given = {"ids": self.text.dense, "code_points": self.text.code_points}
+        return {name: given[name](strings) for name in self.network.reads}
+
+    def answer(self, inputs):
+        """{"ids" [B, T], …} → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
+        logits = self.network(inputs, training=False)
         if self.kind == "regression":
             return {"values": self.mean + self.deviation * logits}
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
@@ -217,7 +276,7 @@ class TextClassifier(Head):
 
     def answer_text(self, text):
         """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
-        answer = self.answer(self.text.dense(batch(text)))
+        answer = self.answer(self.read(batch(text)))
         if self.kind == "regression":
             return answer
         names, p = tf.constant(self.labels), answer["probabilities"]
@@ -240,7 +299,10 @@ class TextClassifier(Head):
                          for row in self.predict(texts)]).reshape(-1, len(self.labels))
 
     def readers(self):
-        """One a member."""
+        """One a member. Raises ValueError where only n-grams are read."""
+        if not self.network.recurrent:
+            raise ValueError("init_from: expected models with an embedding and layers, received one of "
+                             "n-grams alone; use another --model")
         return [Reader(member.embedding, self.text.vocabulary, member.recurrent.layers)
                 for member in self.network.all_members()]
 
@@ -250,13 +312,21 @@ class TextClassifier(Head):
         return {key: value.decode() if isinstance(value, bytes) else
                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
 
+    @property
+    def specs(self):
+        """{name: TensorSpec} of what the network reads."""
+        specs = {"ids": IDS, "code_points": tf.TensorSpec([None, None, None], tf.int32)}
+        return {name: specs[name] for name in self.network.reads}
+
     def signature_table(self):
         """Strings or ids in, everything batch first."""
-        return {
+        table = {
             "serving_default": Signature(self.answer_text, {"text": TEXTS}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(self.answer, {"ids": IDS},
-                             lambda strings: {"ids": self.text.dense(strings)})}
+            "ids": Signature(lambda **inputs: self.answer(inputs), self.specs, self.read)}
+        if not self.network.recurrent:
+            del table["embed"]
+        return table
 
     def embed(self, text):
         """The fixed-size representation of strings [B]: {"representation" [B, R]}."""

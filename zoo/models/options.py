@@ -26,6 +26,7 @@ class NetworkOptions(Options):
 class ClassifierOptions(NetworkOptions):
     """Of `zoo.models.classifier.Classifier`."""
 
+    layers: int = option(1, "Number of recurrent layers; 0 with ngrams alone.", least=0)
     bidirectional: bool = option(True, "Read in both directions.", source="Graves 2012")
     pooling: str = option("mean+max", "How the states become one vector: last, or some of mean, max and "
                           "attention joined by '+'.", source="Conneau et al. 2017; Yang et al. 2016")
@@ -38,6 +39,8 @@ class ClassifierOptions(NetworkOptions):
                           source="Kim 2014")
     members: int = option(1, "Number of networks in the ensemble.", least=1,
                           source="Hansen & Salamon 1990")
+    ngrams: int = option(0, "Largest number of buckets of word and character n-grams, whose linear model "
+                         "is corrected; 0 for none.", least=0, source="Cheng et al. 2016")
 
 
 @dataclasses.dataclass(frozen=True)
