@@ -3,8 +3,13 @@
 import numpy as np
 
 from export import saved_model, tflite, verify
+from tasks.training.run_directory import register
 from zoo.models import head_class
 from zoo.models.head import in_slices
+
+WRITTEN = ("saved_model/[0-9]*", "saved_model/*.config", "saved_model/.*",
+           "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*")
+register(*WRITTEN)
 
 # TFLite files are asked as a device asks, one text at a time.
 ONE_TEXT = 1

@@ -15,7 +15,11 @@ from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import FINGERPRINT, Run
+from tasks.training.run_directory import FINGERPRINT, Run, register
+
+register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
+         "model.keras", "model.json", "text.json", "vocabulary.txt", "alphabet.txt", "labels.txt",
+         "tensorboard/events.out.tfevents.*")
 
 
 class Task:
@@ -216,12 +220,14 @@ class Task:
             print(self.line(row, text))
 
     def evaluate(self):
-        """Evaluate the trained model on a split of its corpus, or on all of a given file or folder."""
-        whole = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
+        """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
+        given = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
+        run = Run.trained(self.settings.output_dir, self.name)
+        whole = given and self.settings.corpus != run.settings["corpus"]
+        if given and not whole:
+            print(f"note: the model was trained on {self.settings.corpus}: only the "
+                  f"{self.settings.split} split is evaluated")
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
-        if whole and self.settings.corpus == run.settings["corpus"]:
-            print("note: this is the corpus that the model was trained on, and all of it is scored; "
-                  "leave --corpus out to score the test split alone")
         report = self.reported(zoo.load(run.folder), corpus, "test" if whole else self.settings.split)
         print(report)
         if self.settings.output:

@@ -1,6 +1,9 @@
 """What every test file shares: a quiet TensorFlow and the way to the real corpora."""
 import collections
+import contextlib
+import ctypes
 import functools
+import gc
 import os
 import pathlib
 import signal
@@ -9,6 +12,7 @@ import sys
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads of small products only wait for each other
 for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without one
     os.environ[_name] = "127.0.0.1,localhost"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
@@ -58,11 +62,19 @@ def memory(request):
         if name.startswith("CustomGradient"):  # not those of an engine, which is loaded once
             del gradients[name]
     keras.backend.clear_session()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)  # else what was freed stays ours
 
 
 def pytest_configure(config):
     """pytest-xdist keeps our order of the files."""
     config.option.loadscopereorder = False
+
+
+def pytest_collection_finish():
+    """What TensorFlow is made of is no garbage: a collection need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
@@ -86,6 +98,17 @@ def shared():
     if not folder.is_dir():
         pytest.skip("real corpora not found: ../shared is absent")
     return folder
+
+
+@contextlib.contextmanager
+def quick_exports():
+    """A SavedModel unverified and no TFLite file from a run: both take long and have their own tests."""
+    from export import saved_model, tflite
+    report = {"ops_checked": 0, "milliseconds": 1.0, "milliseconds_p95": 1.0, "skipped": []}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved_model, "_verify", lambda *arguments: report)
+        patch.setattr(tflite, "write", lambda *arguments, **options: {})
+        yield
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import layer_checks
 import numpy as np
 import pytest
 import reference
+from conftest import diagonal
 from layer_checks import (CELLS, MASKS, NORMALIZED, WEIGHTS, B, D, H, T, assert_agree, case, computed,
                           expected, finite_difference, keras_twin, mask)
 
@@ -61,8 +62,8 @@ def draws(shape):
     return 2.0 * np.random.default_rng(5).integers(0, 2, shape)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("cell", CELLS + NORMALIZED)
+@pytest.mark.parametrize("cell, options", [
+    *diagonal(CELLS, list(OPTIONS)), *diagonal(NORMALIZED, list(OPTIONS))])
 def test_gradients_match_finite_differences(cell, options):
     given, options = case(cell), OPTIONS[options](cell)
     wanted = differences(cell, given, **options)
@@ -117,8 +118,7 @@ def test_truncation_by_hand_on_a_linear_unit():
     np.testing.assert_allclose(found.states[0], u + u * u)
 
 
-@pytest.mark.parametrize("name", MASKS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell, name", diagonal(CELLS, MASKS))
 def test_everything_matches_keras(cell, name):
     given, masked = case(cell, seed=1), mask(name)
     for options in ({}, {"go_backwards": True}, {"zero_output_for_mask": True},

@@ -15,12 +15,14 @@ from tasks.reading.splits import HELD_OUT
 from tasks.reading.standard_input import texts_of
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
-from tasks.training.run_directory import Run
+from tasks.training.run_directory import Run, register
 from zoo.models.configurations import GENERATORS, configuration
 from zoo.models.language_model import Generator, TextGenerator
 from zoo.models.options import GeneratorOptions
 from zoo.names import SETTINGS
 from zoo.text.subwords import Subwords
+
+register("plots/*.html")
 
 SHOWN = 3000            # symbols of the test part on the page of surprises
 

@@ -9,8 +9,10 @@ import tensorflow as tf
 import zoo
 from tasks.gradient_flow.options import FlowOptions
 from tasks.reporting import plots
-from tasks.training.run_directory import Run
+from tasks.training.run_directory import Run, register
 from zoo.gradient_flow import gradient_norms, with_spectral_radius
+
+register("gradient_flow.csv", "plots/*.png")
 
 FEATURES = 16           # D of the random sequences
 TARGETS = 0.5           # standard deviation of the random targets: a state lies between -1 and 1

@@ -25,16 +25,18 @@ import zipfile
 import numpy as np
 
 TEMPORARY, LOCK = ".tmp", ".lock"
-# What a run writes, as patterns below its folder; `overwrite` removes this and nothing else.
-# The metrics go first, since they say that all the rest is there.
-WRITTEN = ("metrics.json", "test_predictions.jsonl", "checkpoints/*.npz", "history.csv",
-           "gradient_flow.csv", "plots/*.png",
-           "plots/*.html", "plots/attention_*.svg", "plots/predicted.svg", "MODEL_CARD.md",
-           "model.keras", "source/*.txt", "source/*.json",
-           "target/*.txt", "target/*.json", "vocabulary.txt", "alphabet.txt", "text.json", "labels.txt",
-           "model.json", "saved_model/[0-9]*", "saved_model/*.config", "saved_model/.*",
-           "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*",
-           "tensorboard/events.out.tfevents.*")
+# What a run writes, as patterns below its folder: see `register`. The metrics go first, since they say
+# that all the rest is there.
+WRITTEN = ["metrics.json", "checkpoints/*.npz", "history.csv"]
+
+
+def register(*patterns):
+    """Name files that a run writes, where they are written; `overwrite` removes these and nothing else.
+
+    Args:    patterns  paths below the run directory, as `pathlib.Path.glob` takes them
+    """
+    WRITTEN.extend(pattern for pattern in patterns if pattern not in WRITTEN)
+
 
 _locks = weakref.WeakValueDictionary()    # of this process: {path: file}, while a `Run` holds it
 

@@ -15,7 +15,7 @@ from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import Run
+from tasks.training.run_directory import Run, register
 from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
 from tasks.translation.dataset import Answers, Translations
 from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
@@ -27,6 +27,9 @@ from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import UNKNOWN
+
+register("source/*.txt", "source/*.json", "target/*.txt", "target/*.json",
+         "plots/attention_*.svg", "plots/predicted.svg")
 
 BASELINES = {"source as it is": translation_baselines.copied,
              "word for word (IBM 1)": translation_baselines.word_for_word}

@@ -199,6 +199,7 @@ def test_an_op_newer_than_the_server_is_refused_by_name(tmp_path, op, name):
         verify.check_ops(path, "1.15")
 
 
+@pytest.mark.slow
 def test_the_version_reaches_the_verifying_program(tmp_path):
     path, answers = saved(Head(tmp_path), tmp_path)
     with pytest.raises(ExportError, match="received '0.1'"):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import diagonal
 from export import fixed_shapes, run, tflite
 from heads import classifier, generator, tagger, translator
 from zoo.models import language_model, translator as text_translator
@@ -218,10 +219,9 @@ def continued(head, text, length, seed=0, label=None, **settings):
     return head.go_on(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
 
 
-@pytest.mark.parametrize("text", ["sing o muse\nthe", "", "\n", "我 x?"])
-@pytest.mark.parametrize("settings", [
+@pytest.mark.parametrize("text, settings", diagonal(["sing o muse\nthe", "", "\n", "我 x?"], [
     {}, {"temperature": 0.0}, {"temperature": 1.3, "top_k": 5, "repetition_penalty": 1.5},
-    {"typical": 0.6, "seed": 7}, {"top_p": 0.5}])
+    {"typical": 0.6, "seed": 7}, {"top_p": 0.5}]))
 def test_a_text_goes_on_as_the_heads(writing, text, settings):
     head, model = writing
     assert model(text, length=30, **settings) == {"text": continued(head, text, 30, **settings)}
@@ -254,7 +254,7 @@ def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path)
     assert run.load(path)("o", length=20) == model("o", length=7)
 
 
-@pytest.mark.parametrize("options", [{}, {"attention": "none"}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"attention": "none"}, marks=pytest.mark.slow)])
 def test_translations_equal_the_heads_unknown_words_too(tmp_path, options):
     head = translator(**options)
     if head.network.attends:  # so that unknown words are said

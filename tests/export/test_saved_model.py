@@ -97,8 +97,9 @@ def test_ops_of_tensorflow_text_pass(tmp_path):
     assert any("Whitespace" in kind for kind in verify.check_ops(path))
 
 
-@pytest.mark.parametrize("cell, pooling", [("lstm", "mean+max"), ("gru", "attention"),
-                                           ("simple", "last")])
+@pytest.mark.parametrize("cell, pooling", [
+    ("lstm", "mean+max"), pytest.param("gru", "attention", marks=pytest.mark.slow),
+    pytest.param("simple", "last", marks=pytest.mark.slow)])
 def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
     head = classifier(cell, pooling)
     with export.stock_ops():
@@ -110,7 +111,9 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
                                head.answer(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["bilstm_char_crf", "output_rnn", "lstm"])
+@pytest.mark.parametrize("name", [
+    pytest.param("bilstm_char_crf", marks=pytest.mark.slow), "output_rnn",
+    pytest.param("lstm", marks=pytest.mark.slow)])
 def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name):
     head = tagger(name)
     with export.stock_ops():

@@ -82,7 +82,9 @@ def test_classifier_of_the_zoo_equals_tensorflow(tmp_path, cell, pooling, bidire
                                    head.answer(ids)["probabilities"], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["bilstm_char_crf", "bilstm_charlstm_crf", "bilstm", "output_rnn"])
+@pytest.mark.parametrize("name", [
+    "bilstm_char_crf", pytest.param("bilstm_charlstm_crf", marks=pytest.mark.slow),
+    pytest.param("bilstm", marks=pytest.mark.slow), "output_rnn"])
 def test_tagger_of_the_zoo_gives_the_same_tags(tmp_path, name):
     head, path = tagger(name), tmp_path / "float32.tflite"
     tflite._save(head, tmp_path / "model")
@@ -287,13 +289,11 @@ def test_killed_export_leaves_no_file(tmp_path):
     assert len(left) == 1 and left[0].startswith(".unfinished-")
 
 
-def test_runner_answers_a_new_length_as_a_new_runner_does(tmp_path):
-    tflite.write(Head(tmp_path), tmp_path / "files", variants=("float32",))
-    path = tmp_path / "files" / "model_float32.tflite"
-    used = tflite.Lite(path)
+def test_runner_answers_a_new_length_as_a_new_runner_does(good):
+    used = tflite.Lite(good)
     first = used._interpreter
     for length in (3, 9, 9, 4):
         ids = np.arange(length)[None] % 7 + 1
-        new = tflite.Lite(path)(ids=ids)
+        new = tflite.Lite(good)(ids=ids)
         np.testing.assert_array_equal(used(ids=ids)["probabilities"], new["probabilities"])
     assert used._interpreter is not first

@@ -56,7 +56,7 @@ def probed(cell):
 
 
 def test_the_jacobian_of_a_simple_rnn_is_that_of_the_formula():
-    """∂h'/∂h = diag(1 − h'²)·Uᵀ: a matrix stands left of Uᵀ, not the bare tanh′ of document 000."""
+    """∂h'/∂h = diag(1 − h'²)·Uᵀ: a matrix left of Uᵀ, not a bare tanh′ (row 9 of the equations)."""
     given, layer = probed("simple_rnn")
     W, U, b = given.weights
     new = np.tanh(given.x[0, 0] @ W + given.states[0][0] @ U + b)

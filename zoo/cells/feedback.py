@@ -36,6 +36,8 @@ class Feedback:
     output_activation: typing.Callable
     argmax: bool
 
+    has_backward = True
+
     def input_gates(self, inputs):
         """Gates of [x_t; s_t], or of [x_t; y_{t-1}; s_t] where y_{t-1} takes part from outside."""
         inputs, own = inputs[..., :-1], inputs[..., -1:]

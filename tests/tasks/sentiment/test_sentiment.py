@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from conftest import ROOT
+from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli, exporting
 from tasks.sentiment import task
@@ -247,7 +247,7 @@ def own(tmp_path_factory):
     """A corpus of one's own in a folder, and the run that the default model makes of it."""
     folder = tmp_path_factory.mktemp("own")
     corpus = write_reviews(folder / "reviews.csv", {"fine": "yes|well", "poor": "no"})
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, quick_exports():
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
         here(*columns(corpus), *TINY, "--epochs=1", "--fold=1", "--max_length=50",
              f"--output_dir={folder}/run")

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from conftest import ROOT
+from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli
 from tasks.tagging import corpora
@@ -170,7 +170,7 @@ def streaming(tmp_path_factory):
              for tag in ("DET", "NOUN", "VERB", "DET", "NOUN", "")[:6] if tag]
     blocks = ["\n".join(lines[n:n + 5]) for n in range(0, len(lines), 5)]
     (folder / "own.conll").write_text("\n\n".join(blocks) + "\n")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, quick_exports():
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
         here(f"--corpus={folder}/own.conll", "--model=lstm", *SMALL, "--epochs=6",
              f"--output_dir={folder}/run", "--learning_rate=0.02", "--average=0.9")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
+from tasks import task       # which registers the files of every task
+from tasks.training import run_directory
 from tasks.training.run_directory import Run
 
 
@@ -81,6 +83,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_overwriting_removes_what_a_run_writes_and_nothing_else(tmp_path):
+    assert task.Run is Run
     run = Run.open(tmp_path, "toy", {"seed": 1})
     run.save_checkpoint({}, {})
     run.write_history([{"epoch": 1}])
@@ -251,3 +254,14 @@ def test_the_command_that_is_suggested_holds_the_folder_as_one_argument(tmp_path
     with pytest.raises(ValueError) as refusal:
         Run.trained(folder, "toy")
     assert f"--output_dir={folder}" in shlex.split(str(refusal.value).split("started it: ")[1])
+
+
+def test_a_file_that_is_registered_is_removed_when_the_run_starts_afresh(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_directory, "WRITTEN", [*run_directory.WRITTEN])
+    run_directory.register("notes/*.md")
+    run = Run.open(tmp_path, "toy", {})
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/mine.md").write_text("written by the run")
+    (tmp_path / "notes.txt").write_text("the user's")
+    Run.open(tmp_path, "toy", {}, overwrite=True)
+    assert not (run.folder / "notes").exists() and (run.folder / "notes.txt").exists()

@@ -1,4 +1,4 @@
-"""BLEU, chrF and the documents' variant: worked examples, published definitions, bad input."""
+"""BLEU, chrF and Π p_n^(1/2^n) (row 19 of the equations): examples, published definitions, bad input."""
 import math
 import random
 

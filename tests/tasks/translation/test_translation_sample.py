@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_corpus(parts):
     assert sample.generate(1) != parts
 
 
-def test_the_documents_sentence_is_among_them(parts):
+def test_the_sentence_of_the_encoder_decoder_example_is_among_them(parts):
     assert ("我爱中国", "I love China.") in parts["train"]
 
 

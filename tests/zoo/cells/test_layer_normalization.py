@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import (AGREEMENT, MASKS, NORMALIZED, WEIGHTS, B, D, H, T, assert_agree,
                           assert_weights_agree, case, computed, expected, finite_difference,
                           in_two_calls, make, mask, ready, stateful)
@@ -15,7 +16,6 @@ from zoo import engines
 from zoo.cells.normalization import normalize, normalize_back
 
 each_cell = pytest.mark.parametrize("cell", NORMALIZED)
-each_mask = pytest.mark.parametrize("name", MASKS)
 
 
 @functools.lru_cache(maxsize=None)
@@ -70,8 +70,7 @@ def test_half_precision_loses_nothing_in_the_means(half, tolerance):
 # ---------------------------------------------------------------- layers against the oracle
 
 @pytest.mark.parametrize("graph", (False, True), ids=("eager", "graph"))
-@each_mask
-@each_cell
+@pytest.mark.parametrize("cell, name", diagonal(NORMALIZED, MASKS))
 def test_outputs_states_and_gradients_match_the_oracle(cell, name, graph):
     given = case(cell)
     actual = computed(kept(cell), given, mask=mask(name), graph=graph)
@@ -97,8 +96,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@each_cell
+@pytest.mark.parametrize("cell, variant", diagonal(NORMALIZED, list(VARIANTS)))
 def test_variants_match_the_oracle(cell, variant):
     options = {key: value for key, value in VARIANTS[variant].items()
                if not (cell.endswith("simple_rnn") and key == "recurrent_activation")}
@@ -108,7 +106,8 @@ def test_variants_match_the_oracle(cell, variant):
         assert_agree(actual, expected(cell, given, mask=mask(name), **options))
 
 
-@each_cell
+@pytest.mark.parametrize("cell", [
+    *(pytest.param(cell, marks=pytest.mark.slow) for cell in NORMALIZED[::2]), *NORMALIZED[1::2]])
 def test_unrolled_and_compiled_by_xla_match_the_oracle(cell):
     given, masked = case(cell), mask("with holes")
     wanted = expected(cell, given, mask=masked)
@@ -188,10 +187,11 @@ def test_a_stateful_layer_goes_on_where_it_stopped(cell):
     np.testing.assert_allclose(found, whole(given.x)[0], atol=1e-12)
 
 
-@pytest.mark.parametrize("policy, limit", [("mixed_bfloat16", 0.06), ("mixed_float16", 0.01)])
-@each_cell
-def test_mixed_precision_is_close_to_float64(cell, policy, limit):
+@pytest.mark.parametrize("cell, half", diagonal(NORMALIZED, [
+    ("mixed_bfloat16", 0.06), ("mixed_float16", 0.01)]))
+def test_mixed_precision_is_close_to_float64(cell, half):
     """Gradients too, all of them."""
+    policy, limit = half
     given = case(cell, batch=16, time=20, units=24)
     wanted = expected(cell, given)
     actual = computed(make(cell, units=24, dtype=policy), given)

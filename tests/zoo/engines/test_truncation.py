@@ -1,5 +1,6 @@
 """Truncated BPTT against its definition: for every t a pass of its own, at most k steps back, in NumPy.
 
+    Row 8 of the equations:
     ∂E/∂U = Σ_t Σ_{j=t-k..t} δ_j^(t) ⊗ h_{j-1}    ∂E/∂W = Σ_t Σ_j δ_j^(t) ⊗ x_j    ∂E/∂b = Σ_t Σ_j δ_j^(t)
 
 Written once more beside `reference.py`, one sequence and one step at a time as a reader of the formula
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import CELLS, H, T, assert_agree, case, computed, make, ready
 from reference import sigmoid
 
@@ -23,7 +25,7 @@ NAMES = ("dkernel", "drecurrent_kernel", "dbias")
 # One step: the new state, and a function from its error to (∂W, ∂U, ∂b, the error of the old state).
 
 def simple_rnn(x, W, U, b, h):
-    """h' = tanh(x·W + h·U + b): made of the same step's x, where document 002 has x_{t-1}."""
+    """h' = tanh(x·W + h·U + b): made of the same step's x, not of x_{t-1} (row 1 of the equations)."""
     new = np.tanh(x @ W + h @ U + b)
 
     def back(dh):
@@ -34,7 +36,7 @@ def simple_rnn(x, W, U, b, h):
 
 
 def gru(x, W, U, b, h):
-    """r = σ(x·W_r + h·U_r + b_r) has a U_r of its own: document 002 writes W_ht, which no gate has."""
+    """r = σ(x·W_r + h·U_r + b_r) has a U_r of its own, as each gate (row 12 of the equations)."""
     (xz, xr, xn), (uz, ur, un) = np.split(x @ W + b[0], 3), np.split(h @ U + b[1], 3)
     z, r = sigmoid(xz + uz), sigmoid(xr + ur)
     n = np.tanh(xn + r * un)
@@ -103,8 +105,7 @@ def weight_gradients(cell, given, truncate):
     return {name: found[name] for name in NAMES}
 
 
-@pytest.mark.parametrize("k", LENGTHS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell, k", diagonal(CELLS, LENGTHS))
 def test_truncated_weight_gradients_are_the_double_sum(cell, k):
     given = case(cell, seed=3)
     assert_agree(weight_gradients(cell, given, k), double_sum(cell, given, k))
@@ -121,11 +122,11 @@ def test_from_the_length_less_one_on_the_double_sum_is_the_whole_gradient(cell):
 
 
 def test_a_squared_loss_on_the_last_step_is_a_sum_over_the_way_back():
-    """∂L_3/∂W_s = Σ_k ∂L_3/∂O_3·∂O_3/∂S_3·(Π_{j=k+1..3} ∂S_j/∂S_{j-1})·∂S_k/∂W_s, document 000's example.
+    """∂L_3/∂W_s = Σ_k ∂L_3/∂O_3·∂O_3/∂S_3·(Π_{j=k+1..3} ∂S_j/∂S_{j-1})·∂S_k/∂W_s.
 
-    L_3 = ½·‖Y_3 − O_3‖² is squared (000 leaves the square out: then ∂L_3/∂O_3 would not know how far off
-    the output is). Every ∂S_j/∂S_{j-1} is a matrix, diag(1 − S_j²)·W_sᵀ in this order; 000 has a bare
-    tanh′ before W_s, and δ before the diag. `truncate=k` keeps the k + 1 terms nearest to the loss.
+    Rows 7 to 9 of the equations. L_3 = ½·‖Y_3 − O_3‖² is squared: else ∂L_3/∂O_3 would not know how
+    far off the output is. Every ∂S_j/∂S_{j-1} is a matrix, diag(1 − S_j²)·W_sᵀ in this order, not a bare
+    tanh′ before W_s, and δ comes after the diag. `truncate=k` keeps the k + 1 terms nearest to the loss.
     """
     given, draw = case("simple_rnn", batch=1, time=3), np.random.default_rng(6)
     (W, U, b), V, target = given.weights, draw.normal(size=(H, 2)), draw.normal(size=2)
@@ -154,23 +155,22 @@ def squared(k, given, V, target):
     return {"loss": loss.numpy(), "W": dW.numpy(), "U": dU.numpy()}
 
 
-# Document 001's network: words as one-hot vectors in, probabilities of words out.
+# Rows 1 and 8 in one network: words as one-hot vectors in, probabilities of words out.
 
 def bptt(x, y, W, U, V, bh, by, k):
-    """Σ_t −log ŷ_t[y_t] and its gradients, as document 001 writes them, without its slips.
+    """Σ_t −log ŷ_t[y_t] and its gradients. What is easily got wrong:
 
-    1. The bias belongs to the state, tanh(W·x + U·h + bh); 001's code multiplies it: U·(h + bh).
-    2. The error goes back through the recurrent kernel U; 001's code takes W, which leads to the input.
-    3. It goes back through 1 − h_{j-1}²; 001's code names an s that exists nowhere.
-    4. The loss of a sequence is the sum over its steps, as in 001's code: with the mean of its formula,
-       no (ŷ_t − y_t) would stand alone in the gradients of V and by.
-    5. ŷ is what the forward pass returns; the `rnn.predict` that 001 calls does not exist.
+    1. The bias belongs to the state, tanh(W·x + U·h + bh), and is not multiplied: U·(h + bh).
+    2. The error goes back through the recurrent kernel U, not W, which leads to the input.
+    3. It goes back through 1 − h_{j-1}², of the state that the step read.
+    4. The loss of a sequence is the sum over its steps: with the mean, no (ŷ_t − y_t) would stand alone
+       in the gradients of V and by.
     """
     h = [np.zeros(len(bh))]     # h[t] is h_{t-1}: the first state comes first
     for word in x:
         h.append(np.tanh(W[:, word] + U @ h[-1] + bh))          # 1
     scores = np.exp(np.array(h[1:]) @ V.T + by)
-    output = scores / scores.sum(1, keepdims=True)              # 5
+    output = scores / scores.sum(1, keepdims=True)
     loss = -np.log(output[range(len(y)), y]).sum()              # 4
     output[range(len(y)), y] -= 1
     dW, dU, dV, dbh, dby = (np.zeros_like(weight) for weight in (W, U, V, bh, by))
@@ -187,7 +187,7 @@ def bptt(x, y, W, U, V, bh, by, k):
 
 
 @pytest.mark.parametrize("k", (1, 4, 7, 9))
-def test_the_word_network_of_document_001_has_the_gradients_of_its_corrected_code(k):
+def test_a_network_of_words_has_the_gradients_of_truncated_bptt_by_hand(k):
     """As many words as units: a W in the place of U would fit, and give other numbers."""
     x, y, words = [1, 2, 3, 2, 0, 2, 4, 2], [1, 0, 2, 3, 1, 3, 0, 1], 5
     normal = np.random.default_rng(7).normal

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import diagonal
 from heads import as_lite
 from layer_checks import CELLS, assert_agree, assert_gradients_match_differences, make, randomise
 
@@ -89,9 +90,8 @@ def step_by_step(made):
     return named(tf.stack(outputs, 1), states, tf.stack(looks, 1))
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("feeds, score", diagonal(FEEDS, list(SCORES)))
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("feeds", FEEDS)
 def test_all_steps_at_once_and_one_by_one_match_the_equations(feeds, cell, score):
     cells = [cell] if score == "general" else [cell, "lstm", "gru"]
     made = decoder(feeds, *cells, score=score, residual=score == "coverage")
@@ -108,8 +108,7 @@ def test_masked_positions_get_no_weight_and_an_empty_source_no_context(feeds):
     assert all(np.isfinite(a).all() for a in found.values())
 
 
-@pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize("feeds", FEEDS)
+@pytest.mark.parametrize("feeds, score", diagonal(FEEDS, list(SCORES)))
 def test_gradients_match_differences_in_every_weight_and_input(feeds, score):
     made = decoder(feeds, "gru" if feeds == "output" else "simple_rnn", score=score)
     x, values, vector = (keras.Variable(a[2:], dtype="float64") for a in (X, VALUES, VECTOR))
@@ -196,8 +195,7 @@ def test_one_step_of_fit_moves_every_weight():
     assert all(np.any(a != b) for a, b in zip(before, model.get_weights()))
 
 
-@pytest.mark.parametrize("score", ["general", "coverage"])
-@pytest.mark.parametrize("feeds", FEEDS)
+@pytest.mark.parametrize("feeds, score", diagonal(FEEDS, ["general", "coverage"]))
 def test_tflite_runs_the_memory_the_steps_and_the_scan(feeds, score, tmp_path):
     made = decoder(feeds, "lstm", score=score, dtype="float32")
     count = len(made.start(made.attention.memory(VALUES)))

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import (CELLS, MASKS, B, D, H, T, assert_agree, assert_weights_agree, case,
                           keras_twin, make, mask, recurrent_kernel_seen)
 
 import zoo
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
-each_mask = pytest.mark.parametrize("name", MASKS)
+each_cell_and_mask = pytest.mark.parametrize("cell, name", diagonal(CELLS, MASKS))
 MERGES = {
     "concat": lambda a, b: np.concatenate([a, b], axis=-1),
     "sum": lambda a, b: a + b,
@@ -50,8 +51,7 @@ def oracle(cell, x, masked=None, sequences=True, states=None):
 
 
 @pytest.mark.parametrize("sequences", (False, True))
-@each_mask
-@each_cell
+@each_cell_and_mask
 def test_outputs_and_states_match_the_oracle(cell, name, sequences):
     x, masked, states = case(cell).x, mask(name), states_for(cell)
     wrapper = both(cell, return_sequences=sequences)
@@ -82,8 +82,7 @@ def test_without_merging_both_outputs_come_back(state):
     assert_agree(numbered(found), numbered([forward, backward, *states * state]))
 
 
-@each_mask
-@each_cell
+@each_cell_and_mask
 def test_everything_equals_keras_with_the_same_weights(cell, name):
     """Outputs, states and all gradients, masked steps included."""
     found, wanted = (everything(both(cell, library=library), cell, mask(name))

@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import diagonal
 from heads import as_lite
 from layer_checks import (
     MASKS, B, D, H, T, assert_agree, assert_gradients_match_differences, make, mask, randomise)
@@ -37,8 +38,7 @@ def formula(layer, sequence, states, shown):
 
 
 @pytest.mark.parametrize("name", MASKS)
-@pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form, encoder", diagonal(list(FORMS), list(ENCODERS)))
 def test_each_form_is_its_formula(form, encoder, name):
     masked = mask(name)
     sequence, *states = ENCODERS[encoder]()(SOURCE, mask=masked)
@@ -92,8 +92,7 @@ def test_all_six_decode_step_by_step_as_at_once(form, use):
     assert_agree(dict(enumerate(map(np.array, states))), dict(enumerate(map(np.array, last))))
 
 
-@pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form, use", diagonal(list(FORMS), list(USES)))
 def test_in_all_six_gradients_reach_every_weight_and_match_differences(form, use):
     translate, parts = network(form, use, cell="simple_rnn")
     source, target, shown = (tf.constant(a[:2]) for a in (SOURCE, TARGET, mask("with holes")))

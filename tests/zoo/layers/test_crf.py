@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import diagonal
 from export import tflite
 from zoo.layers import crf
 from zoo.layers.crf import CRF, allowed_transitions
@@ -104,8 +105,7 @@ def test_marginals_are_the_shares_of_the_paths(mask):
     agree(found, expected_marginals(emissions, mask_of(mask), *weights), 1e-12)
 
 
-@pytest.mark.parametrize("k", [1, 2, 7])
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask, k", diagonal(list(MASKS), [1, 2, 7]))
 def test_n_best_are_the_paths_sorted_by_score(mask, k):
     emissions, *weights = numbers()
     found, scores = crf.n_best(emissions, mask_of(mask), *weights, k)
@@ -118,16 +118,17 @@ def test_n_best_are_the_paths_sorted_by_score(mask, k):
         assert (scores[b, len(best):] < crf.FORBIDDEN).numpy().all()  # as many paths as there are
 
 
+@tf.function
+def weighted_likelihood(emissions, tags, mask, *weights):
+    return tf.reduce_sum(crf.log_likelihood(emissions, tags, mask, *weights) * [.7, -1.3])
+
+
 @pytest.mark.parametrize("mask", MASKS)
 def test_gradient_of_the_log_likelihood_matches_finite_differences(mask):
-    arrays = numbers()
-    tags = np.random.default_rng(1).integers(0, C, (2, T)).astype("int32")
-    upstream = np.array([.7, -1.3])
+    arrays, tags = numbers(), tf.constant(np.random.default_rng(1).integers(0, C, (2, T)), tf.int32)
 
-    def value(*arrays):
-        emissions, *weights = arrays
-        found = crf.log_likelihood(emissions, tags, mask_of(mask), *weights)
-        return tf.reduce_sum(found * upstream)
+    def value(emissions, *weights):
+        return weighted_likelihood(*map(tf.constant, (emissions, tags, mask_of(mask), *weights)))
 
     tensors = [tf.constant(array) for array in arrays]
     with tf.GradientTape() as tape:
@@ -187,8 +188,7 @@ def expected_moves(emissions, mask, *weights):
 
 
 @pytest.mark.parametrize("holes", [False, True])
-@pytest.mark.parametrize("scheme", [None, "BIO"])
-@pytest.mark.parametrize("gap", [30, 40, 60, 70, 90, 120, 200])
+@pytest.mark.parametrize("gap, scheme", diagonal([30, 40, 60, 70, 90, 120, 200], [None, "BIO"]))
 def test_unlikely_beginnings_of_likely_paths_are_exact(gap, scheme, holes):
     """O is sure first and I-X surer after it, but only the unlikely B-X and I-X lead to I-X."""
     emissions, *weights = numbers(dtype="float32")
@@ -408,8 +408,9 @@ class Head:
         return {"ids": ids}
 
 
-@pytest.mark.parametrize("types, variant, tolerance", [(2, "float32", 1e-5), (20, "float32", 1e-5),
-                                                       (20, "float16", 1e-3), (20, "int8", 1e-5)])
+@pytest.mark.parametrize("types, variant, tolerance", [
+    (2, "float32", 1e-5), pytest.param(20, "float32", 1e-5, marks=pytest.mark.slow),
+    pytest.param(20, "float16", 1e-3, marks=pytest.mark.slow), (20, "int8", 1e-5)])
 def test_exports_of_builtin_ops_answer_what_the_layer_answers(tmp_path, types, variant, tolerance):
     head = Head(types, k=3)
     tflite._save(head, tmp_path / "model")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import diagonal
 from cudnn_checks import (ACTIVATION, EVERY, GATES, LAYERS, ORACLE, ROWS, STEPS, arrays, deep,
-                          each_direction, each_mode, each_padding, passes, plain, with_gpu)
+                          each_direction, each_mode, passes, plain, with_gpu)
 from layer_checks import EXACT, B, D, H, T, assert_agree, assert_weights_agree, case, mask
 
 import zoo
@@ -27,11 +28,13 @@ def by_the_oracle(mode, weights, x, masked, states, directions):
     return [x, *(np.stack(state, 1) for state in zip(*last))]
 
 
-@each_padding
-@each_direction
-@each_mode
-def test_one_operation_agrees_with_the_layers_one_by_one_and_with_the_oracle(
-        mode, directions, masked, machine):
+KINDS = [(mode, directions) for directions in (1, 2) for mode in LAYERS]
+each_mode_and_direction = pytest.mark.parametrize("mode, directions", diagonal(list(LAYERS), (1, 2)))
+
+
+@pytest.mark.parametrize("kind, masked", diagonal(KINDS, (None, EVERY)))
+def test_one_operation_agrees_with_the_layers_one_by_one_and_with_the_oracle(kind, masked, machine):
+    mode, directions = kind
     layer, twin = (deep(mode, 2, directions, engine=engine) for engine in ("cudnn", "loop"))
     weights, normal = arrays(mode, 2, directions), np.random.default_rng(9).normal
     for one in (layer, twin):
@@ -47,8 +50,7 @@ def test_one_operation_agrees_with_the_layers_one_by_one_and_with_the_oracle(
         np.testing.assert_allclose(a, b, rtol=0, atol=EXACT * np.abs(b).max())
 
 
-@each_direction
-@each_mode
+@each_mode_and_direction
 def test_weights_carry_over_to_keras_and_back(mode, directions):
     x, masked = case("gru", batch=ROWS, time=STEPS).x, tf.constant(EVERY)
     for sequences in (True, False):
@@ -73,8 +75,7 @@ def twin(mode, library, directions, sequences):
     return library.Bidirectional(layer, dtype="float64") if directions == 2 else layer
 
 
-@each_direction
-@each_mode
+@each_mode_and_direction
 def test_weights_carry_over_to_a_stack_and_back(mode, directions):
     stack = zoo.Stack([twin(mode, zoo, directions, s) for s in (True, False)], dtype="float64")
     layer, again = (deep(mode, 2, directions, return_sequences=False, return_state=False)
@@ -88,8 +89,7 @@ def test_weights_carry_over_to_a_stack_and_back(mode, directions):
     assert_weights_agree(again.get_weights(), layer.get_weights())
 
 
-@each_direction
-@each_mode
+@each_mode_and_direction
 def test_skipping_is_a_first_kernel_of_identities(mode, directions, machine):
     x, masked = np.random.default_rng(0).normal(size=(ROWS, STEPS, H)), EVERY
     for engine in ("cudnn", "loop"):

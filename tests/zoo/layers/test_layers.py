@@ -4,11 +4,12 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import (AGREEMENT, CELLS, MASKS, B, D, H, T, assert_agree, case, computed,
                           expected, keras_twin, make, mask, ready)
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
-each_mask = pytest.mark.parametrize("name", MASKS)
+each_cell_and_mask = pytest.mark.parametrize("cell, name", diagonal(CELLS, MASKS))
 each_mode = pytest.mark.parametrize("graph", (False, True), ids=("eager", "graph"))
 
 
@@ -19,24 +20,21 @@ def kept(cell, **options):
 
 
 @each_mode
-@each_mask
-@each_cell
+@each_cell_and_mask
 def test_outputs_states_and_gradients_match_the_oracle(cell, name, graph):
     given, masked = case(cell), mask(name)
     actual = computed(kept(cell), given, mask=masked, graph=graph)
     assert_agree(actual, expected(cell, given, mask=masked))
 
 
-@each_mask
-@each_cell
+@each_cell_and_mask
 def test_float32_agrees_with_the_float64_oracle(cell, name):
     given, masked = case(cell, seed=1).to("float32"), mask(name)
     actual = computed(kept(cell, dtype="float32"), given, mask=masked)
     assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
 
 
-@each_mask
-@each_cell
+@each_cell_and_mask
 def test_outputs_states_and_gradients_match_keras(cell, name):
     given, masked = case(cell, seed=2), mask(name)
     wanted = computed(keras_twin(cell), given, mask=masked)
@@ -90,8 +88,7 @@ def kept_after_build(layer):
     return layer
 
 
-@pytest.mark.parametrize("activation", ("gelu", "softsign", "elu"))
-@each_cell
+@pytest.mark.parametrize("cell, activation", diagonal(CELLS, ("gelu", "softsign", "elu")))
 def test_any_activation_matches_keras(cell, activation):
     """Functions whose derivative nobody wrote down: gelu's is not even one of its own value."""
     given, masked = case(cell), mask("with holes")
@@ -187,17 +184,18 @@ def test_states_that_are_not_given_are_zeros(cell):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("batch, time", [(0, T), (0, 1), (B, 1), (1, 1)])
 @each_mode
-@each_cell
-def test_empty_batches_and_single_steps(cell, graph, batch, time):
+@pytest.mark.parametrize("cell, shape", diagonal(CELLS, [(0, T), (0, 1), (B, 1), (1, 1)]))
+def test_empty_batches_and_single_steps(cell, shape, graph):
+    batch, time = shape
     given = case(cell, batch=batch, time=time)
     masked = np.arange(batch * time).reshape(batch, time) % 2 == 0
     actual = computed(kept(cell), given, mask=masked, graph=graph)
     assert_agree(actual, expected(cell, given, mask=masked))
 
 
-@each_cell
+@pytest.mark.parametrize("cell", [
+    *(pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS[::2]), *CELLS[1::2]])
 def test_xla_gives_the_same_numbers(cell):
     given, masked = case(cell), mask("with holes")
     actual = computed(kept(cell), given, mask=masked, graph=True, jit_compile=True)

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import (CELLS, B, D, H, T, assert_agree, assert_weights_agree, case, computed,
                           expected, in_two_calls, keras_twin, layer_class, make, mask, ready,
                           stateful)
@@ -211,8 +212,7 @@ def test_mixed_precision_is_close_to_float32(cell, policy):
 
 
 @each_mode
-@pytest.mark.parametrize("policy", ("mixed_bfloat16", "mixed_float16"))
-@each_cell
+@pytest.mark.parametrize("cell, policy", diagonal(CELLS, ("mixed_bfloat16", "mixed_float16")))
 def test_mixed_precision_sums_bias_gradients_accurately(cell, policy, graph):
     """A sum over 64·40 terms: in bfloat16 it is off by several percent."""
     given = case(cell, batch=64, time=40).to("float32")

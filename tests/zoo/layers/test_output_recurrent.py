@@ -6,6 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 
+from conftest import diagonal
 from export import tflite
 from layer_checks import (AGREEMENT, EXACT, MASKS, assert_agree, assert_weights_agree,
                           finite_difference, mask)
@@ -91,8 +92,7 @@ def feedback_of(output):
 # Outputs and gradients, against the oracle.
 
 @pytest.mark.parametrize("hidden", [False, True])
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("output", ["softmax", "argmax", "sigmoid"])
+@pytest.mark.parametrize("mode, output", diagonal(MODES, ["softmax", "argmax", "sigmoid"]))
 def test_logits_are_those_of_the_equations(mode, hidden, output):
     for name in MASKS:
         layer, weights = network(hidden=hidden, **feedback_of(output))
@@ -103,11 +103,11 @@ def test_logits_are_those_of_the_equations(mode, hidden, output):
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("output, activation, name", [
+@pytest.mark.parametrize("mode, functions", diagonal(MODES, [
     ("softmax", "tanh", "with holes"), ("argmax", "tanh", "none"), ("sigmoid", "relu", "left-padded"),
-    ("linear", "sigmoid", "right-padded"), ("hard_sigmoid", "hard_sigmoid", "with holes")])
-def test_gradients_match_finite_differences(mode, hidden, output, activation, name):
+    ("linear", "sigmoid", "right-padded"), ("hard_sigmoid", "hard_sigmoid", "with holes")]))
+def test_gradients_match_finite_differences(mode, functions, hidden):
+    output, activation, name = functions
     layer, weights = network(hidden=hidden, activation=activation, **feedback_of(output))
     ours, theirs = given(mode)
     m, options = mask(name, B, T), {"output": output, "activation": activation, **theirs}
@@ -125,8 +125,7 @@ def test_gradients_match_finite_differences(mode, hidden, output, activation, na
     assert_agree({"x": dx.numpy(), **{n: d.numpy() for n, d in enumerate(dweights)}}, wanted, 1e-7)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("mode, jit_compile", diagonal(MODES, [True, False]))
 def test_a_graph_takes_any_batch_and_length(mode, jit_compile):
     layer, weights = network("float32", hidden=True, engine="loop")
     ours, theirs = given(mode, jit_compile)
@@ -286,6 +285,7 @@ def running_sum(count=512, length=12):
     return words, words.cumsum(1) % 3
 
 
+@pytest.mark.slow
 def test_what_learns_from_targets_runs_free():
     keras.utils.set_random_seed(1)
     words, tags = running_sum()
@@ -298,6 +298,7 @@ def test_what_learns_from_targets_runs_free():
     assert (keras.ops.argmax(layer(embedding(words)), -1).numpy() == tags).mean() > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [False, True])
 def test_it_learns_from_its_own_outputs_too(hidden):
     keras.utils.set_random_seed(1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import diagonal
 from layer_checks import (CELLS, MASKS, B, D, H, T, assert_agree, assert_weights_agree, case, mask,
                           recurrent_kernel_seen)
 
@@ -25,8 +26,7 @@ def deep(*names, sequences=True, **options):
     return zoo.Stack(layers, dtype="float64", **options)
 
 
-@pytest.mark.parametrize("name", MASKS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell, name", diagonal(CELLS, MASKS))
 def test_two_layers_match_the_oracle_run_twice(cell, name):
     below, above = case(cell, seed=1), case(cell, seed=2, features=H)
     stack, masked = deep(cell, cell), mask(name)

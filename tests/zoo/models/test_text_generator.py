@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from conftest import ROOT
 from export import saved_model, tflite
-from heads import generator as head_of, translator
+from heads import as_lite, generator as head_of, translator
 from tasks.exporting import of_head
 from tasks.generation.dataset import RunningText
 from tasks.generation.streams import Stream
@@ -127,8 +127,7 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
 
 def test_a_file_scores_by_clusters_whichever_words_there_are(adaptive, tmp_path):
     """None of a cluster, one, several, and padding."""
-    written = tflite.write(adaptive, tmp_path, variants=["float32"])
-    lite = tflite.Lite(tmp_path / written["float32"]["file"])
+    lite = as_lite(tmp_path, adaptive.variables, ids=adaptive.lite_signatures()["ids"])
     given = adaptive.questions(tf.constant(["sing", "o"]))["ids"]
     for ids in ([[4, 5, 4], [5, 4, 5]], [[4, 7, 11], [13, 4, 4]], [[13, 12, 8], [6, 12, 0]], [[0], [9]]):
         inputs = {**given, "ids": tf.constant(ids)}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import diagonal
 from zoo.layers.softmax import Softmax
 from zoo.models.translator import Translator
 
@@ -128,10 +129,9 @@ def test_the_smoothed_loss_has_the_gradient_of_its_definition():
         np.testing.assert_allclose(tf.convert_to_tensor(one), other, atol=1e-5)
 
 
-@pytest.mark.parametrize("option", [
+@pytest.mark.parametrize("option, kind", diagonal([
     "word_dropout", "embedding_dropout", "layer_dropout", "output_dropout", "recurrent_dropout",
-    "weight_drop"])
-@pytest.mark.parametrize("kind", [{}, {**NO, "layers": 2}], ids=["attention", "vector"])
+    "weight_drop"], [{}, {**NO, "layers": 2}]))
 def test_every_dropout_acts_in_training_alone(option, kind):
     network = random_network(**{option: 0.5}, **kind)
     plain = random_network(**kind)(given())

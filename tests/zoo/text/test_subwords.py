@@ -178,6 +178,7 @@ class Echo(tf.Module):
         return {"texts": self.text.strings(self.text.dense(texts))}
 
 
+@pytest.mark.slow
 def test_a_saved_model_writes_text_in_a_process_without_this_project(tmp_path):
     """The round trip needs nothing but TensorFlow and tensorflow-text's op."""
     strings = [*TEXTS, "", " A\n\n good "]
