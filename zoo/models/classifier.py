@@ -33,6 +33,7 @@ class Classifier(keras.Model):
 
         logits = y·V + c + z
 
+    Where it `corrects` nothing, y·V + c learns by itself, and z is added when both have been learnt.
     With `members` several such networks, each from its own start, read the text and share the ratios; the
     answer is the mean of their logits.
 
@@ -50,6 +51,7 @@ class Classifier(keras.Model):
              output_dropout      rate before the linear layer
              naive_bayes         read and correct log-count ratios
              ngrams              most buckets of n-grams, whose linear model is corrected; 0 for none
+             corrects            whether z is there while the network is trained
              window              None, or the length of the pieces of a long text that are read side by
                                  side; the pooling is over all of them
              engine              see `zoo.engines`
@@ -72,8 +74,8 @@ class Classifier(keras.Model):
     def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
                  bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
                  embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
-                 engine="auto", embedding_range=0.05, filters=0, members=1, ngrams=0, ratios=None,
-                 wide=None, **kwargs):
+                 engine="auto", embedding_range=0.05, filters=0, members=1, ngrams=0, corrects=True,
+                 ratios=None, wide=None, **kwargs):
         super().__init__(**kwargs)
         self.options = {
             "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
@@ -82,7 +84,7 @@ class Classifier(keras.Model):
             "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
             "naive_bayes": naive_bayes, "window": window, "engine": engine,
             "embedding_range": embedding_range, "filters": filters, "members": members,
-            "ngrams": ngrams}
+            "ngrams": ngrams, "corrects": corrects}
         self.poolings = check_poolings(pooling, window)
         self.word_dropout, self.window = word_dropout, window
         self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
@@ -102,8 +104,9 @@ class Classifier(keras.Model):
         self.ngrams = pool.ConvolutionPooling(filters) if filters else None
         self.output_dropout = keras.layers.Dropout(output_dropout)
         # A correction starts from none.
+        corrected = naive_bayes or ngrams and corrects
         self.linear = keras.layers.Dense(
-            outputs, kernel_initializer="zeros" if naive_bayes or ngrams else "glorot_uniform")
+            outputs, kernel_initializer="zeros" if corrected else "glorot_uniform")
         self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
                                   wide=self.wide, dtype=self.dtype_policy) for _ in range(members - 1)]
         self.build()
@@ -141,7 +144,7 @@ class Classifier(keras.Model):
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
         logits = self.corrections(inputs, training) if self.recurrent else self.bias
-        if self.wide:
+        if self.wide and (self.options["corrects"] or not (training and self.recurrent)):
             wide = inputs["wide"] if "wide" in inputs else self.wide(inputs["code_points"])
             logits += tf.cast(wide, tf.float32)
         return logits

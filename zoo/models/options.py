@@ -41,6 +41,8 @@ class ClassifierOptions(NetworkOptions):
                           source="Hansen & Salamon 1990")
     ngrams: int = option(0, "Largest number of buckets of word and character n-grams, whose linear model "
                          "is corrected; 0 for none.", least=0, source="Cheng et al. 2016")
+    corrects: bool = option(True, "The recurrent part learns what the linear model of n-grams misses; "
+                            "otherwise it learns by itself, and both are added.")
 
 
 @dataclasses.dataclass(frozen=True)

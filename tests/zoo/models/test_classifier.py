@@ -84,6 +84,16 @@ def test_a_network_starts_as_the_linear_model_of_n_grams_that_it_corrects(option
     assert not any(weight is built.wide.kernel for weight in built.trainable_weights)
 
 
+def test_a_network_that_corrects_nothing_learns_without_the_n_grams_and_predicts_with_them():
+    built, other = network(ngrams=64, corrects=False), network(ngrams=64)
+    other.set_weights(built.get_weights())
+    wide = tf.random.stateless_normal([4, 3], [0, 0])
+    given = {"ids": IDS, "wide": wide}
+    np.testing.assert_allclose(built(given, training=True) + wide, other(given, training=True), atol=1e-5)
+    np.testing.assert_allclose(built(given), other(given), atol=1e-6)
+    assert np.abs(built(given, training=True)).max() > 0.001
+
+
 def test_without_layers_only_n_grams_are_read_and_a_bias_is_trained():
     built = network(layers=0, ngrams=64)
     built.wide.kernel.assign(keras.random.normal(built.wide.kernel.shape, seed=1))
