@@ -21,10 +21,11 @@ import dataclasses
 import functools
 import os
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
-from absl import app, flags, logging
+from absl import logging
 
 import keras
 import tensorflow as tf
@@ -34,11 +35,24 @@ from benchmarks.keras_twins import FORMATS, Layer, head_cases, layer_cases
 from benchmarks.layers import take_turns
 from export import saved_model, tflite, verify
 from export.cpp_loader import loader
+from tasks import cli, options
+from zoo.options import Options, option
 
-FLAGS = flags.FLAGS  # those of benchmarks.layers, and
-flags.DEFINE_string("only", "", "the models whose names begin so: LSTM, GRU, classification, …")
 COLUMNS = ("model", "T", "format", "file", "bytes", "milliseconds", "p95", "share", "difference", "note")
 ROUNDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkOptions(Options):
+    """Of this program."""
+
+    quick: bool = option(False, "float32 alone, a tenth of the time.")
+    only: str = option("", "Measure the models whose names begin so: LSTM, GRU, classification, …")
+    output_dir: str = option("runs/benchmarks", "Directory of the table and the CSV.")
+    seconds: float = option(2.0, "Seconds that the files of a model take turns for.", above=0)
+
+
+Settings = options.settings(benchmark=BenchmarkOptions)
 
 
 @dataclasses.dataclass
@@ -69,9 +83,9 @@ def exported(head, kind, quick):
     return {f"TFLite {name}": str(folder / entry["file"]) for name, entry in entries.items()}
 
 
-def our_files(case):
+def our_files(case, quick):
     return [File(kind, name, path, case.signature, case.inputs) for kind in case.formats
-            for name, path in exported(case.head, kind, FLAGS.quick).items()]
+            for name, path in exported(case.head, kind, quick).items()]
 
 
 def keras_file(case, kind):
@@ -109,18 +123,18 @@ def lite_call(file):
     return functools.partial(interpreter.get_signature_runner(file.signature), **file.inputs)
 
 
-def lite_times(files):
+def lite_times(files, seconds):
     """{name: (milliseconds, outputs)}, in turns."""
     calls = {file.name: lite_call(file) for file in files}
     answers = {name: call() for name, call in calls.items()}
-    times = take_turns(calls, FLAGS.seconds / 10 if FLAGS.quick else FLAGS.seconds) if calls else {}
+    times = take_turns(calls, seconds) if calls else {}
     return {name: (times[name], answers[name]) for name in calls}
 
 
-def cpp_times(files):
+def cpp_times(files, rounds):
     """The same in TensorFlow's C++ loader: each round starts it anew for every file."""
     found = {file.name: ([], None) for file in files}
-    for _ in range(2 if FLAGS.quick else ROUNDS):
+    for _ in range(rounds):
         for file in files:
             warm, timed = ((file.signature, file.inputs, count) for count in (10, 100))
             *_, (_, outputs, microseconds) = loader.ask(file.path, [warm, timed])
@@ -140,18 +154,20 @@ def one_thread():
             del os.environ[name]
 
 
-def measured(case):
+def measured(case, settings):
     """The rows of the table of one case."""
     rows = []
     for kind in case.formats:
-        files, note = [file for file in our_files(case) if file.kind == kind], case.missing
+        files = [file for file in our_files(case, settings.quick) if file.kind == kind]
+        note = case.missing
         if case.twin is not None:
             try:
                 files.append(keras_file(case, kind))
             except Exception as error:
                 note = tflite.reason(error)
         with one_thread():
-            times = (lite_times if kind == "TFLite" else cpp_times)(files)
+            times = (lite_times(files, settings.seconds / (10 if settings.quick else 1))
+                     if kind == "TFLite" else cpp_times(files, 2 if settings.quick else ROUNDS))
         rows += table_rows(case, kind, files, times, note)
     return rows
 
@@ -190,17 +206,17 @@ def line(row):
             f"| {share} |")
 
 
-def main(_):
+def main(settings):
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
     keras.utils.set_random_seed(0)  # How much an untrained translator says hangs on its weights.
     rows = []
     with tempfile.TemporaryDirectory() as exported.folder:
         for case in (*layer_cases(), *head_cases()):
-            found = measured(case) if case.name.startswith(FLAGS.only) else []
+            found = measured(case, settings) if case.name.startswith(settings.only) else []
             if found:
                 print(*map(line, found), sep="\n", flush=True)
             rows += found
-    folder = pathlib.Path(FLAGS.output_dir)
+    folder = pathlib.Path(settings.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "exports.md").write_text(markdown(rows), encoding="utf-8")
     with open(folder / "exports.csv", "w", newline="", encoding="utf-8") as file:
@@ -211,4 +227,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main(cli.parse(Settings, sys.argv))

@@ -25,13 +25,14 @@ import sys
 import time
 
 import numpy as np
-from absl import app, flags
 
 import zoo
 import keras
 import tensorflow as tf
 
+from tasks import cli, options
 from zoo import engines
+from zoo.options import Options, option
 
 try:
     import torch
@@ -53,13 +54,20 @@ MODES = ("inference", "training")
 TURN, REST = 0.03, 0.01
 PEERS = ("Keras", "Keras XLA", "PyTorch", "ONNX Runtime")
 
-FLAGS = flags.FLAGS
-flags.DEFINE_bool("quick", False, "four shapes, a tenth of the time")
-flags.DEFINE_bool("busy", False, "with another process that keeps a core busy")
-flags.DEFINE_string("output_dir", "runs/benchmarks", "where the table, the CSV and the plot go")
-flags.DEFINE_integer("threads", 0, "threads for every contender; 0: as many as there are cores", 0)
-flags.DEFINE_float("seconds", 2.0, "how long the contenders take turns, for each and every case", 0)
-flags.DEFINE_list("cells", list(GATES), "which cells")
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkOptions(Options):
+    """Of this program."""
+
+    quick: bool = option(False, "Four shapes, a tenth of the time.")
+    busy: bool = option(False, "Run beside another process that keeps a core busy.")
+    output_dir: str = option("runs/benchmarks", "Directory of the table, the CSV and the plot.")
+    threads: int = option(0, "Threads for every contender; 0: as many as there are cores.", least=0)
+    seconds: float = option(2.0, "Seconds that the contenders take turns for, in every case.", above=0)
+    cells: tuple = option(tuple(GATES), "Cells to measure.", GATES)
+
+
+Settings = options.settings(benchmark=BenchmarkOptions)
 
 
 @dataclasses.dataclass
@@ -145,10 +153,10 @@ def onnx_contender(case):
 
 
 def onnx_options():
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = FLAGS.threads
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # let the others have the cores
-    return options
+    session = onnxruntime.SessionOptions()
+    session.intra_op_num_threads = tf.config.threading.get_intra_op_parallelism_threads()
+    session.add_session_config_entry("session.force_spinning_stop", "1")  # let the others have the cores
+    return session
 
 
 def onnx_model(cell, H, gates):
@@ -219,7 +227,7 @@ def busy_core():
         process.wait()
 
 
-def peak_gflops():
+def peak_gflops(seconds):
     """The fastest square float32 product that TensorFlow or PyTorch manages."""
     best = 0
     for N in (1024, 2048):
@@ -229,7 +237,7 @@ def peak_gflops():
         if torch is not None:
             arrays = torch.from_numpy(a), torch.from_numpy(b)
             functions["PyTorch"] = functools.partial(torch.matmul, *arrays)
-        milliseconds = take_turns(functions, FLAGS.seconds)
+        milliseconds = take_turns(functions, seconds)
         best = max([best, *(2e-6 * N ** 3 / min(times) for times in milliseconds.values())])
     return best
 
@@ -254,9 +262,10 @@ def measured(case, seconds):
     return [Result(case, name, *statistics.quantiles(values, n=4)) for name, values in times.items()]
 
 
-def measured_all(seconds):
-    peak, results = peak_gflops(), []
-    for case in cases():
+def measured_all(settings):
+    seconds = settings.seconds / 10 if settings.quick else settings.seconds
+    peak, results = peak_gflops(settings.seconds), []
+    for case in cases(settings):
         results += measured(case, seconds)
         print(case, {r.name: round(r.median, 2) for r in results if r.case == case}, flush=True)
     return peak, results
@@ -279,10 +288,11 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def markdown(results, peak):
-    busy = "One core busy with another process. " if FLAGS.busy else ""
+def markdown(results, peak, settings):
+    busy = "One core busy with another process. " if settings.busy else ""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
     return "\n".join([
-        f"Peak: {peak:.0f} GFLOP/s (square float32 products). Threads: {FLAGS.threads}. {busy}"
+        f"Peak: {peak:.0f} GFLOP/s (square float32 products). Threads: {threads}. {busy}"
         "Milliseconds: median (quartiles).", "", *summary(results), "", *details(results, peak), ""])
 
 
@@ -339,22 +349,21 @@ def plot(path, results):
     pyplot.close(figure)
 
 
-def cases():
-    shapes = QUICK_SHAPES if FLAGS.quick else SHAPES
-    return [Case(cell, shape, mode) for cell in FLAGS.cells for mode in MODES for shape in shapes]
+def cases(settings):
+    shapes = QUICK_SHAPES if settings.quick else SHAPES
+    return [Case(cell, shape, mode) for cell in settings.cells for mode in MODES for shape in shapes]
 
 
-def main(_):
-    FLAGS.threads = FLAGS.threads or len(os.sched_getaffinity(0))
-    tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
+def main(settings):
+    threads = settings.threads or len(os.sched_getaffinity(0))
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     if torch is not None:
-        torch.set_num_threads(FLAGS.threads)
-    seconds = FLAGS.seconds / 10 if FLAGS.quick else FLAGS.seconds
-    with busy_core() if FLAGS.busy else contextlib.nullcontext():
-        peak, results = measured_all(seconds)
-    folder = pathlib.Path(FLAGS.output_dir)
+        torch.set_num_threads(threads)
+    with busy_core() if settings.busy else contextlib.nullcontext():
+        peak, results = measured_all(settings)
+    folder = pathlib.Path(settings.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "layers.md").write_text(markdown(results, peak), encoding="utf-8")
+    (folder / "layers.md").write_text(markdown(results, peak, settings), encoding="utf-8")
     write_csv(folder / "layers.csv", results, peak)
     plot(folder / "layers.png", results)
     print("\n".join(summary(results)))
@@ -362,4 +371,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main(cli.parse(Settings, sys.argv))

@@ -10,6 +10,7 @@ the end. Exit status 1: an answer was wrong, a status was not as expected, or me
 tenth. Linux only: memory is read from /proc.
 """
 import collections
+import dataclasses
 import http.client
 import json
 import logging
@@ -22,14 +23,26 @@ import threading
 import time
 
 import numpy as np
-from absl import app, flags
 
 from export import tf_serving
 from export.serving import protocols
 from export.serving.versions import Version, located, numbers
+from tasks import cli, options
+from zoo.options import Options, option
 
-FLAGS = flags.FLAGS
 WORDS = "the film was not bad at all but 很好 🙂 I would call it good on Monday it is 3.5 stars".split()
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkOptions(Options):
+    """Of this program."""
+
+    minutes: float = option(1.0, "Minutes of requests.", above=0)
+    clients: int = option(8, "Number of clients at once.", least=1)
+    port: int = option(8099, "Port of the server.", least=1)
+
+
+Settings = options.settings(benchmark=BenchmarkOptions)
 TOLERANCE = 1e-4  # a batch of one and a batch of some are rounded differently
 
 
@@ -172,16 +185,16 @@ def started(folder, port):
     raise SystemExit("error: the server did not answer within ten minutes")
 
 
-def soak(folder, process, tally):
-    """Ask for as long as the flags say; the server's memory over time, in megabytes."""
+def soak(folder, process, tally, settings):
+    """Ask for as long as the settings say; the server's memory over time, in megabytes."""
     versions, name = located(folder)
     number = numbers(versions)[-1]
     version = Version(versions / str(number))
     version.asked = tf_serving.warmup(str(versions / str(number)))
     valid, hostile = valid_requests(name, version, number), hostile_requests(name)
-    end = time.monotonic() + 60 * FLAGS.minutes
-    clients = [threading.Thread(target=keep_asking, args=(FLAGS.port, n, end, valid, hostile, tally))
-               for n in range(FLAGS.clients)]
+    end = time.monotonic() + 60 * settings.minutes
+    clients = [threading.Thread(target=keep_asking, args=(settings.port, n, end, valid, hostile, tally))
+               for n in range(settings.clients)]
     for each in clients:
         each.start()
     memory = []
@@ -207,14 +220,12 @@ def report(tally, memory):
     return not tally.faults and last <= 1.1 * warm
 
 
-def main(arguments):
-    if len(arguments) != 2:
-        sys.exit("error: expected a run: python -m benchmarks.serving runs/sentiment")
+def main(folder, settings):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    folder, tally = arguments[1], Tally()
-    process = started(folder, FLAGS.port)
+    tally = Tally()
+    process = started(folder, settings.port)
     try:
-        memory = soak(folder, process, tally)
+        memory = soak(folder, process, tally, settings)
     finally:
         process.terminate()
         process.wait(60)
@@ -222,7 +233,6 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    flags.DEFINE_float("minutes", 1, "How long.", 0)
-    flags.DEFINE_integer("clients", 8, "How many at once.", 1)
-    flags.DEFINE_integer("port", 8099, "Of the server.")
-    app.run(main)
+    if not sys.argv[1:] or sys.argv[1].startswith("-") and sys.argv[1] not in cli.HELP_FLAGS:
+        sys.exit("error: expected a run: python -m benchmarks.serving runs/sentiment")
+    main(sys.argv[1], cli.parse(Settings, sys.argv[1:]))

@@ -39,9 +39,8 @@ def main(task):
     """
     interrupt.end_at_once()
     options = importlib.import_module(f"tasks.{task}.options").Settings
-    if set(HELP_FLAGS) & set(sys.argv[1:]):
-        return guarded(lambda: print(help_page(task, options)))
-    settings = parse(options, sys.argv)
+    about = importlib.import_module(f"tasks.{task}").__doc__
+    settings = parse(options, sys.argv, f"python -m tasks.{task}: {about}")
     guarded(lambda: started(task, settings))
 
 
@@ -53,12 +52,17 @@ def started(task, settings):
         module.main(settings)
 
 
-def parse(options, arguments):
+def parse(options, arguments, about=None):
     """The settings that a command line gives; what is wrong with it is one line and exit code 2.
 
     Args:    options    a class of settings
-             arguments  the program, then its flags
+             arguments  the program, then its flags; `--help` among them prints a page and ends
+             about      what the program is, for that page; by default the docstring of the script
     """
+    if set(HELP_FLAGS) & set(arguments[1:]):
+        page = help_page(about or sys.modules["__main__"].__doc__, options)
+        guarded(lambda: print(page))
+        sys.exit(0)
     values = flags.FlagValues()
     for field in fields(options):
         define(field, values)
@@ -112,16 +116,16 @@ def number(kind, text):
         return text
 
 
-def help_page(task, options):
+def help_page(about, options):
     """What `--help` prints: the flags that most people need first, then the others by their groups."""
-    about = importlib.import_module(f"tasks.{task}").__doc__
     rows = fields(options)
-    groups = {"most used": [field for field in rows if field.metadata.get("first")]}
+    first = [field for field in rows if field.metadata.get("first")]
+    groups = {"most used": first} if first else {}
     for field in rows:
         if not field.metadata.get("first"):
             groups.setdefault(field.metadata["group"], []).append(field)
     parts = [f"{name}:\n" + "\n".join(map(help_line, group)) for name, group in groups.items()]
-    return f"python -m tasks.{task}: {about}\n" + "\n\n".join(parts)
+    return f"{about}\n" + "\n\n".join(parts)
 
 
 def help_line(field):

@@ -215,7 +215,7 @@ class Task:
     def answer(self):
         """Answer texts from the last export, without building the model."""
         run = Run.trained(self.settings.output_dir, self.name)
-        texts = texts_of(self.settings.predict)
+        texts = texts_of(self.settings.predict, self.settings.encoding)
         for text, row in zip(texts, exporting.served(run, texts)):
             print(self.line(row, text))
 

@@ -246,17 +246,30 @@ def test_the_picture_is_drawn_from_a_run(trained):
     assert (trained[0] / "docs/picture.png").read_bytes().startswith(b"\x89PNG")
 
 
-SNIPPETS = [pytest.param(text, id=f"{page.stem}-{n}", marks=[pytest.mark.slow] * ("runs/" in text))
-            for page in PAGES for n, text in enumerate(blocks(page, "python"))]
-
-
-@pytest.mark.parametrize("snippet", SNIPPETS)
-def test_a_snippet_gives_what_it_shows(snippet, request, monkeypatch):
-    if "runs/" in snippet:
-        monkeypatch.chdir(request.getfixturevalue("trained")[0])
-    if ">>>" not in snippet:
-        return exec(snippet, {})
-    test = doctest.DocTestParser().get_doctest(snippet, {}, "snippet", None, 0)
+def check(snippet, names):
+    """Run a snippet, with the names of those before it; what it gives is what it shows."""
+    test = doctest.DocTestParser().get_doctest(snippet, names, "snippet", None, 0)
     found = []
-    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=found.append)
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
+        test, out=found.append, clear_globs=False)
+    names.update(test.globs)
     assert not found, "".join(found)
+
+
+@each_page
+def test_the_snippets_of_a_page_give_what_they_show(page):
+    names = {}
+    for snippet in blocks(page, "python"):
+        if "runs/" not in snippet:
+            check(snippet, names)
+
+
+OF_A_RUN = [pytest.param(text, id=f"{page.stem}-{n}") for page in PAGES
+            for n, text in enumerate(blocks(page, "python")) if "runs/" in text]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("snippet", OF_A_RUN)
+def test_a_snippet_about_a_run_gives_what_it_shows(snippet, trained, monkeypatch):
+    monkeypatch.chdir(trained[0])
+    check(snippet, {})

@@ -9,7 +9,7 @@ import glob
 import pathlib
 
 from tasks.generation import streams
-from tasks.reading import corpus, labelled, nltk, records, splits
+from tasks.reading import corpus, delimited, labelled, nltk, records, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.encoding import kind, opened
 from tasks.reading.splits import PARTS
@@ -111,7 +111,7 @@ def _table(path):
 
 def _is_fasttext(path):
     with contextlib.suppress(OSError, EOFError), opened(path) as file:
-        return file.read(len(records.PREFIX)) == records.PREFIX.encode()
+        return file.read(len(delimited.PREFIX)) == delimited.PREFIX.encode()
     return False
 
 
@@ -149,11 +149,12 @@ def _parts(name, paths, encoding):
     """{part: stream} and warnings. Files that are named for their parts stay apart."""
     found, warnings = {"train": paths}, []
     if len(paths) > 1 and "train" in map(splits.part, map(called, paths)):
-        found = {part: [path] for part, path in splits.parts(paths).items()}
+        found = splits.parts(paths)
     folder = pathlib.Path(name).expanduser()
     if folder.is_dir() or len(found) > 1:
         used = [path for group in found.values() for path in group]
         warnings = splits.left_out(folder if folder.is_dir() else paths, used)
+        warnings += splits.together(found) if len(found) > 1 else []
     read = {part: streams.opened(group, encoding) for part, group in found.items()}
     warnings += [warning for _, notes in read.values() for warning in notes]
     return _cut(name, **{part: stream for part, (stream, _) in read.items()}), warnings

@@ -93,12 +93,14 @@ def blocks(source):
 
 def _surveyed(source):
     """(characters, how many of them are U+FFFD) of a source; a binary file is refused."""
-    characters = lost = 0
+    characters = lost = lines = 0
     for block in blocks(source):
         characters += len(block)
         lost += block.count(encodings.REPLACEMENT)
         if "\0" in block:
-            raise encodings.not_text(source.path.name)
+            line = 1 + lines + block.count("\n", 0, block.index("\0"))
+            raise encodings.not_text(source.path.name, line)
+        lines += block.count("\n")
     return characters, lost
 
 

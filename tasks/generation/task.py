@@ -11,6 +11,7 @@ from tasks.generation.label_check import label_check
 from tasks.generation.windows import Stateful, windows
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.reading.standard_input import texts_of
 from tasks.recipes import GENERATION, recipe
@@ -75,7 +76,8 @@ class Generation(Task):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
         texts = [example.text for example in corpus.train] if corpus.labels else lines(corpus.train)
-        text = Subwords.learn(texts, settings.level, settings.vocabulary_size, settings.min_count)
+        text = Subwords.learn(to_learn(texts), settings.level, settings.vocabulary_size,
+                              settings.min_count)
         options = configuration(GENERATORS, settings.model, settings.chosen(GeneratorOptions))
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)
 
@@ -146,7 +148,7 @@ class Generation(Task):
         run = Run.trained(settings.output_dir, self.name)
         signatures = saved_model.load(run.folder / "saved_model")
         labels = run.read_json("model.json")["labels"]
-        for n, text in enumerate(texts_of(settings.predict)):
+        for n, text in enumerate(texts_of(settings.predict, settings.encoding)):
             row = generated(signatures, inputs_of(text, labels), settings, [settings.seed, n])
             print(("" if labels else text) + row)
 

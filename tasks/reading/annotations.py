@@ -18,6 +18,7 @@ import json
 import re
 
 from export.run import cut
+from tasks.reading.objects import HALVES
 from tasks.reading.splits import Sentence
 from zoo.text.spans import tags_of
 
@@ -165,6 +166,7 @@ def _opened(where, record, keys):
         return SKIPPED[0], "", []
     results = [one["result"] for one in found if isinstance(one, dict) and "result" in one]
     found = _agreed(where, results) if results else found
+    body = HALVES.sub(" ", body)
     return None, body, _checked(where, body, [_span(where, body, span) for span in found])
 
 

@@ -3,7 +3,9 @@
     CoNLL columns   one token a line, its tag in the last column (or another), a blank line between
                     sentences; separated by tabs, or by spaces: see `tasks.reading.layout`
     CoNLL-U         ten columns with names, the token is FORM, the tag UPOS (or another); CoNLL-U Plus
-    JSON            texts with character spans: see `tasks.reading.annotations`
+    CSV             the same between commas, with a header or without; a column may number the sentences
+    JSON            texts with character spans: see `tasks.reading.annotations`; or lists of tokens and
+                    tags; and word/TAG, a sentence a line: see `tasks.reading.sentence_lines`
     seq.in, seq.out one sentence a line, its tags in the same line of the other file
 """
 
@@ -11,9 +13,11 @@ import collections
 import pathlib
 import re
 
-from tasks.reading import annotations, comments, encoding, layout, splits
+from tasks.reading import annotations, comments, encoding, layout, sentence_lines, splits
 from tasks.reading.layout import BORDER, EXPECTED, INDEX, Form
 from tasks.reading.splits import PARTS, Sentence
+
+LONG = 200                            # tokens, of a sentence that is alone
 
 
 def read(name, form=Form()):
@@ -24,20 +28,22 @@ def read(name, form=Form()):
     Args:  name  of a file, of a pair seq.in and seq.out, or of a folder of those
     """
     path = pathlib.Path(name).expanduser()
-    found = {"train": path}
+    found, said = {"train": [path]}, []
     if path.is_dir() and not _pair(path):
         found = splits.by_part(path, lambda entry: entry.is_file() or _pair(entry),
                                "a train file with " + EXPECTED)
+        said = splits.together(found) + splits.left_out(path, sum(found.values(), []))
     reader = _Reader(form)
-    parts = {part: reader.read(found[part]) for part in PARTS if part in found}
-    return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out)], reader.first
+    parts = {part: [sentence for file in found[part] for sentence in reader.read(file)]
+             for part in PARTS if part in found}
+    return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out), *said], reader.first
 
 
 class _Reader:
     """Reads file after file, the training file first."""
 
     def __init__(self, form):
-        self.form, self.layout, self.keys = form, None, None
+        self.form, self.layout, self.keys, self.lists = form, None, None, None
         self.warnings, self.left_out, self.first = [], collections.Counter(), {}
 
     def read(self, entry):
@@ -55,9 +61,9 @@ class _Reader:
         return sentences
 
     def _text(self, path, expected):
-        text, notes = encoding.text(path, expected)
+        text, notes = encoding.text(path, expected, self.form.encoding)
         self.warnings += [f"{path.name}: {note}" for note in notes]
-        return text if "\n" in text else text.replace("\r", "\n")
+        return text
 
     def _aligned(self, pair):
         if self.form.tag_column is not None or self.form.token_column is not None:
@@ -66,6 +72,11 @@ class _Reader:
         return aligned(*pair, *(self._text(side, "one sentence a line") for side in pair))
 
     def _annotated(self, name, text):
+        self.lists = self.lists or not self.keys and sentence_lines.lists(name, text, self.form)
+        if self.lists:
+            self.warnings.append(f"the tokens are in `{self.lists.tokens}`, the tags in "
+                                 f"`{self.lists.tags}`")
+            return sentence_lines.of_lists(name, text, self.lists)
         self.keys = self.keys or annotations.keys(name, text, self.form)
         sentences, left_out, places, notes = annotations.parse(name, text, self.keys, self.form.tokenizer)
         self.warnings += notes
@@ -73,12 +84,19 @@ class _Reader:
 
     def _columns(self, name, text):
         lines = text.split("\n")
+        mark = sentence_lines.sign(lines)
+        if mark:
+            return sentence_lines.of_words(name, lines, mark)
         known = self.layout
         columns = known.of_file(name, lines) if known else layout.found(name, lines, self.form)
         self.layout = known or columns
         skipped, notes = comments.lines(name, lines, columns, self.form.comments)
         self.warnings += columns.notes + notes
-        return _sentences(name, lines, columns, skipped)
+        found = _sentences(name, lines, columns, skipped)
+        if len(found[0]) == 1 and len(found[0][0].tokens) > LONG:
+            self.warnings.append(f"{name}: one sentence of {len(found[0][0].tokens):,} tokens; a blank "
+                                 "line, or another number in a column `sentence_id`, ends a sentence")
+        return found
 
 
 def notes(left_out):
@@ -133,20 +151,22 @@ def _sentences(name, lines, columns, skipped):
 
     Args:  columns  a `tasks.reading.layout.Layout`;  skipped  the numbers of comment lines
     """
-    sentences, pairs, left_out, first = [], [], collections.Counter(), {}
+    sentences, pairs, left_out, first, sentence = [], [], collections.Counter(), {}, ""
     for number, line in enumerate([*lines, ""], 1):
         if number in skipped or number == columns.heading:
             continue
         cells = columns.cut(line)
         other = _other(cells, columns)
+        numbered = columns.sentence is not None and cells[columns.sentence:columns.sentence + 1] or [""]
+        if pairs and (not cells or other == BORDER or numbered[0] not in ("", sentence)):
+            sentences.append(Sentence(*zip(*pairs)))
+            pairs = []
+        sentence = numbered[0] or sentence
         if other:
             left_out[other] += 1
         elif cells:
             pairs.append(_token(name, number, cells, columns))
             first.setdefault(pairs[-1][1], number)
-        if pairs and (not cells or other == BORDER):
-            sentences.append(Sentence(*zip(*pairs)))
-            pairs = []
     return sentences, left_out, first
 
 

@@ -2,12 +2,14 @@
 
 import collections
 import dataclasses
+import functools
 import math
 import pathlib
 import textwrap
 
-from tasks.reading import nltk, records, roles, splits
+from tasks.reading import delimited, nltk, records, roles, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
+from tasks.reading.encoding import kind
 from tasks.reading.roles import Role
 from tasks.reading.splits import (
     HELD_OUT, PARTS, WHOLE, Example, check_parts, normalised, overlap, split)
@@ -70,9 +72,10 @@ class Format:
         return number
 
 
+@functools.lru_cache(maxsize=1024)
 def _label(cell):
     """A label without the prefix of fastText; None for what is empty or NaN."""
-    label = cell.strip().removeprefix(records.PREFIX)
+    label = cell.strip().removeprefix(delimited.PREFIX)
     return label if label and label.lower() != "nan" else None
 
 
@@ -88,11 +91,13 @@ def read(name, names, form, fold=None, held_out=HELD_OUT):
     if not path.exists():
         raise unknown(name, names, records.EXPECTED, records.ENDINGS)
     found, notes = files(path)
-    tables = {part: records.read(file, EXPECTED, form.encoding, form.separator)
-              for part, file in found.items()}
-    columns = roles.of_texts(tables["train"], form.roles, form.separator, form.regression)
-    parts = {part: _examples(tables[part], columns, form, part == "train") for part in tables}
-    warnings = [f"{table.name}: {note}" for table in tables.values() for note in table.notes]
+    tables = {part: [records.read(file, EXPECTED, form.encoding, form.separator) for file in group]
+              for part, group in found.items()}
+    columns = roles.of_texts(tables["train"][0], form.roles, form.separator, form.regression)
+    parts, warnings = collections.defaultdict(list), []
+    for part, table, at in columns.placed(tables):
+        parts[part] += _examples(table, at, form)
+        warnings += [f"{table.name}: {note}" for note in table.notes]
     corpus = assembled(called(name), parts, OWN_TERMS, warnings + notes, fold, form.multi_label,
                        form.regression, held_out)
     corpus.warnings += doubts(corpus, form)
@@ -101,25 +106,25 @@ def read(name, names, form, fold=None, held_out=HELD_OUT):
 
 
 def files(path):
-    """({split: path}, notes) of a file, or of a folder: of splits, of labels, or with a single file."""
+    """({split: paths}, notes) of a file, or of a folder: of splits, of labels, or with a single file."""
     if path.is_file():
-        return {"train": path}, []
+        return {"train": [path]}, []
     inside = sorted(path.iterdir())
     if "train" not in map(splits.part, (entry.name for entry in inside)):
         if records.labels_of(path):
-            return {"train": path}, []
-        tables = [entry for entry in inside if entry.is_file() and records.kind(entry) in records.ENDINGS]
+            return {"train": [path]}, []
+        tables = [entry for entry in inside if entry.is_file() and kind(entry) in records.ENDINGS]
         if len(tables) == 1:
-            return {"train": tables[0]}, splits.left_out(path, tables)
+            return {"train": tables}, splits.left_out(path, tables)
     found = splits.by_part(path, lambda entry: records.labels_of(entry) or entry.is_file() and
-                           records.kind(entry) in records.ENDINGS,
+                           kind(entry) in records.ENDINGS,
                            "a train file, such as train.csv, or a folder train with one for each label")
-    return found, splits.left_out(path, found.values())
+    return found, splits.together(found) + splits.left_out(path, sum(found.values(), []))
 
 
-def _examples(table, columns, form, is_train):
-    """The examples of one split; rows that lack a text or a label are skipped and counted."""
-    at = columns.columns if is_train else columns.of(table)
+def _examples(table, at, form):
+    """The examples of one file, whose columns {role: index} are known; rows that lack a text or a label
+    are skipped and counted."""
     text_at, label_at, several = at["text"], at["label"], form.multi_label
     comma = form.regression and table.delimiter == "semicolons"
     examples, skipped = [], []
@@ -179,7 +184,8 @@ def _lonely(examples):
     texts = collections.defaultdict(set)
     for example in examples:
         for label in _labels(example):
-            texts[label].add(normalised(example.text))
+            if len(texts[label]) < 2:
+                texts[label].add(normalised(example.text))
     return {label for label, carriers in texts.items() if len(carriers) == 1}
 
 

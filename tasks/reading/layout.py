@@ -4,10 +4,12 @@
     with an index the first column counts the tokens of a sentence, the token is the second
     CoNLL-U       ten columns with names: the token is FORM, the tag UPOS
     CoNLL-U Plus  the first line names the columns: # global.columns = ID FORM …
-    a header      the first line names the columns: token, tag, …
+    a header      the first line names the columns: token, tag, …; one of them may number the sentences
+    CSV           cells between commas, semicolons or bars, with a header or without
 """
 
 import collections
+import csv
 import dataclasses
 import itertools
 import re
@@ -19,7 +21,9 @@ BORDER = "-DOCSTART-"
 EXPECTED = "one token and its tag a line, or CoNLL-U, or a folder with seq.in and seq.out"
 TOKEN_NAMES = ("form", "token", "tokens", "word", "words")
 TAG_NAMES = ("upos", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "pos_tag",
-             "xpos", "chunk", "slot", "slots", "entity", "iob", "bio")
+             "pos_tags", "xpos", "chunk", "chunk_tags", "slot", "slots", "entity", "iob", "bio")
+SENTENCE = re.compile(r"sent(ence)?[\W_]*(id|idx|index|no|nr|num|number)?[\W_]*")
+LISTS = re.compile(r"""\[\s*(['"]).*\1\s*\]""")      # Python's, in a cell
 INDEX = r"\d+([-.]\d+)?"
 LOOKED_AT = 10_000  # lines of the training file
 
@@ -31,6 +35,7 @@ class Form:
     tag_column: object = None
     comments: bool | None = None
     tokenizer: str = "word"
+    encoding: str | None = None
 
 
 @dataclasses.dataclass
@@ -39,6 +44,7 @@ class Layout:
 
     index    whether the first column counts tokens
     heading  the number of the line that names the columns; 0 for none
+    sentence the column that numbers the sentences, perhaps in the first row of each alone; None without
     """
     delimiter: str
     width: int
@@ -48,6 +54,7 @@ class Layout:
     names: tuple
     heading: int
     notes: list
+    sentence: int | None = None
 
     def cut(self, line):
         return cut(line, self.delimiter)
@@ -72,8 +79,11 @@ def cut(line, delimiter):
     """The cells of a line; none if it is blank."""
     if not line.strip(" \t\r"):
         return []
-    if delimiter == "\t":
-        return [cell.strip(" ") for cell in line.rstrip("\r").split("\t")]
+    if delimiter == "\t" or delimiter != " " and line.count('"') % 2:
+        return [cell.strip(" ") for cell in line.rstrip("\r").split(delimiter)]
+    if delimiter != " ":
+        cells = [cell.strip(" ") for cell in next(csv.reader([line.rstrip("\r")], delimiter=delimiter))]
+        return cells if any(cells) else []
     return re.findall("[^ \t\r]+", line)
 
 
@@ -82,6 +92,10 @@ def found(name, lines, form):
 
     Raises:  ValueError: no token, no tag, a column that is not there
     """
+    lists = sum(bool(LISTS.search(line)) for *_, line in _looked_at(lines))
+    if lists * 2 > len(_looked_at(lines)):
+        raise ValueError(f"{name}: expected {EXPECTED}, received lists in cells; write JSON Lines with "
+                         "tokens and tags")
     rows = _rows(lines, _delimiter(lines))
     if not rows:
         raise ValueError(f"{name}: expected {EXPECTED}, received no token")
@@ -97,7 +111,9 @@ def found(name, lines, form):
     index = _counts(rows)
     if not names and width == len(CONLL_U) and (index or re.fullmatch(INDEX, rows[0].cells[0])):
         names, index = CONLL_U, True
-    layout = Layout(_delimiter(lines), width, 0, 0, index, names, heading, [])
+    sentence = next((at for at, column in enumerate(_folded(names)) if SENTENCE.fullmatch(column)), None)
+    index = index and sentence != 0
+    layout = Layout(_delimiter(lines), width, 0, 0, index, names, heading, [], sentence)
     return _with_roles(name, layout, rows, form)
 
 
@@ -148,9 +164,19 @@ def _looked_at(lines):
 
 
 def _delimiter(lines):
-    """A tab if at least half of the lines have one."""
-    plain = _looked_at(lines)
-    return "\t" if sum("\t" in line.strip() for *_, line in plain) * 2 >= max(1, len(plain)) else " "
+    """A tab if at least half of the lines have one; a comma or its like where it stands in nearly all of
+    them and a space in few, or between usual names; else a space."""
+    plain = [line for *_, line in _looked_at(lines)]
+    if sum("\t" in line.strip() for line in plain) * 2 >= max(1, len(plain)):
+        return "\t"
+    spaced = sum(" " in line.strip() for line in plain) * 2 >= len(plain)
+    return next((sign for sign in ",;|" if plain and (
+        _are_usual(_folded(cut(plain[0], sign))) or
+        not spaced and sum(sign in line for line in plain) * 10 >= 9 * len(plain))), " ")
+
+
+def _are_usual(names):
+    return bool(set(names) & set(TOKEN_NAMES) and set(names) & set(TAG_NAMES))
 
 
 def _rows(lines, delimiter):
@@ -189,7 +215,7 @@ def _is_header(rows, form):
     given = {str(name).casefold() for name in (form.token_column, form.tag_column)
              if name is not None and not re.fullmatch(r"-?\d+", str(name))}
     recurs = [cell in column for cell, column in zip(rows[0].cells, columns)]
-    if given and given <= set(first) or set(first) & set(TOKEN_NAMES) and set(first) & set(TAG_NAMES):
+    if given and given <= set(first) or _are_usual(first):
         return not all(recurs)
     spanlike = any(notation(cell) for notation in spans.notations("BIOESLUMW")
                    for cell in rows[0].cells[1:])

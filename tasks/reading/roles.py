@@ -8,15 +8,17 @@ import collections
 import dataclasses
 import re
 
+from tasks.reading import splits
+from tasks.reading.column import columns_of, folded
+from tasks.reading.header import headed, is_header, no_header
+
 SEEN = 10_000                         # rows of the training split
-FEWEST = 4                            # rows that show what kind a column is
 TEXT_NAMES = ("text", "sentence", "review", "question", "utterance", "comment", "tweet", "message",
               "document", "phrase", "content", "body")
 LABEL_NAMES = ("label", "labels", "class", "category", "sentiment", "polarity", "target", "intent",
                "score", "rating", "stars", "tags", "y")
 ID_NAMES = ("id", "index", "idx", "no", "nr", "number", "uuid", "guid", "unnamed: 0", "")
-CODE = re.compile(r"[\w.:/#-]*\d[\w.:/#-]*", re.ASCII)
-NAME = re.compile(r"[^\W\d][\w .:/()#-]{0,39}")
+SPLIT_NAMES = ("split", "set", "partition", "subset", "fold", "data_split", "dataset_split")
 
 
 @dataclasses.dataclass
@@ -40,18 +42,65 @@ class Role:
 @dataclasses.dataclass
 class Roles:
     """{role: index}, the names of the training split's columns where it has any, as they are compared and
-    as they are written, and how many there are."""
+    as they are written, how many there are, and which of them names the split of each row, if any."""
     columns: dict
     names: list | None
     width: int
     written: list
+    split: int | None = None
 
     def title(self, role):
         """A column as it is shown."""
-        at = self.columns[role]
+        return self._titled(self.columns[role])
+
+    def _titled(self, at):
         return f"column `{self.written[at]}`" if self.names and self.names[at] else f"column {at + 1}"
 
-    def of(self, table):
+    def placed(self, tables):
+        """[(split, `Table`, {role: index})] of {split: tables}; a single one is divided by its column of
+        splits.
+
+        Raises:  ValueError: columns that are missing, a row of no split
+        """
+        train = tables["train"][0]
+        found = [(part, table, self.columns if table is train else self._of(table))
+                 for part, group in tables.items() for table in group]
+        for _, table, _ in found:
+            table.rows = table.rows if table.names else self._without_heads(table, table.rows)
+        if len(found) == 1 and self.split is not None:
+            return [(part, table, self.columns) for part, table in self._divided(train).items()]
+        return found
+
+    def _without_heads(self, table, rows):
+        """The rows that are not the header once more, as where files were joined."""
+        heads = []
+        for number, row in rows:
+            if self.names and row == self.written:
+                heads.append(number)
+            else:
+                yield number, row
+        if heads:
+            table.notes.append(f"{len(heads):,} rows repeat the header and were skipped, the first in "
+                               f"{table.unit} {heads[0]}")
+
+    def _divided(self, table):
+        title, found = self._titled(self.split), collections.defaultdict(list)
+        for number, row in table.rows:
+            part = splits.part(str(row[self.split]))
+            if part is None:
+                raise ValueError(f"{table.where(number)}: expected train, validation or test in {title}, "
+                                 f"received '{str(row[self.split])[:40]}'; correct the {table.unit} or "
+                                 "rename the column")
+            found[part].append((number, row))
+        if "train" not in found:
+            raise ValueError(f"{table.name}: expected rows of training in {title}, received only "
+                             f"{' and '.join(found)}; add some or rename the column")
+        sizes = ", ".join(f"{part} {len(found[part]):,}" for part in splits.PARTS if part in found)
+        table.notes.append(f"the split of each row is in {title}: {sizes}")
+        return {part: dataclasses.replace(table, rows=iter(found[part]), notes=table.notes if part ==
+                                          "train" else []) for part in splits.PARTS if part in found}
+
+    def _of(self, table):
         """{role: index} in the table of another split; a header leaves its rows.
 
         Raises:  ValueError: it lacks a column
@@ -67,74 +116,17 @@ class Roles:
         if not self.names and not table.names and len(first) != self.width:
             raise ValueError(f"{table.name}: expected {self.width} columns as in the training file, "
                              f"received {len(first)}; correct the file or leave it out")
-        if table.names or self.names and set(wanted.values()) & set(names) or len(first) != self.width:
+        heading = not table.names and (set(names) & {*TEXT_NAMES, *LABEL_NAMES} == set(names) or
+                                       is_header([row for _, row in table.first(SEEN)], {}))
+        if table.names or len(first) != self.width or self.names and (
+                heading or set(wanted.values()) & set(names)):
             expected = " and ".join(f"`{name}`" for name in wanted.values() if name) or "without a header"
             raise ValueError(f"{table.name}: expected the columns {expected} as in the training file, "
                              f"received {', '.join(names[:8]) or 'none'}; correct the header or leave "
                              "the file out")
-        if set(names) & {*TEXT_NAMES, *LABEL_NAMES} == set(names):
+        if heading:
             next(table.rows)
         return self.columns
-
-
-def folded(name):
-    """A column's name as it is compared."""
-    return " ".join(str(name).split()).lower()
-
-
-# ---------------------------------------------------------------------------------------------- columns
-
-class Column:
-    """What the cells of a column show.
-
-    >>> Column(["1", "2", "3"]).index, Column(["0.5", "0.5"]).number, Column(["a", "b", "a"]).distinct
-    (True, True, 2)
-    """
-
-    def __init__(self, cells, separator=None):
-        self.cells = [cell for cell in cells if cell]
-        if separator:
-            self.cells = [part.strip() for cell in self.cells
-                          for part in (cell if isinstance(cell, tuple) else cell.split(separator))]
-        self.distinct = len(set(self.cells))
-        self.number = bool(self.cells) and all(map(is_number, self.cells))
-        self.whole = self.number and all(cell.strip().lstrip("-").isdigit() for cell in self.cells)
-        self.index = self.whole and self.distinct == len(self.cells) >= 3
-        self.length = sum(map(len, self.cells))
-
-    @property
-    def code(self):
-        """Whether it names its rows: no two cells are equal, each is one word with a digit in it."""
-        return self.distinct == len(self.cells) >= 3 and all(
-            isinstance(cell, str) and CODE.fullmatch(cell.strip()) for cell in self.cells)
-
-    @property
-    def counts(self):
-        """Whether its numbers go up by one, from row to row."""
-        numbers = [int(cell) for cell in self.cells] if self.index else []
-        return bool(numbers) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-    @property
-    def repeats(self):
-        """Whether its values are few: half as many as its cells at the most."""
-        return 0 < 2 * self.distinct <= len(self.cells)
-
-    @property
-    def constant(self):
-        return self.distinct == 1 and len(self.cells) > 1
-
-
-def is_number(cell):
-    """Whether a cell holds a number, or NaN in the place of one."""
-    try:
-        return bool(float(cell)) or True
-    except (ValueError, TypeError):
-        return False
-
-
-def columns_of(rows, separator=None):
-    """The `Column` of each; cells hold several values where there is a separator."""
-    return [Column(cells, separator) for cells in zip(*rows)]
 
 
 def first_rows(table):
@@ -143,65 +135,6 @@ def first_rows(table):
     if not rows or not rows[0]:
         raise ValueError(f"{table.name}: expected rows, received none")
     return rows
-
-
-# ----------------------------------------------------------------------------------------------- header
-
-def headed(table, rows, wanted):
-    """The names of a table's columns, taken from its rows where the first one holds them; else None.
-
-    Args:    rows    the first rows' cells
-             wanted  {role: Role}
-    """
-    if table.names:
-        return list(map(folded, table.names))
-    names = list(map(folded, rows[0]))
-    if not is_header(rows, wanted):
-        return None
-    next(table.rows)
-    return names
-
-
-def is_header(rows, wanted, repeats=True):
-    """Whether the first row names the columns: usual names, or cells that no other row has there.
-
-    >>> rows = [["v1", "v2"], *[["pos", "I like tea"], ["neg", "I hate jam"]] * 4]
-    >>> is_header(rows, {}), is_header(rows[1:], {})
-    (True, False)
-    """
-    first, rest = rows[0], rows[1:]
-    names = list(map(folded, first))
-    usual = [{role.named, *role.names} for role in wanted.values() if role.names]
-    found = [any(name and name in some for name in names) for some in usual]
-    by_user = any(role.named in names for role in wanted.values() if role.named)
-    if by_user or found and all(found):
-        return True
-    new = [all(row[at] != cell for row in rest) for at, cell in enumerate(first)]
-    if any(fresh and name and any(name in some for some in usual) for fresh, name in zip(new, names)):
-        return True
-    return all(new) and _unlike(first, rest, repeats)
-
-
-def _unlike(first, rest, repeats):
-    """Whether cells look like names over columns of another kind: numbers, or values that repeat."""
-    named = [cell for cell in first if cell]
-    if len(rest) < FEWEST or not named or len(set(named)) < len(named) or not all(
-            isinstance(cell, str) and NAME.fullmatch(cell.strip()) and len(cell.split()) <= 4
-            for cell in named):
-        return False
-    columns = columns_of(rest)
-    if any(column.number and cell and not is_number(cell) for cell, column in zip(first, columns)):
-        return True
-    counts = [collections.Counter(column.cells) for column in columns if column.repeats and repeats]
-    repeated = any(100 * list(count.values()).count(1) < len(rest) for count in counts)
-    return repeated and all(column.repeats or _shorter(cell, column)
-                            for cell, column in zip(first, columns))
-
-
-def _shorter(cell, column):
-    """Whether a cell has no more words than nine tenths of a column have."""
-    words = len(cell.split())
-    return 10 * sum(len(str(other).split()) < words for other in column.cells) <= len(column.cells)
 
 
 # ------------------------------------------------------------------------------------------------ roles
@@ -246,18 +179,26 @@ def of_texts(table, wanted, separator=None, regression=False):
     names = headed(table, rows, wanted)
     rows = rows[1:] if names and not table.names else rows
     found = asked(table, wanted, names, width)
+    split = _split(rows, names, found.values())
     if found.get("text", -1) == found.get("label", -2):
         raise ValueError(f"{table.name}: expected two different columns, received column "
                          f"{found['text'] + 1} as text and as label; set text_column and label_column")
     if not {"text", "label"} <= found.keys():
-        found |= _guessed(table, columns_of(rows, separator), found, names, regression)
+        found |= _guessed(table, columns_of(rows, separator), found, names, split,
+                          regression)
     found.pop("id", None)
-    return Roles(found, names, width, written)
+    return Roles(found, names, width, written, split)
 
 
-def _guessed(table, columns, found, names, regression):
+def _split(rows, names, taken):
+    """The index of a column with a usual name whose cells are mostly names of splits."""
+    return next((at for at, name in enumerate(names or []) if name in SPLIT_NAMES and at not in taken and
+                 2 * sum(splits.part(str(row[at])) is not None for row in rows) > len(rows)), None)
+
+
+def _guessed(table, columns, found, names, split, regression):
     """{role: index} of text and label: what the cells leave no doubt about."""
-    ids = {at for at, name in enumerate(names or []) if name in ID_NAMES} | {found.get("id")}
+    ids = {at for at, name in enumerate(names or []) if name in ID_NAMES} | {found.get("id"), split}
     free = [at for at, column in enumerate(columns) if at not in found.values() and at not in ids
             and column.cells]
     if len(columns) == 2 and len({*free, *found.values()}) == 2:
@@ -316,7 +257,8 @@ def of_pairs(table, wanted, heads):
     names = _heads(table, rows, wanted, heads)
     rows = rows[1:] if names and not table.names else rows
     found = asked(table, wanted, names, width)
-    spare = {found.pop("id", None)}
+    split = _split(rows, names, found.values())
+    spare = {found.pop("id", None), split}
     free = _sentences(columns_of(rows), names, {*found.values(), *spare}, heads)
     for role in ("source", "target"):
         if role not in found and free:
@@ -328,7 +270,7 @@ def of_pairs(table, wanted, heads):
     if found["source"] == found["target"]:
         raise ValueError(f"{table.name}: expected two different columns, received column "
                          f"{found['source'] + 1} for both sides; set source_column and target_column")
-    return Roles(found, names, width, written)
+    return Roles(found, names, width, written, split)
 
 
 def _heads(table, rows, wanted, heads):
@@ -340,7 +282,7 @@ def _heads(table, rows, wanted, heads):
                 for at, name in enumerate(names))
     plain = {role: dataclasses.replace(role_of, names=()) for role, role_of in wanted.items()}
     if usual < 2 and not is_header(rows, plain, repeats=False):
-        return None
+        return no_header(table, rows, wanted)
     next(table.rows)
     return names
 

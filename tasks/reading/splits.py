@@ -6,6 +6,7 @@ in two.
 
 import bisect
 import collections
+import functools
 import hashlib
 import itertools
 import re
@@ -18,6 +19,7 @@ HOLDS = {"train": "train|training|trn|训练集?|訓練集?",
          "validation": "validation|validate|valid|val|dev|devel|development|heldout|holdout|eval|"
                        "evaluation|testa|验证集?|開発|驗證集?",
          "test": "test|testing|tst|testb|测试集?|測試集?"}
+NUMBER = re.compile(r"\d+")
 HOLDS = {part: re.compile(f"(news)?({names})(set|data|file|split)?") for part, names in HOLDS.items()}
 
 Example = collections.namedtuple("Example", "text label")
@@ -42,6 +44,7 @@ class Pair(collections.namedtuple("Pair", "source target")):
         return self.source
 
 
+@functools.lru_cache(maxsize=1024)
 def part(name):
     """The split that a file's name speaks of; None where it is none, or two.
 
@@ -56,7 +59,7 @@ def part(name):
 
 
 def by_part(folder, accepts, expected):
-    """{split: path} of a folder; validation and test may be missing and are then split off.
+    """{split: paths} of a folder; validation and test may be missing and are then split off.
 
     Args:    accepts   path → whether it is of the right kind
              expected  what the training file should have been, for the message
@@ -69,16 +72,32 @@ def by_part(folder, accepts, expected):
 
 
 def parts(paths):
-    """{split: path} of those whose names speak of one."""
-    found = {}
+    """{split: paths} of those whose names speak of one: several only where numbers tell them apart, as
+    tst2010.de and tst2011.de, or train-00000-of-00002.parquet.
+
+    Raises:  ValueError: several that differ otherwise
+    """
+    found = collections.defaultdict(list)
     for path in paths:
-        held = part(path.name)
-        if held in found:
-            raise ValueError(f"expected one {held} file in {path.parent}, received {found[held].name} "
-                             f"and {path.name}; remove one")
-        if held:
-            found[held] = path
-    return found
+        found[part(path.name)].append(path)
+    found.pop(None, None)
+    for held, (first, *others) in found.items():
+        for path in others:
+            if NUMBER.sub("0", path.name) != NUMBER.sub("0", first.name):
+                raise ValueError(f"expected one {held} file in {path.parent}, received {first.name} and "
+                                 f"{path.name}; remove one, or join them")
+    return dict(found)
+
+
+def together(files):
+    """A note for each split of {split: paths} that several files are read for.
+
+    >>> import pathlib
+    >>> together({"test": [pathlib.Path("tst2010.de"), pathlib.Path("tst2011.de")]})
+    ['test: 2 files are read together, tst2010.de to tst2011.de']
+    """
+    return [f"{held}: {len(paths):,} files are read together, {paths[0].name} to {paths[-1].name}"
+            for held, paths in files.items() if len(paths) > 1]
 
 
 def left_out(paths, used):
@@ -146,7 +165,7 @@ def split(name, parts, fold, pinned, stratify, held_out=HELD_OUT):
     result["train"] = []
     for example in parts["train"]:
         place = bisect.bisect_right(ends, fraction(example.text))
-        moves = place < len(wanted) and normalised(example.text) not in pinned
+        moves = place < len(wanted) and not (pinned and normalised(example.text) in pinned)
         result[wanted[place] if moves else "train"].append(example)
     return result
 

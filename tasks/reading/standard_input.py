@@ -2,21 +2,25 @@
 
 import sys
 
+from tasks.reading import encoding as encodings
 
-def texts_of(predict):
+
+def texts_of(predict, encoding=None):
     """The texts to predict for: the option's own, or the lines of standard input for `-`.
 
-    What is not UTF-8 becomes U+FFFD, in an argument, which Python hands over in surrogates, as in a
-    file.
+    They are decoded as a corpus is, see `tasks.reading.encoding`; what there is to say goes to standard
+    error. What is not UTF-8 in an argument, which Python hands over in surrogates, becomes U+FFFD.
+
+    Args:    encoding  of standard input; None finds it
 
     >>> texts_of("caf\\udce9")
     ['caf\ufffd']
     """
     if predict != "-":
         return [predict.encode("utf-8", "surrogateescape").decode("utf-8", "replace")]
-    lines = sys.stdin.buffer.read().split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
+    lines, notes = encodings.lines("standard input", sys.stdin.buffer.read(), encoding)
+    for note in notes:
+        print(f"note: standard input: {note}", file=sys.stderr)
     if not lines:
         raise ValueError("expected lines of text on standard input, received none")
-    return [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]
+    return lines

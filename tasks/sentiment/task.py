@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import CLASSIFICATION, recipe
 from tasks.reporting import plots, tables
@@ -54,7 +55,7 @@ class Sentiment(Task):
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
-        text = Text.learn([example.text for example in corpus.train], settings.tokenizer,
+        text = Text.learn(to_learn(example.text for example in corpus.train), settings.tokenizer,
                           settings.vocabulary_size, settings.min_count, max_length=settings.max_length)
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"

@@ -12,18 +12,19 @@ from tasks.tagging.schemes import detect  # noqa: F401 (part of this module's in
 
 NAMES = ("auto", "sample", *nltk.TAGGED)
 STANDARD = "conll2000"
-ENDINGS = (".conll", ".conllu", ".cupt", ".iob", ".bio", ".tsv", ".txt", ".jsonl", ".json")
+ENDINGS = (".conll", ".conllu", ".cupt", ".iob", ".bio", ".csv", ".tsv", ".txt", ".jsonl", ".json")
 SCHEMES = schemes.NAMES
 
 
 def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None, tagset=None,
-         token_column=None, comments=None, tokenizer="word", held_out=HELD_OUT):
+         token_column=None, comments=None, tokenizer="word", encoding=None, held_out=HELD_OUT):
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
-                             CoNLL columns, CoNLL-U or JSON with character spans (also .gz); a folder
-                             with seq.in and seq.out; or a folder with train, validation (dev, valid,
-                             val, testa) and test (testb) of one of those
+                             CoNLL columns, CoNLL-U, CSV, word/TAG, JSON with character spans or with
+                             lists of tokens and tags (also .gz); a folder with seq.in and seq.out; or a
+                             folder with train, validation (dev, valid, val, testa) and test (testb) of
+                             one of those
              seed            of the built-in sample's grammar; splits never depend on it
              tag_column      of a file: a number from 1, -1 for the last, or a name: of a header, of
                              CoNLL-U, or of the spans' key in JSON
@@ -34,6 +35,7 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
              token_column    of a file, as tag_column; in JSON the key of the text
              comments        whether lines that start with # at the head of a sentence are comments
              tokenizer       "word", "space" or "character": how texts with spans are cut into tokens
+             encoding        of text files; None finds it
              held_out        of files: see `tasks.reading.splits.split`
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
@@ -41,10 +43,10 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received '{scheme}'")
     return corpus.load(
         str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset),
-        lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer), scheme,
-                           strip_position, tagset, held_out),
+        lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer, encoding),
+                           scheme, strip_position, tagset, held_out),
         {"token_column": token_column, "tag_column": tag_column, "comments": comments,
-         "strip_position": strip_position})
+         "strip_position": strip_position, "encoding": encoding})
 
 
 def _read(name, form, scheme, strip_position, tagset, held_out):

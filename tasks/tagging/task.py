@@ -2,6 +2,7 @@
 
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS, called
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
@@ -32,7 +33,8 @@ class Tagging(Task):
             TAGGING, called(settings.corpus), "default")["tokenizer"]
         return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
-            settings.tagset, settings.token_column, settings.comments, tokenizer, held_out)
+            settings.tagset, settings.token_column, settings.comments, tokenizer,
+            settings.encoding, held_out)
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of lists of tokens and of their tags."""
@@ -51,9 +53,9 @@ class Tagging(Task):
         settings = self.settings
         scheme = corpus.scheme and settings.model_scheme
         words, known = word_vectors.read(settings.vectors) if settings.vectors else ([], None)
-        text = Tokens.learn([sentence.tokens for sentence in corpus.train], settings.vocabulary_size,
-                            settings.min_count, words, tokenizer=settings.tokenizer,
-                            digits=settings.digits)
+        text = Tokens.learn(to_learn(sentence.tokens for sentence in corpus.train),
+                            settings.vocabulary_size, settings.min_count, words,
+                            tokenizer=settings.tokenizer, digits=settings.digits)
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
         network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),

@@ -15,6 +15,7 @@ import re
 import textwrap
 
 from tasks.reading import encoding as encodings, records, roles, splits
+from tasks.reading.column import folded, is_number
 from tasks.reading.roles import Role
 from tasks.reading.splits import Pair
 
@@ -53,21 +54,23 @@ def read(name, languages=(None, None), columns=(None, None, None), encoding=None
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     first, *second = paths(name)
-    found = {"train": first} if not second else {}
+    found = {"train": [first]} if not second else {}
     if first.is_dir():
         found = _parts_of_table(first)
     if found:
-        left_out = splits.left_out(first, found.values()) if first.is_dir() else []
-        return _tables(found, languages, columns, encoding, left_out)
+        said = splits.together(found)
+        said += splits.left_out(first, sum(found.values(), [])) if first.is_dir() else []
+        return _tables(found, languages, columns, encoding, said)
     if any(column is not None for column in columns):
         raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
                          f"{name}; leave them out")
     if second:
-        return _aligned({"train": (first, *second)}, (language(first), language(*second)), encoding)
+        return _aligned({"train": [(first, *second)]}, (language(first), language(*second)), encoding)
     languages = _languages(first, languages)
     found = _parts_of_both(first, languages)
-    used = [path for sides in found.values() for path in sides]
-    return _aligned(found, languages, encoding, splits.left_out(first, used))
+    used = [path for pairs in found.values() for sides in pairs for path in sides]
+    said = splits.together({part: [sides[0] for sides in pairs] for part, pairs in found.items()})
+    return _aligned(found, languages, encoding, said + splits.left_out(first, used))
 
 
 def language(path):
@@ -107,40 +110,42 @@ def paths(name):
 # --------------------------------------------------------------------------------------------- tables
 
 def _parts_of_table(folder):
-    """{split: path} of a folder's tables, of which a single one is the whole corpus; perhaps none."""
+    """{split: paths} of a folder's tables, of which a single one is the whole corpus; perhaps none."""
     inside = [path for path in sorted(folder.iterdir()) if path.is_file()]
     aligned = len({language(path) for path in inside} - {UNKNOWN}) > 1
     found = [path for path in inside if encodings.kind(path) in records.ENDINGS
              and not (aligned and language(path) != UNKNOWN)]
     if len(found) == 1:
-        return {"train": found[0]}
+        return {"train": found}
     return splits.by_part(folder, found.__contains__, EXPECTED) if found else {}
 
 
-def _tables(paths, languages, columns, encoding, left_out):
-    tables = {}
-    for part, path in paths.items():
-        if encodings.kind(path) not in records.ENDINGS:
-            raise ValueError(f"expected {EXPECTED}, received {path.name}; name both files of a pair, or "
-                             "end a table's name in .tsv or .csv")
-        tables[part] = records.read(path, "rows with a sentence and its translation", encoding)
-    found = _roles(tables["train"], languages, columns)
-    parts, warnings = {}, []
-    for part, table in tables.items():
-        at = found.columns if part == "train" else found.of(table)
-        pairs = [(number, _pair(table, number, row, at)) for number, row in table.rows]
-        parts[part], empty = whole(table.name, pairs)
+def _tables(paths, languages, columns, encoding, said):
+    tables = {part: [_table(path, encoding) for path in group] for part, group in paths.items()}
+    found = _roles(tables["train"][0], languages, columns)
+    parts, warnings = collections.defaultdict(list), []
+    for part, table, at in found.placed(tables):
+        pairs, empty = whole(table.name, [(number, _pair(table, number, row, at))
+                                          for number, row in table.rows])
+        parts[part] += pairs
         warnings += [f"{table.name}: {note}" for note in table.notes] + empty
     sides = tuple(_code(found.names[found.columns[side]]) if found.names else UNKNOWN
                   for side in ("source", "target"))
     titles = [found.title(side) for side in ("source", "target")]
-    return Texts(sides, parts, warnings + left_out, titles)
+    return Texts(sides, parts, warnings + said, titles)
+
+
+def _table(path, encoding):
+    if encodings.kind(path) not in records.ENDINGS:
+        raise ValueError(f"expected {EXPECTED}, received {path.name}; name both files of a pair, or end "
+                         "a table's name in .tsv or .csv")
+    return records.read(path, "rows with a sentence and its translation", encoding)
 
 
 def _roles(table, languages, columns):
     """The `Roles` of source and target."""
     first = next(iter(table.first(1)), (0, []))[1]
-    names = list(map(roles.folded, table.names or first))
+    names = list(map(folded, table.names or first))
     source, target, other = (column if column is not None or language not in names else language
                              for column, language in zip(columns, (*languages, None)))
     return roles.of_pairs(table, {"source": Role("source_column", source, SOURCE),
@@ -193,26 +198,32 @@ def _known(files):
 
 
 def _parts_of_both(folder, languages):
-    """{split: paths of both sides}; two files that are named for no split are the whole corpus."""
+    """{split: [paths of both sides]}; two files that are named for no split are the whole corpus."""
     files = _known({path: language(path) for path in folder.iterdir()})
     if len(files) == 2 and not any(splits.part(path.name) for path in files):
-        return {"train": tuple(sorted(files, key=lambda path: languages.index(language(path))))}
+        return {"train": [tuple(sorted(files, key=lambda path: languages.index(language(path))))]}
     sides = [splits.by_part(folder, lambda path, side=side: language(path) == side, f"train.{side}")
              for side in languages]
     for part in sides[0].keys() ^ sides[1].keys():
         raise ValueError(f"expected a {part} file in {' and '.join(languages)} in {folder}, received one "
                          "of them; add the other or remove it")
-    return {part: (sides[0][part], sides[1][part]) for part in sides[0]}
+    for part in sides[0]:
+        numbers = [[splits.NUMBER.findall(path.name) for path in side[part]] for side in sides]
+        if numbers[0] != numbers[1]:
+            raise ValueError(f"expected the same {part} files in {' and '.join(languages)} in {folder}, "
+                             f"received {len(numbers[0])} and {len(numbers[1])}; add what is missing")
+    return {part: list(zip(sides[0][part], sides[1][part])) for part in sides[0]}
 
 
-def _aligned(paths, languages, encoding=None, left_out=()):
-    parts, warnings = {}, []
-    for part, sides in paths.items():
+def _aligned(paths, languages, encoding=None, said=()):
+    parts, warnings = {part: [] for part in paths}, []
+    for part, sides in [(part, sides) for part, pairs in paths.items() for sides in pairs]:
         texts = [encodings.text(path, "one sentence a line", encoding) for path in sides]
         warnings += [f"{path.name}: {note}" for path, (_, notes) in zip(sides, texts) for note in notes]
-        parts[part], found = aligned(*(path.name for path in sides), *(text for text, _ in texts))
+        pairs, found = aligned(*(path.name for path in sides), *(text for text, _ in texts))
+        parts[part] += pairs
         warnings += found
-    return Texts(languages, parts, [*warnings, *left_out], [path.name for path in paths["train"]])
+    return Texts(languages, parts, [*warnings, *said], [path.name for path in paths["train"][0]])
 
 
 def aligned(source_name, target_name, source, target):
@@ -264,7 +275,7 @@ def doubts(pairs, titles=("source", "target")):
     ['source: the source is numbers only']
     """
     found = [f"{title}: the {side} is numbers only" for n, (side, title) in enumerate(
-        zip(("source", "target"), titles)) if all(roles.is_number(pair[n]) for pair in pairs)]
+        zip(("source", "target"), titles)) if all(is_number(pair[n]) for pair in pairs)]
     same = sum(pair.source == pair.target for pair in pairs)
     return found + [f"{same:,} of {len(pairs):,} training pairs have the same text on both "
                     "sides"] * (2 * same > len(pairs))

@@ -9,6 +9,7 @@ import zoo
 from export import saved_model
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
+from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT, PARTS
 from tasks.reading.standard_input import texts_of
 from tasks.recipes import TRANSLATION, recipe
@@ -78,7 +79,7 @@ class Translation(Task):
         """A head whose vocabularies are learnt and whose network is new."""
         settings = self.settings
         text = TextPair(*(
-            Subwords.learn([pair[side] for pair in corpus.train], level or by_language(language),
+            Subwords.learn(to_learn(pair[side] for pair in corpus.train), level or by_language(language),
                            settings.vocabulary_size, settings.min_count)
             for side, (level, language) in enumerate((
                 (settings.source_level, corpus.source_language),
@@ -158,7 +159,7 @@ class Translation(Task):
         if settings.n_best > settings.width:
             raise ValueError(f"n_best: expected at most the width of the beam, {settings.width}, "
                              f"received {settings.n_best}; raise --width")
-        n_best, lines = searching(run.folder, settings), texts_of(settings.predict)
+        n_best, lines = searching(run.folder, settings), texts_of(settings.predict, settings.encoding)
         texts = [line for line in lines if line.strip()]
         beam = {"width": np.int32(settings.width), "alpha": np.float32(settings.alpha)}
         rows = texts and in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)

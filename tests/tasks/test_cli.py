@@ -77,9 +77,9 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
     assert child.stderr.read() == b"" and child.wait() == 141
 
 
-def standard_input(monkeypatch, data):
+def standard_input(monkeypatch, data, encoding=None):
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-    return texts_of("-")
+    return texts_of("-", encoding)
 
 
 def test_only_line_feeds_end_a_text(monkeypatch):
@@ -89,9 +89,28 @@ def test_only_line_feeds_end_a_text(monkeypatch):
         standard_input(monkeypatch, b"")
 
 
-def test_what_is_not_utf8_reads_alike_from_an_argument_and_from_a_file(monkeypatch):
-    raw = b"ab\xff good"
-    assert texts_of(os.fsdecode(raw)) == standard_input(monkeypatch, raw) == ["ab\ufffd good"]
+def test_what_is_not_utf8_in_an_argument_is_lost():
+    assert texts_of(os.fsdecode(b"ab\xff good")) == ["ab\ufffd good"]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_standard_input_is_decoded_as_a_corpus_is(monkeypatch, capsys, codec):
+    texts = ["Müller kauft Äpfel", "", "für Straßen"]
+    assert standard_input(monkeypatch, "\r\n".join([*texts, ""]).encode(codec)) == texts
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("note: standard input: read as cp1252") == (codec == "cp1252")
+
+
+@pytest.mark.parametrize("data, place", [("Война и мир\n".encode("cp1251"), "line 1"),
+                                         ("naïve\ncaf".encode() + b"\xe9", "line 2"),
+                                         (b"tea\n\0\n", "line 2")])
+def test_standard_input_in_an_unknown_encoding_is_refused(monkeypatch, data, place):
+    with pytest.raises(ValueError, match=f"standard input, {place}: expected .*set --encoding"):
+        standard_input(monkeypatch, data)
+
+
+def test_the_encoding_of_standard_input_may_be_named(monkeypatch):
+    assert standard_input(monkeypatch, "我喜欢茶\n".encode("gbk"), "gbk") == ["我喜欢茶"]
 
 
 @pytest.mark.parametrize("label, probabilities, line", [

@@ -117,7 +117,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     ("a.txt", b"", "a.txt: expected text, received an empty file"),
     ("a.txt", b" \r\n\t\n", "received an empty file"),
     ("a.txt", b"\xef\xbb\xbf", "received an empty file"),
-    ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a.txt: .*received a binary file"),
+    ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a.txt, line 3: .*received a binary file"),
     ("a.txt", b"text, " * 100_000 + b"\0", "received a binary file"),
     ("a.txt", "a text".encode("utf-16-le"), "another encoding"),
     ("a.txt", "naïve\ntext ".encode() + b"caf\xe9", "a.txt, line 2: expected utf-8, .* the byte 0xe9"),

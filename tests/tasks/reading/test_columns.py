@@ -212,6 +212,26 @@ def test_a_header_is_no_token_in_any_file(tmp_path):
         columns.read(str(tmp_path), Form("mot", "ner"))
 
 
+def test_files_of_one_split_and_those_that_are_not_used_are_named(tmp_path):
+    for name in ("train1.conll", "train2.conll", "test.conll", "notes.conll", "README"):
+        (tmp_path / name).write_text(written("{token} {tag}"))
+    parts, warnings, _ = columns.read(str(tmp_path))
+    assert parts == {"train": SENTENCES * 2, "test": SENTENCES}
+    assert warnings == ["train: 2 files are read together, train1.conll to train2.conll",
+                        "left out: notes.conll"]
+
+
+def test_an_encoding_may_be_named(tmp_path):
+    text = written("{token} {tag}", sentences=[Sentence(("我", "喝茶"), ("O", "B-X"))] * 9)
+    with pytest.raises(ValueError, match="a.txt, line 1: expected .*set --encoding"):
+        read(tmp_path, text.encode("gbk"))
+    assert read(tmp_path, text.encode("gbk"), Form(encoding="gbk"))[0][0].tokens == ("我", "喝茶")
+    (tmp_path / "seq.in").write_bytes("我 喝茶\n".encode("gbk"))
+    (tmp_path / "seq.out").write_bytes(b"O B-X\n")
+    parts, _, _ = columns.read(str(tmp_path), Form(encoding="gbk"))
+    assert parts["train"][0].tokens == ("我", "喝茶")
+
+
 def test_the_training_file_decides_for_all(tmp_path):
     """Alone, the last column of the test file would be the tag."""
     (tmp_path / "train.txt").write_text(written(NESTED + "O"))

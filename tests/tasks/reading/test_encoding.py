@@ -46,6 +46,63 @@ def test_other_encodings_are_refused_unless_they_are_named(tmp_path, codec):
     assert read(tmp_path, data, codec=codec) == ((OTHERS[codec] + "\n") * 5, [])
 
 
+WRONG = {   # what these say in cp1252: ksi¹¿ka, gr”áe, MŠdchen, þehir, graþi
+    "Polish": ("cp1250", "Wczoraj był święty dzień, a książka leżała na stole"),
+    "Turkish": ("cp1254", "Güzel bir şehir, ağaçlar ve ışık. Bugün sinema yok"),
+    "Lithuanian": ("cp1257", "Šiandien yra graži diena, žmonės eina į mokyklą"),
+    "DOS": ("cp850", "Das ist schön. Er hört zu und läuft"),
+    "Macintosh": ("mac_roman", "Die schöne Größe. Das Mädchen hört Musik"),
+    "control": ("cp1252", "caf\x01é"), "undefined": ("cp1250", "ťuká na dveře")}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_cp1252_is_refused(tmp_path, name):
+    codec, text = WRONG[name]
+    with pytest.raises(ValueError, match="a.txt, line 1: expected UTF-8.*set --encoding"):
+        read(tmp_path, text.encode(codec))
+    assert read(tmp_path, text.encode(codec), codec=codec)[0] == text
+
+
+@pytest.mark.parametrize("text", [
+    "Það var einu sinni maður sem hét Jón, þetta er ágætt, sögðu þau öll", "¿Dónde está el niño? Mañana",
+    "Tämä on hyvää työtä, jää on pää täynnä", "ÜBER DIE STRASSE. GRÜSSE", "L’été à la plage. Ça coûte",
+    "She said “no” — it’s 20° and £5 for a café… m² ½ cup, don´t", "El col·legi és a la plaça"])
+def test_languages_of_western_europe_are_read_as_cp1252(tmp_path, text):
+    assert read(tmp_path, text.encode("cp1252"))[0] == text
+
+
+def test_words_that_are_others_in_other_code_pages_are_shown_first(tmp_path):
+    text = "A könyv az asztalon volt, és a nő a fűben ült. Őszi szellő"
+    found, (note,) = read(tmp_path, text.encode("cp1250"))
+    assert found.startswith("A könyv") and "(nõ, fûben, Õszi)" in note and "to cp1250 for Central" in note
+
+
+@pytest.mark.parametrize("data, message", [
+    (b"%PDF-1.7\n%x", "a PDF file"), (b"PK\3\4\0\0", "a ZIP archive"), (b"PAR1\x15\0", "a Parquet file"),
+    (gzip.compress(b"tea"), "gzip, which ends in .gz"), (bz2.compress(b"tea"), "bzip2, which"),
+    (lzma.compress(b"tea"), "xz, which ends"), (b"\xd0\xcf\x11\xe0\xa1", "an old Office file"),
+    (b"{\\rtf1\\ansi tea}", "an RTF file"), (b"\n<!DOCTYPE html>\n<p>tea", "an HTML page"),
+    (b"<!-- x -->\n<HTML lang=en>", "an HTML page")])
+def test_files_of_another_kind_are_named(tmp_path, data, message):
+    with pytest.raises(ValueError, match=f"a.txt: expected text, received {message}.*; .*save it"):
+        read(tmp_path, data)
+    if b"<" not in data:
+        with pytest.raises(ValueError, match=f"a.txt: expected text, received {message}"):
+            encoding.codec_of_file(write(tmp_path, data))
+
+
+def test_lines_end_and_files_begin_as_their_writers_meant(tmp_path):
+    assert read(tmp_path, b"one\rtwo\r") == ("one\ntwo\n", [])
+    found, notes = read(tmp_path, "one\n\ufefftwo\n".encode("utf-8-sig"))
+    assert found == "one\ntwo\n" and notes == ["1 byte order marks within it are dropped"]
+
+
+@pytest.mark.parametrize("codec", ["latin-1", "utf-8"])
+def test_an_encoding_that_leaves_zeros_is_refused(tmp_path, codec):
+    with pytest.raises(ValueError, match=f"a.txt, line 2: expected {codec}, received the character U"):
+        read(tmp_path, b"tea\na\0", codec=codec)
+
+
 def test_a_few_bad_bytes_in_utf8_are_refused_with_their_line(tmp_path):
     data = "naïve\nplain\ncaf".encode() + b"\xe9\n"
     with pytest.raises(ValueError, match="a.txt, line 3: expected utf-8, .* 0xe9 after 'caf'"):
@@ -78,7 +135,7 @@ def test_a_compressed_file_is_read_and_a_damaged_one_refused(tmp_path, pack):
     (b"", "expected text, received an empty file"), (b" \n\t", "received an empty file"),
     (b"\xef\xbb\xbf\n", "received an empty file"), (b"\x89PNG\r\n\x1a\n\0", "received a binary file")])
 def test_what_is_no_text_is_refused(tmp_path, data, message):
-    with pytest.raises(ValueError, match=f"a.txt: .*{message}"):
+    with pytest.raises(ValueError, match=f"a.txt.*: .*{message}"):
         read(tmp_path, data)
 
 

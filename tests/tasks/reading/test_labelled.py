@@ -4,13 +4,15 @@ import re
 
 import pytest
 
-from tasks.reading import roles, splits
+from tasks.reading import splits
+from tasks.reading.column import Column
 from tasks.sentiment import corpora
 
 PARTS = ("train", "validation", "test")
 TEXTS = [f"{who} {what} {which}" for who in "I you we they she he Tom Mary".split()
          for what in "like hate love see want need".split()
          for which in "tea milk bread cheese jam cake pie rice fish soup".split()]
+HEAD = ("v1", "v2")
 ROWS = [(text, "pos" if n % 2 else "neg") for n, text in enumerate(TEXTS)]
 
 
@@ -51,6 +53,18 @@ def test_columns_are_recognised_with_a_header_and_without(tmp_path, head, option
 @pytest.mark.parametrize("first", [("A day out, with tea", "mixed"), ("one two three four", "mixed")])
 def test_a_first_row_with_a_label_of_its_own_is_a_row(tmp_path, first):
     assert first in everything(load(tmp_path, table([first, *ROWS])))
+
+
+def test_a_first_row_that_may_be_a_header_is_refused_until_a_flag_says_it(tmp_path):
+    """Its cells never occur again; but many labels occur once, so that one more says nothing."""
+    rows = [(f"{text} and more of it", f"topic {n if n < 40 else n % 9}") for n, text in enumerate(TEXTS)]
+    text = table([("headline", "theme"), *rows], ",")
+    with pytest.raises(ValueError, match="a.csv, line 1: expected a header or a row, received 'headline "
+                                         ". theme', which may be either; set text_column to its name"):
+        load(tmp_path, text, "a.csv")
+    assert everything(load(tmp_path, text, "a.csv", text_column="headline")) == sorted(rows)
+    assert ("headline", "theme") in everything(load(tmp_path, text, "a.csv", text_column=1))
+    assert everything(load(tmp_path, table(rows, ","), "a.csv")) == sorted(rows)
 
 
 def test_few_values_are_the_label_however_long_they_are(tmp_path):
@@ -130,7 +144,7 @@ def test_roles_are_shown_with_two_examples(tmp_path, capsys):
 @pytest.mark.parametrize("first, kind", [(["0", "1", "2"], "counts"), (["2", "7", "1"], "index"),
                                          (["a-1", "a-2", "b-2"], "code"), (["1.5", "2", "2"], "number")])
 def test_kinds_of_columns(first, kind):
-    assert getattr(roles.Column(first), kind) and not roles.Column(["tea", "tea", "jam"]).index
+    assert getattr(Column(first), kind) and not Column(["tea", "tea", "jam"]).index
 
 
 # ------------------------------------------------------------------------------------------------ doubts
@@ -209,4 +223,50 @@ def test_two_files_of_one_split_are_refused(tmp_path, names):
     for name in names:
         write(tmp_path, name, table(ROWS[:9], ","))
     with pytest.raises(ValueError, match="expected one (train|validation) file .* remove one"):
+        corpora.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name, values", [
+    ("split", ("train", "dev", "test")), ("Set", ("Train", "Validation", "Test")),
+    ("partition", ("training", "valid", "testing"))])
+def test_a_column_may_name_the_split_of_each_row(tmp_path, name, values):
+    rows = [(n, values[min(n % 8, 2)] if n % 8 < 2 else values[0], *row) for n, row in enumerate(ROWS)]
+    rows = [(n, values[2] if n % 8 == 5 else split, *row) for n, split, *row in rows]
+    corpus = load(tmp_path, table(rows, ",", ("id", name, "body", "mood")), "a.csv")
+    assert {part: len(getattr(corpus, part)) for part in PARTS} == {"train": 360, "validation": 60,
+                                                                    "test": 60}
+    assert corpus.test == ROWS[5::8] and corpus.validation == ROWS[1::8]
+    assert corpus.warnings == [f"a.csv: the split of each row is in column `{name}`: train 360, "
+                               "validation 60, test 60"]
+
+
+@pytest.mark.parametrize("value, message", [
+    ("tset", "a.csv, line 12: expected train, validation or test in column `split`, received 'tset'"),
+    ("", "line 12: expected train.* received ''")])
+def test_a_row_of_no_split_is_refused(tmp_path, value, message):
+    rows = [("train" if n != 10 else value, *row) for n, row in enumerate(ROWS)]
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, table(rows, ",", ("split", "text", "label")), "a.csv")
+    with pytest.raises(ValueError, match="expected rows of training in column `split`, received only t"):
+        load(tmp_path, table([("test", *row) for row in ROWS], ",", ("split", "text", "label")), "a.csv")
+
+
+def test_a_column_with_another_meaning_names_no_split(tmp_path):
+    rows = [(("chess", "draughts", "train")[n % 3], *row) for n, row in enumerate(ROWS)]
+    assert load(tmp_path, table(rows, ",", ("set", "text", "label")), "a.csv").warnings == []
+    rows = [(("train", "test")[n % 2], row[0]) for n, row in enumerate(ROWS)]
+    corpus = load(tmp_path, table(rows, ",", ("split", "text")), "b.csv", label_column="split")
+    assert corpus.labels == ["test", "train"]
+
+
+def test_files_of_one_split_that_numbers_tell_apart_are_read_together(tmp_path):
+    for n in range(3):
+        write(tmp_path, f"train-{n:05}-of-00003.csv", table(ROWS[100 * n:100 * (n + 1)], ",", HEAD))
+    write(tmp_path, "test.csv", table(ROWS[300:400], ",", HEAD))
+    corpus = corpora.load(str(tmp_path))
+    assert sorted(corpus.train + corpus.validation) == sorted(ROWS[:300]) and corpus.test == ROWS[300:400]
+    assert ("train: 3 files are read together, train-00000-of-00003.csv to train-00002-of-00003.csv"
+            in corpus.warnings)
+    write(tmp_path, "train-00003-of-00003.csv", table(ROWS[400:], ",", ("other", "names")))
+    with pytest.raises(ValueError, match="train-00003.*expected the columns `v1` and `v2`"):
         corpora.load(str(tmp_path))

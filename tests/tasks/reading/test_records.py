@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from tasks.reading import records
+from tasks.reading import records, sheets
 from tasks.sentiment import corpora
 
 PARTS = ("train", "validation", "test")
@@ -100,10 +100,17 @@ def test_every_cell_may_be_quoted(tmp_path, name):
     assert load(write(tmp_path, name, text)) == sorted(ROWS)
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS if name != "a.json"])
+@pytest.mark.parametrize("name", WRITERS)
 def test_empty_lines_are_passed_over(tmp_path, name):
     text = "\n \n" + WRITERS[name](ROWS[:15]) + "\n\n" + WRITERS[name](ROWS[15:]) + "\n \n"
+    if name == "a.json":
+        text = "\n \n" + WRITERS[name](ROWS).replace("\n", "\n\n \n") + "\n \n"
     assert load(write(tmp_path, name, text)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", ["fast.txt", "a.jsonl", "a.json"])
+def test_formats_with_names_of_their_own_need_no_header(tmp_path, name):
+    assert records.read(write(tmp_path, name, WRITERS[name](ROWS)), "rows").names == ["text", "label"]
 
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
@@ -176,6 +183,54 @@ def test_values_of_json_are_as_they_are_written(tmp_path):
     assert corpus.warnings[0].startswith("a.jsonl: 20 rows without a text or a label were skipped")
 
 
+def test_a_header_that_comes_again_is_no_row(tmp_path):
+    for again in ("", "\ufeff"):
+        text = delimited(",", [("body", "mood"), *ROWS[:15]]) + again + delimited(
+            ",", [("body", "mood"), *ROWS[15:]])
+        corpus = corpora.load(str(write(tmp_path, "a.csv", text)))
+        assert everything(corpus) == sorted(ROWS)
+        assert corpus.warnings[-1] == ("a.csv: 1 rows repeat the header and were skipped, the first in "
+                                       "line 17")
+
+
+def test_a_header_may_have_empty_cells_over_empty_columns(tmp_path):
+    text = "v1,v2,,,\n" + "".join(f'{label},"{text}",,,\n' for text, label in ROWS)
+    assert load(write(tmp_path, "a.csv", text)) == sorted(ROWS)
+
+
+def test_a_table_of_markdown_is_read(tmp_path):
+    text = "| text | label |\n|:---|---|\n" + "".join(f"| {text} | {label} |\n" for text, label in ROWS)
+    assert load(write(tmp_path, "a.md", text)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("text,label\n", "a.csv: expected rows with a text and a label, received none"),
+    ("# exported\n" + delimited(",", ROWS), "line 2: expected 1 columns as in line 1, received 2"),
+    (delimited(",", ROWS) + "\x1a", "line 31: expected 2 columns as in line 1, received 1"),
+    (delimited(",", ROWS).replace("\n", ",\n", 20) + "a,b,c\n", "line 21: expected 3 columns"),
+    ('a "tea"",x\n' * 9 + '"open,x\n', "line 10: expected CSV .* quote is closed"),
+    ("<!doctype html>\n<p>a,b</p>\n", "received an HTML page; save it as text"),
+    (delimited(",", ROWS).replace("tea", "te\0a", 1), "line 1: expected UTF-8 text, received a binary")])
+def test_odd_files_are_refused_in_one_line(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as error:
+        load(write(tmp_path, "a.csv", text))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("codec, option", [("utf-16-le", "utf-16-le"), ("utf-16", None)])
+def test_utf16_without_a_mark_must_be_named(tmp_path, codec, option):
+    path = write(tmp_path, "a.csv", delimited(";", ROWS).encode(codec))
+    assert load(path, encoding=option) == sorted(ROWS)
+    if option:
+        with pytest.raises(ValueError, match="line 1: expected UTF-8 .*for instance utf-16-le"):
+            load(path)
+
+
+def test_a_cr_alone_ends_a_line(tmp_path):
+    for name, writer in WRITERS.items():
+        assert load(write(tmp_path, name, writer(ROWS).replace("\n", "\r"))) == sorted(ROWS), name
+
+
 def test_half_a_surrogate_in_json_is_no_character(tmp_path):
     text = lines(ROWS) + '{"text": "tea \\ud83d cup", "label": "pos"}\n'
     assert ("tea   cup", "pos") in load(write(tmp_path, "a.jsonl", text))
@@ -214,6 +269,36 @@ def test_json_without_rows_is_refused(tmp_path, text):
 def test_rows_of_json_may_stand_beside_other_things(tmp_path):
     text = json.dumps({"version": 1, "data": json.loads(array(ROWS))}, indent=1)
     assert load(write(tmp_path, "a.json", text)) == sorted(ROWS)
+
+
+FRAME = {"text": [text for text, _ in HARD], "label": [label for _, label in HARD], "id": list(range(30))}
+
+
+@pytest.mark.parametrize("orient", ["records", "columns", "index", "split", "table", "lists"])
+def test_json_of_pandas_is_read_in_every_orientation(tmp_path, orient):
+    pandas = pytest.importorskip("pandas")
+    text = json.dumps(FRAME) if orient == "lists" else pandas.DataFrame(FRAME).to_json(orient=orient)
+    assert load(write(tmp_path, "a.json", text)) == sorted(HARD)
+    assert load(write(tmp_path, "a.json", json.dumps(json.loads(text), indent=1))) == sorted(HARD)
+
+
+COLUMNS = {f"r{n}": row for n, row in enumerate(ROWS)}
+
+
+@pytest.mark.parametrize("value", [
+    {"text": {key: text for key, (text, _) in COLUMNS.items()},
+     "label": {key: label for key, (_, label) in COLUMNS.items()}},
+    {"columns": ["text", "label"], "index": list(range(30)), "data": ROWS}])
+def test_json_by_columns_is_read(tmp_path, value):
+    assert load(write(tmp_path, "a.json", json.dumps(value))) == sorted(ROWS)
+
+
+def test_objects_in_objects_have_columns_of_their_own(tmp_path):
+    rows = [{"a": {"text": text, "more": {"x": 1}}, "b": {"text": f"other {n}", "label": label}}
+            for n, (text, label) in enumerate(ROWS)]
+    path = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert records.read(path, "rows").names == ["a.text", "x", "b.text", "label"]
+    assert load(path, text_column="a.text") == sorted(ROWS)
 
 
 def test_excel_writes_a_decimal_comma_beside_semicolons(tmp_path):
@@ -267,7 +352,7 @@ def test_a_folder_may_have_a_folder_for_each_label(tmp_path):
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, package, name):
     def none(module):
         raise ImportError(module)
-    monkeypatch.setattr(records.importlib, "import_module", none)
+    monkeypatch.setattr(sheets.importlib, "import_module", none)
     with pytest.raises(ValueError, match=f"{name}: .*python -m pip install {package}"):
         load(write(tmp_path, name, b"PK\3\4"))
 
@@ -292,6 +377,33 @@ def test_xlsx_is_read_and_other_sheets_are_named(tmp_path):
     corpus = corpora.load(str(tmp_path / "a.xlsx"))
     assert everything(corpus) == sorted(HARD)
     assert corpus.warnings == ["a.xlsx: left out: sheet 'Notes', for 'Sheet' is read"]
+
+
+def test_the_largest_sheet_is_read_without_titles_and_empty_columns(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["made", "by me"])
+    sheet = book.create_sheet("Data")
+    for row in [["My tickets"], [], [None, "Text", None, "Label"]]:
+        sheet.append(row)
+    for text, label in ROWS:
+        sheet.append([None, text, None, label, None])
+    book.save(tmp_path / "a.xlsx")
+    corpus = corpora.load(str(tmp_path / "a.xlsx"))
+    assert everything(corpus) == sorted(ROWS)
+    assert corpus.warnings == ["a.xlsx: left out: sheet 'Sheet', for 'Data' is read",
+                               "a.xlsx: left out: row 1, a title: 'My tickets'"]
+
+
+def test_parquet_of_categories_and_lists_is_read(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame(ROWS, columns=["text", "label"]).astype({"label": "category"})
+    frame["tokens"] = [text.split() for text in frame["text"]]
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert load(tmp_path / "a.parquet") == sorted(ROWS)
+    with pytest.raises(ValueError, match="a.parquet, row 1: expected one text, not a list"):
+        load(tmp_path / "a.parquet", text_column="tokens")
 
 
 def test_entities_in_xlsx_are_not_expanded(tmp_path):
@@ -334,6 +446,19 @@ def test_what_is_written_is_read_back(tmp_path, name):
             found = [(text, *label) for text, label in found]
         assert found == head + rows, case
         assert load(path) == sorted(rows), case
+
+
+def test_what_is_written_into_folders_is_read_back(tmp_path):
+    rng = random.Random(1)
+    for case in range(8):
+        labels = {printable(rng, rng.randrange(1, 12), "/").casefold() for _ in range(4)}
+        labels = [label for label in labels if label.lower() not in ("nan", *records.UNLABELLED)
+                  and label[0] not in "." and not label.startswith("__label__")]
+        rows = [(printable(rng, rng.randrange(1, 60)), label) for _ in range(20) for label in labels]
+        for n, (text, label) in enumerate(rows):
+            (tmp_path / f"{case}" / label).mkdir(parents=True, exist_ok=True)
+            write(tmp_path / f"{case}" / label, f"{n}.txt", text)
+        assert load(tmp_path / f"{case}") == sorted(rows), case
 
 
 def test_memory_is_bounded_by_the_data(tmp_path):

@@ -84,6 +84,17 @@ def test_a_first_row_of_short_sentences_is_no_header(tmp_path):
     assert Pair("no", "nein") in everything(corpus)
 
 
+def test_a_first_row_that_may_be_a_header_is_refused_until_a_flag_says_it(tmp_path):
+    path = write(tmp_path, "a.tsv", table([Pair("Satz", "Übersetzung"), *PAIRS]))
+    with pytest.raises(ValueError, match="a.tsv, line 1: expected a header or a row, received 'Satz | Üb"
+                       .replace("|", r"\|")):
+        load(path)
+    assert everything(load(path, source_column="Satz")) == sorted(PAIRS)
+    assert Pair("Satz", "Übersetzung") in everything(load(path, source_column=1))
+    short = [Pair("ja", "yes"), Pair("gut", "good"), Pair("alt", "old"), *PAIRS]
+    assert everything(load(write(tmp_path, "a.tsv", table(short)))) == sorted(short)
+
+
 def test_columns_without_a_header_have_numbers(tmp_path):
     path = write(tmp_path, "a.tsv", "".join(f"{n}\t{a}\t{n}\t{b}\n" for n, (a, b) in enumerate(PAIRS)))
     assert everything(load(path, source_column="2", target_column=4)) == sorted(PAIRS)
@@ -110,6 +121,28 @@ def test_a_folder_keeps_its_split(tmp_path):
     assert languages(corpus) == ("de", "en") and corpus.name == tmp_path.name
     turned = load(str(tmp_path), reverse=True)
     assert turned.test == [pair[::-1] for pair in PAIRS[50:]] and languages(turned) == ("en", "de")
+
+
+def test_test_sets_of_several_years_are_read_together(tmp_path):
+    both(tmp_path, PAIRS[:40], "train.tags.de-en")
+    for year in range(2010, 2012):
+        both(tmp_path, PAIRS[10 * (year - 2006):10 * (year - 2005)], f"tst{year}.de-en")
+    write(tmp_path, "notes.txt.old", "about")
+    corpus = load(str(tmp_path))
+    assert corpus.test == PAIRS[40:]
+    assert corpus.warnings == ["test: 2 files are read together, tst2010.de-en.de to tst2011.de-en.de",
+                               "left out: notes.txt.old"]
+    (tmp_path / "tst2010.de-en.en").rename(tmp_path / "tst2012.de-en.en")
+    with pytest.raises(ValueError, match="expected the same test files in de and en"):
+        load(str(tmp_path))
+
+
+def test_a_column_may_name_the_split_of_each_pair(tmp_path):
+    rows = [(*pair, ("train", "train", "dev", "test")[n % 4]) for n, pair in enumerate(PAIRS)]
+    corpus = load(write(tmp_path, "a.csv", "de,en,split\n" + table(rows, ",")))
+    assert (corpus.validation, corpus.test) == (PAIRS[2::4], PAIRS[3::4])
+    assert corpus.warnings == ["a.csv: the split of each row is in column `split`: train 30, validation "
+                               "15, test 15"]
 
 
 def test_a_folder_of_tables_keeps_its_split(tmp_path):
