@@ -101,7 +101,7 @@ class Layer:
 
     signatures = lite_signatures
 
-    def questions(self, strings):
+    def example_inputs(self, strings):
         return {"layer": {"x": numbers(5)}}
 
     def assets(self):
@@ -146,8 +146,8 @@ def copied(theirs, ours):
 def reader(network):
     """Keras's embedding and layers of a network that reads words both ways: inputs, h, and those two."""
     inputs, options = keras.Input((None,), dtype="int32"), network.options
-    embedding = keras.layers.Embedding(WORDS, options["embedding"], mask_zero=True)
-    both = both_ways(options["units"])
+    embedding = keras.layers.Embedding(WORDS, options.embedding, mask_zero=True)
+    both = both_ways(options.units)
     return inputs, both(embedding(inputs)), [embedding, both]
 
 
@@ -180,8 +180,8 @@ def tagger_cases(T=32):
 
 def generator_twin(network):
     """A Keras model of ids and states → log p of all symbols, the states after."""
-    units = network.options["units"]
-    embedding = keras.layers.Embedding(CHARACTERS, network.options["embedding"])
+    units = network.options.units
+    embedding = keras.layers.Embedding(CHARACTERS, network.options.embedding)
     lstm = keras.layers.LSTM(units, return_sequences=True, return_state=True)
     linear = keras.layers.Dense(CHARACTERS)
     read, *states = (keras.Input(shape, dtype=dtype) for shape, dtype in (
@@ -197,7 +197,7 @@ def generator_cases(T=100):
     network = Generator(CHARACTERS, **GENERATORS["char_rnn"])
     twin = generator_twin(network)
     head = TextGenerator(network, Subwords(named("c", CHARACTERS, GENERATED), "character"))
-    zeros = {f"state_{n}": np.zeros([1, network.options["units"]], np.float32) for n in range(2)}
+    zeros = {f"state_{n}": np.zeros([1, network.options.units], np.float32) for n in range(2)}
     given, one = ids(T, CHARACTERS), ids(1, CHARACTERS)
     before = np.concatenate([one, given[:, :-1]], 1)
 
@@ -222,11 +222,11 @@ def generator_cases(T=100):
 
 def translator_twin(network):
     """A Keras model of a source and what was written → log p of all symbols."""
-    width, ours = network.options["embedding"], network.decoder
+    width, ours = network.options.embedding, network.decoder
     source, target = (keras.Input((None,), dtype="int32", name=name) for name in ("ids", "target"))
     embedding = keras.layers.Embedding(WORDS, width, mask_zero=True)
     reversible = keras.layers.ReversibleEmbedding(WORDS, width)
-    luong = Luong(network.options["units"], width)
+    luong = Luong(network.options.units, width)
     h, *last = luong.encoder(embedding(source))
     o = luong.write(reversible(target), h, last)
     twin = keras.Model([source, target], keras.ops.log_softmax(reversible(o, reverse=True)))
@@ -261,19 +261,19 @@ def head_cases():
 
 # Training.
 
-def recurrent(cell, units, layers, bidirectional, engine, return_sequences, dropout=0.0,
-              recurrent_dropout=0.0):
+def recurrent(options, return_sequences, dropout=0.0, recurrent_dropout=0.0):
     """`zoo.models.blocks.recurrent` of one layer, Keras's."""
-    if layers != 1:
-        raise ValueError(f"layers: expected 1, received {layers}")
-    layer = CELLS[cell](units, return_sequences=return_sequences, recurrent_dropout=recurrent_dropout)
-    return keras.layers.Bidirectional(layer) if bidirectional else layer
+    if options.layers != 1:
+        raise ValueError(f"layers: expected 1, received {options.layers}")
+    layer = CELLS[options.cell](options.units, return_sequences=return_sequences,
+                                recurrent_dropout=recurrent_dropout)
+    return keras.layers.Bidirectional(layer) if options.bidirectional else layer
 
 
 def patched(module, network):
     """A new network of the same class and options whose recurrent layers are Keras's."""
     with mock.patch.object(module, "recurrent", recurrent):
-        return type(network)(**network.options)
+        return type(network).from_config(network.get_config())
 
 
 class TrainedGenerator(keras.Model):
@@ -282,13 +282,13 @@ class TrainedGenerator(keras.Model):
     def __init__(self, network, batch_size):
         super().__init__()
         options = network.options
-        width = options["embedding"] if options["tied"] else options["units"]
-        self.embedding = WordEmbedding(options["vocabulary_size"], options["embedding"],
-                                       options["word_dropout"], options["embedding_dropout"])
-        self.recurrent = CELLS[options["cell"]](width, return_sequences=True, stateful=True)
-        self.output_dropout = keras.layers.SpatialDropout1D(options["output_dropout"])
-        self.softmax = Softmax(options["vocabulary_size"], options["tied"])
-        self.recurrent.build((batch_size, None, options["embedding"]))
+        width = options.embedding if options.tied else options.units
+        self.embedding = WordEmbedding(network.vocabulary_size, options.embedding,
+                                       options.word_dropout, options.embedding_dropout)
+        self.recurrent = CELLS[options.cell](width, return_sequences=True, stateful=True)
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.softmax = Softmax(network.vocabulary_size, options.tied)
+        self.recurrent.build((batch_size, None, options.embedding))
         self.softmax.build((None, None, width))
 
     def call(self, inputs, training=False):
@@ -303,15 +303,15 @@ class TrainedTranslator(Luong):
     """The translator with tied weights."""
 
     def __init__(self, network):
-        options, width = network.options, network.options["embedding"]
-        super().__init__(options["units"], width)
-        self.label_smoothing = options["label_smoothing"]
+        options, width = network.options, network.options.embedding
+        super().__init__(options.units, width)
+        self.label_smoothing = options.label_smoothing
         self.read, self.written = (
-            WordEmbedding(options[size], width, embedding_dropout=options["embedding_dropout"])
+            WordEmbedding(getattr(network, size), width, embedding_dropout=options.embedding_dropout)
             for size in ("source_size", "target_size"))
-        self.values_dropout = keras.layers.SpatialDropout1D(options["layer_dropout"])
-        self.output_dropout = keras.layers.SpatialDropout1D(options["output_dropout"])
-        self.softmax = Softmax(options["target_size"], tied=True)
+        self.values_dropout = keras.layers.SpatialDropout1D(options.layer_dropout)
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.softmax = Softmax(network.target_size, tied=True)
         self.softmax.build((None, None, width))
 
     def call(self, inputs, training=False):

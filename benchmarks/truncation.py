@@ -10,36 +10,37 @@ gradient, and how many times as long the others take.
 
 import os
 import statistics
+import sys
 
 import zoo
 import tensorflow as tf
-from absl import app, flags
 
-from benchmarks.layers import Case, layer_function, take_turns
+from benchmarks.layers import Case, Settings, layer_function, take_turns
+from tasks import cli
 
-FLAGS = flags.FLAGS
 SHAPES = ((1, 100, 128), (32, 100, 128))
 LENGTHS = (None, 1, 4, 16)
 
 
-def row(case):
+def row(case, seconds):
     """A line of the table: one case, all truncation lengths."""
     cell, options = getattr(zoo, case.cell), {"return_sequences": True, "engine": "loop"}
     layers = {k: cell(case.shape[-1], truncate=k, **options) for k in LENGTHS}
-    times = take_turns({k: layer_function(layer, case) for k, layer in layers.items()}, FLAGS.seconds)
+    times = take_turns({k: layer_function(layer, case) for k, layer in layers.items()}, seconds)
     full, *others = (statistics.median(times[k]) for k in LENGTHS)
     return f"| {case.cell} | {case.shape} | {full:.2f} | " + " | ".join(
         f"{other / full:.2f}×" for other in others) + " |"
 
 
-def main(_):
-    tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads or len(os.sched_getaffinity(0)))
+def main(settings):
+    threads = settings.threads or len(os.sched_getaffinity(0))
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     print("| cell | B, T, H | full, ms | " + " | ".join(f"truncate={k}" for k in LENGTHS[1:]) + " |")
     print("|---" * (len(LENGTHS) + 2) + "|")
-    for name in FLAGS.cells:
+    for name in settings.cells:
         for shape in SHAPES:
-            print(row(Case(name, shape, "training")), flush=True)
+            print(row(Case(name, shape, "training"), settings.seconds), flush=True)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main(cli.parse(Settings, sys.argv))

@@ -7,7 +7,7 @@ A *head* is any object with
     signatures()       {name: tf.function with an input_signature}, batch first, outputs named; a
                        setting is an input of rank 0 whose default in the function is a tensor
     lite_signatures()  the same over numbers only
-    questions(strings) {signature: {input name: tensor}}, what to verify signatures with, of strings [B]
+    example_inputs(strings)  {signature: {input name: tensor}}, to verify signatures with, of strings [B]
     assets()           {file name: text}, e.g. labels.txt
 
 Whatever cannot be exported or written raises `ExportError`, whose text is one line.

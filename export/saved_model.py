@@ -30,7 +30,7 @@ from zoo.models.head import batch
 def write(head, folder, examples, server=verify.SERVER, name=None):
     """Write `head` as the next version under `folder`, once it has been verified.
 
-    Args:    examples  real strings; the signatures that the head has questions for are run on them, and
+    Args:    examples  real strings; the signatures that the head has inputs for are run on them, and
                        a server warms up with them
              server    version of the TF Serving that is to load it
              name      what the server's model is called; by default as the folder around `folder`
@@ -46,7 +46,7 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
         answers = answers_of(head, signatures, examples)
         _save(head, signatures, work)
         name = name or pathlib.Path(folder).resolve().parent.name
-        first = questions_of(head, signatures, examples[:1])
+        first = example_inputs(head, signatures, examples[:1])
         every = {signature: inputs for signature, (inputs, _) in answers.items()}
         tf_serving.complete(work / "model", [*first.items(), *every.items()], name)
         report = _verify(work / "model", answers, server)
@@ -136,20 +136,20 @@ def _write_assets(head, work):
 
 
 def answers_of(head, signatures, examples):
-    """{signature: (inputs, outputs)} for each signature that the head has a question for."""
+    """{signature: (inputs, outputs)} for each signature that the head has example inputs for."""
     with _full_precision():
         found = {name: (inputs, _arrays(signatures[name](**inputs)))
-                 for name, inputs in questions_of(head, signatures, examples).items()}
+                 for name, inputs in example_inputs(head, signatures, examples).items()}
     if not found:
-        raise ExportError("expected examples, and a question to verify the export with; received "
+        raise ExportError("expected examples, and inputs to verify the export with; received "
                           f"{len(examples)} examples for {sorted(signatures)}")
     return found
 
 
-def questions_of(head, signatures, examples):
-    """{signature: {input: array}}: what the head asks of strings."""
-    questions = head.questions(tf.constant(list(examples), tf.string)) if len(examples) else {}
-    return {name: _arrays(inputs) for name, inputs in questions.items() if name in signatures}
+def example_inputs(head, signatures, examples):
+    """{signature: {input: array}}: the head's inputs of strings."""
+    found = head.example_inputs(tf.constant(list(examples), tf.string)) if len(examples) else {}
+    return {name: _arrays(inputs) for name, inputs in found.items() if name in signatures}
 
 
 def _arrays(tensors):

@@ -108,6 +108,13 @@ def model_options(options, configurations):
                                       frozen=True)
 
 
+def actions(options):
+    """A class of options, none of which is a setting."""
+    rows = [(field.name, field.type, option(field.default, **{**field.metadata, **ACTION}))
+            for field in fields(options)]
+    return dataclasses.make_dataclass(options.__name__, rows, bases=(Options,), frozen=True)
+
+
 def column(role):
     """The option that names the column of a role."""
     return option(None, f"The column of the {role} in a file: a name in its header, or a number from "

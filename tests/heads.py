@@ -75,7 +75,7 @@ class Head:
         return {"labels.txt": "\n".join(self.labels) + "\n",
                 "vocabulary.txt": "\n".join(self.text.words) + "\n"}
 
-    def questions(self, strings):
+    def example_inputs(self, strings):
         return {"serving_default": {"text": strings}, "embed": {"text": strings},
                 "ids": {"ids": self.ids(strings)}}
 

@@ -110,3 +110,9 @@ def test_own_layers_inherit_from_the_plain_keras_layer_only():
                   zoo.Decoder, zoo.Context, zoo.Attention, zoo.AttentionDecoder):
         keras_bases = [base for base in layer.__mro__ if base.__module__.startswith("keras.")]
         assert keras_bases[0] is keras.layers.Layer, layer
+
+
+def test_one_module_knows_absls_flags():
+    knowing = {path.relative_to(ROOT).as_posix() for package in ("zoo", "tasks", "export", "benchmarks")
+               for path in (ROOT / package).rglob("*.py") if "absl.flags" in imported(path)}
+    assert knowing == {"tasks/cli.py"}

@@ -17,7 +17,8 @@ def run(code):
 
 
 @pytest.mark.parametrize("package", ["zoo", "tasks", "export", "zoo.names", "zoo.models.configurations",
-                                     "zoo.options", "zoo.models.options", "tasks.recipes", "tasks.cli"])
+                                     "zoo.options", "zoo.models.options", "zoo.decoding.options",
+                                     "tasks.recipes", "tasks.cli"])
 def test_an_import_alone_loads_no_tensorflow(package):
     run(f"import {package}\n{LOADED}")
 

@@ -31,7 +31,7 @@ def label_check(head, corpus, count=1000, length=40, seed=0):
 def sampled(head, label, count, length, seed):
     """`count` texts from a label, by numbers that follow from the seed."""
     uniform = np.random.default_rng([seed, head.labels.index(label)]).random([count, length], np.float32)
-    answer = head.go_on(np.full(count, ""), uniform, np.full(count, label), temperature=1.0)
+    answer = head.generate(np.full(count, ""), uniform, np.full(count, label), temperature=1.0)
     return [text.decode("utf-8", "replace") for text in answer["text"].numpy()]
 
 

@@ -5,6 +5,7 @@ import dataclasses
 from tasks import options
 from tasks.options import ACTION, TUNED, column
 from zoo import names
+from zoo.decoding.options import LENGTH, SamplingOptions
 from zoo.models.configurations import GENERATORS
 from zoo.models.options import GeneratorOptions
 from zoo.options import option
@@ -43,21 +44,11 @@ class EvaluationOptions(options.EvaluationOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictionOptions(options.PredictionOptions):
+class PredictionOptions(options.actions(SamplingOptions), options.PredictionOptions):
     """How a text is generated."""
 
-    length: int = option(names.LENGTH, "Largest number of symbols that --predict generates.", least=1,
+    length: int = option(LENGTH, "Largest number of symbols that --predict generates.", least=1,
                          **ACTION)
-    temperature: float = option(names.SETTINGS["temperature"], "Temperature of sampling; 0 takes the "
-                                "likeliest symbol.", least=0, **ACTION)
-    top_k: int = option(names.SETTINGS["top_k"], "Sample among the k likeliest symbols; 0 for all.",
-                        least=0, **ACTION)
-    top_p: float = option(names.SETTINGS["top_p"], "Sample among the likeliest symbols with this mass.",
-                          least=0, most=1, **ACTION)
-    typical: float = option(names.SETTINGS["typical"], "Sample among the most typical symbols with this "
-                            "mass.", least=0, most=1, **ACTION)
-    repetition_penalty: float = option(names.SETTINGS["repetition_penalty"], "Above 1 against "
-                                       "repetition.", least=0.1, **ACTION)
     beam_width: int = option(None, "Search for the likeliest text with a beam of this width, in place of "
                              "sampling.", least=1, **ACTION)
     stop: str = option(None, "Text before which generation stops.", **ACTION)

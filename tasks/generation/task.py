@@ -17,10 +17,10 @@ from tasks.reading.standard_input import texts_of
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
 from tasks.training.run_directory import Run, register
+from zoo.decoding.options import SamplingOptions
 from zoo.models.configurations import GENERATORS, configuration
 from zoo.models.language_model import Generator, TextGenerator
 from zoo.models.options import GeneratorOptions
-from zoo.names import SETTINGS
 from zoo.text.subwords import Subwords
 
 register("plots/*.html")
@@ -168,8 +168,7 @@ def generated(signatures, inputs, settings, seed):
                                       length=tf.constant(settings.length))
     else:
         uniform = np.random.default_rng(seed).random([1, settings.length], np.float32)
-        sampling = {name: tf.constant(getattr(settings, name), tf.constant(value).dtype)
-                    for name, value in SETTINGS.items()}
+        sampling = {name: tf.constant(value) for name, value in settings.chosen(SamplingOptions).items()}
         answer = signatures["generate"](**inputs, uniform=tf.constant(uniform), **sampling)
     text = answer["text"].numpy()[0].decode("utf-8", "replace")
     return text.partition(settings.stop)[0] if settings.stop else text

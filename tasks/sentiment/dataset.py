@@ -19,7 +19,7 @@ class Texts(Data):
         encoded(examples, labels)        targets, an array whose first axis is the examples
         score(targets, logits)           how good logits [N, K] are, higher is better
         loss(targets, logits, smoothing, weights)   a scalar, summed over the examples
-        members(targets, K)              [N, K] of 0 and 1: which labels a text has
+        indicators(targets, K)           [N, K] of 0 and 1: which labels a text has
         balanced()                       `weights` of the loss: rare labels weigh as much as frequent ones
         costs(weights)                   what they make of each text and label, [N, K] or [N, 1]
     """
@@ -47,8 +47,8 @@ class Texts(Data):
 
     def count(self, network, seed):
         """Count log-count ratios, for the network and, out of fold, for training on these texts."""
-        members = self.members(self.targets, network.ratios.outputs)
-        self.crossfit = CrossFit(self.ids, members, network.ratios.vocabulary_size, seed)
+        indicators = self.indicators(self.targets, network.ratios.outputs)
+        self.crossfit = CrossFit(self.ids, indicators, network.ratios.vocabulary_size, seed)
         self.crossfit.give(network.ratios)
 
     def fit_linear(self, head, seed, weights=None):
@@ -57,7 +57,7 @@ class Texts(Data):
         seen = sum((n > 0).sum(0) for n in self.of_code_points(layer.counts))
         layer.idf.assign(np.log((1 + len(self)) / (1 + seen)) + 1)
         rows = [row for x in self.of_code_points(layer.features) for row in linear.rows_of(x)]
-        wanted = self.wanted if numbers else 2 * self.members(self.targets, layer.outputs) - 1
+        wanted = self.wanted if numbers else 2 * self.indicators(self.targets, layer.outputs) - 1
         fit = linear.fit(rows, wanted, layer.buckets, lambda z: self.score(self.wanted, z), numbers, seed,
                          1.0 if weights is None else self.costs(weights))
         if not numbers:
@@ -125,7 +125,7 @@ class SingleLabel(Texts):
         return weights[self.targets][:, None]
 
     @staticmethod
-    def members(targets, count):
+    def indicators(targets, count):
         return np.eye(count)[targets]
 
     def measures(self, answers):
@@ -180,7 +180,7 @@ class MultiLabel(Texts):
         return np.where(self.targets > 0, weights[1], weights[0])
 
     @staticmethod
-    def members(targets, count):
+    def indicators(targets, count):
         return targets
 
     def measures(self, answers):

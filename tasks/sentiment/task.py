@@ -79,14 +79,14 @@ class Sentiment(Task):
             training.fit_linear(head, self.settings.seed, self.weights)
 
     def loss(self, head):
-        """The mean of the members' own losses: each learns as if it were alone."""
-        dataset, members = DATASETS[head.kind], head.network.options["members"]
+        """The mean of the losses of the ensemble's networks: each learns as if it were alone."""
+        dataset, count = DATASETS[head.kind], head.network.options.ensemble
         smoothing = self.settings.label_smoothing
 
         def loss(targets, logits):
-            each = tf.unstack(tf.reshape(logits, [members, -1, logits.shape[-1]]))
+            each = tf.unstack(tf.reshape(logits, [count, -1, logits.shape[-1]]))
             losses = [dataset.loss(targets, one, smoothing, self.weights) for one in each]
-            return tf.add_n(losses) / members
+            return tf.add_n(losses) / count
         return loss
 
     def calibrate(self, head, validation):

@@ -24,6 +24,6 @@ def mixed(wanted):
 
 def in_float32(network):
     """The same network, computing in float32: what is exported, for TFLite knows no bfloat16."""
-    again = type(network)(**network.options)
+    again = type(network).from_config({**network.get_config(), "dtype": "float32"})
     again.set_weights(network.get_weights())
     return again

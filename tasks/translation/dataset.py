@@ -10,7 +10,7 @@ from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from tasks.translation import metrics
 from tasks.translation.corpora import references
-from zoo.names import ALPHA, WIDTH
+from zoo.decoding.options import BeamOptions
 
 TOKENS = 4096           # of the sources that are translated in one call
 
@@ -86,7 +86,7 @@ class Translations(Data):
     monitor = quality = "bleu"
     budget = 0.5  # points of BLEU
 
-    def __init__(self, head, pairs, language, width=WIDTH, alpha=ALPHA):
+    def __init__(self, head, pairs, language, width=BeamOptions.width, alpha=BeamOptions.alpha):
         self.head, self.language, self.width, self.alpha = head, language, width, alpha
         self.pairs = Pairs(head, pairs)
         self.targets = references(pairs)

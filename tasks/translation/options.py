@@ -5,6 +5,7 @@ import dataclasses
 from tasks import options
 from tasks.options import ACTION, TUNED, column
 from zoo import names
+from zoo.decoding.options import BeamOptions
 from zoo.models.configurations import TRANSLATORS
 from zoo.models.options import TranslatorOptions
 from zoo.options import option
@@ -35,13 +36,9 @@ class CorpusOptions(options.CorpusOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictionOptions(options.PredictionOptions):
+class PredictionOptions(BeamOptions, options.PredictionOptions):
     """How a sentence is translated."""
 
-    width: int = option(names.WIDTH, "Hypotheses of the beam search, for --predict and the test split.",
-                        least=1, is_setting=True)
-    alpha: float = option(names.ALPHA, "The beam search's preference for long translations.", least=0,
-                          is_setting=True)
     n_best: int = option(1, "Number of translations that --predict prints.", least=1, **ACTION)
     banned: tuple = option((), "Phrase that no translation of --predict contains, spelt as the corpus "
                            "has it; may be given several times.", repeated=True, **ACTION)

@@ -216,7 +216,7 @@ def continued(head, text, length, seed=0, label=None, **settings):
     uniform = np.random.default_rng(seed).random((1, length), np.float32)
     label = None if label is None else tf.constant([label])
     settings = {**language_model.SETTINGS, **settings}
-    return head.go_on(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
+    return head.generate(tf.constant([text]), uniform, label, **settings)["text"].numpy()[0].decode()
 
 
 @pytest.mark.parametrize("text, settings", diagonal(["sing o muse\nthe", "", "\n", "我 x?"], [

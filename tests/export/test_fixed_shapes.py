@@ -85,7 +85,7 @@ def test_answers_to_tokens_past_the_end_are_missing_and_those_to_padding_are_not
 
 def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagging):
     head, _, free, fixed = tagging
-    head.labels, sentences = head.network.options["labels"], [["a"] * 9, ["not", "bad"]]
+    head.labels, sentences = head.network.labels, [["a"] * 9, ["not", "bad"]]
     untagged = [Sentence(tokens, ["O"] * len(tokens)) for tokens in sentences]
     tags = Sentences(head, untagged).answers(free, 1)
     data = Sentences(head, [Sentence(*pair) for pair in zip(sentences, tags)])

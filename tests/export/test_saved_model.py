@@ -108,7 +108,7 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
     assert set(answers) == {"serving_default", "ids", "embed"}
     assert verify.check(path, answers)["ops_checked"] > 10
     np.testing.assert_allclose(answers["ids"][1]["probabilities"],
-                               head.answer(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
+                               head.predict_ids(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [

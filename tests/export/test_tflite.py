@@ -79,7 +79,7 @@ def test_classifier_of_the_zoo_equals_tensorflow(tmp_path, cell, pooling, bidire
     for shape in SHAPES:
         ids = random_ids(shape) % 7
         np.testing.assert_allclose(run(ids=ids)["probabilities"],
-                                   head.answer(ids)["probabilities"], rtol=0, atol=1e-5)
+                                   head.predict_ids(ids)["probabilities"], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [
@@ -92,7 +92,7 @@ def test_tagger_of_the_zoo_gives_the_same_tags(tmp_path, name):
     assert not any(op.startswith("custom") for op in tflite.op_names(path))
     for texts in (["a"], ["not a good film , bad", ""], ["film " * 40, "Bad a", "ünknown"]):
         inputs = {key: value.numpy() for key, value in head.read(head.text.split(texts)[0]).items()}
-        answer, right = tflite.Lite(path)(**inputs), head.answer(inputs)
+        answer, right = tflite.Lite(path)(**inputs), head.predict_ids(inputs)
         np.testing.assert_array_equal(answer["tags"], right["tags"])
         np.testing.assert_allclose(answer["marginals"], right["marginals"], atol=1e-5)
 

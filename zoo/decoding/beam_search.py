@@ -23,6 +23,7 @@ import typing
 import tensorflow as tf
 
 from zoo.decoding.constraints import Phrases
+from zoo.decoding.options import BeamOptions
 from zoo.decoding.sampling import allowed, among
 from zoo.ops.while_loop import loop, put, reserve, stack
 
@@ -30,8 +31,8 @@ NEVER = float("-inf")
 NOTHING = -1e9  # the score where fewer than n texts were found; TFLite's sums make −∞ the lowest number
 
 
-def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_best=None, forbidden=(),
-                banned=None, required=None, source_length=None):
+def beam_search(step, first_ids, states, width, max_length, end, alpha=BeamOptions.alpha, n_best=None,
+                forbidden=(), banned=None, required=None, source_length=None):
     """The n best texts of each row, best first.
 
     Args:    step       see the top of the file
@@ -50,7 +51,7 @@ def beam_search(step, first_ids, states, width, max_length, end, alpha=0.75, n_b
              [B, n, T, S]: the weights at each symbol}. Where fewer than n texts are found, the rest have
              length 0 and score about NOTHING
 
-    A required phrase is said in time, whatever it costs. Hypotheses that lack differently many of the
+    A required phrase is completed in time at any cost. Hypotheses that lack differently many of the
     required symbols share the beam: the best of each group stay, those that lack least first. It should
     be wider than there are required symbols.
 
@@ -80,7 +81,7 @@ class Live(typing.NamedTuple):
     ids, log_p     [B, K]: the last symbol; log P, −∞ where there is no hypothesis
     states         the step's, each [B·K, …]
     banned, required   [[B, K, M]]: `recent` of the phrases; or none of it
-    met            [[B, K, N]]: the required phrases that were said; or none of it
+    met            [[B, K, N]]: the required phrases that are complete; or none of it
     """
 
     ids: tf.Tensor
@@ -132,16 +133,16 @@ class Search:
         sequences = [reserve(self.steps, *item) for item in kept]
         carried = self._start(first_ids, states, shape), self._nothing(shape[0], n_best)
         (_, found), sequences = loop(self._turn, self.steps, carried, sequences, False, self._over)
-        return answer(found, self.width, *(stack(s, *item) for s, item in zip(sequences, kept)))
+        return results(found, self.width, *(stack(s, *item) for s, item in zip(sequences, kept)))
 
     def _start(self, first_ids, states, shape):
         """One hypothesis a row: the others would be the same one."""
         ids = spread(tf.expand_dims(tf.cast(first_ids, tf.int32), 1), self.width)
         alone = tf.where(tf.equal(tf.range(self.width), 0), 0.0, NEVER)
         states = tf.nest.map_structure(lambda state: spread(state, self.width), list(states))
-        banned, required = ([phrases.silence(shape)] if phrases else []
+        banned, required = ([phrases.initial(shape)] if phrases else []
                             for phrases in (self.banned, self.required))
-        met = [self.required.said(recent) for recent in required]
+        met = [self.required.complete(recent) for recent in required]
         return Live(tf.reshape(ids, shape), tf.broadcast_to(alone, shape), states, banned, required,
                     met)
 
@@ -199,7 +200,7 @@ class Search:
         return self._shared(Candidates(best, places // symbols, places % symbols), live, symbols, t)
 
     def _wanted(self, live, symbols):
-        """Where in [K·V] the required phrases go on, -1 if they have been said: [B, K·N]."""
+        """Where in [K·V] the required phrases go on, -1 if they are complete: [B, K·N]."""
         following = self.required.next_symbols(live.required[0])
         places = following + tf.reshape(tf.range(self.width) * symbols, [1, -1, 1])
         shape = tf.stack([-1, self.width * self.required.count])
@@ -208,7 +209,7 @@ class Search:
     def _shared(self, candidates, live, symbols, t):
         """The beam shared out: the best of those that lack equally many symbols, then the second …
 
-        Those that lack more than there is time for are out, so what is left can be said in time.
+        Those that lack more than there is time for are out, so what is left can be completed in time.
         """
         count = tf.shape(candidates.ids)[1]
         candidates = candidates.best(candidates.log_p, count)
@@ -224,8 +225,8 @@ class Search:
         """`recent` and `met` of the required phrases after the candidates' symbols."""
         recent, met = (tf.gather(of[0], candidates.parents, batch_dims=1)
                        for of in (live.required, live.met))
-        recent = self.required.heard(recent, candidates.ids)
-        return recent, met | self.required.said(recent)
+        recent = self.required.appended(recent, candidates.ids)
+        return recent, met | self.required.complete(recent)
 
     def _lacking(self, recent, met):
         """At most how many symbols are still needed, saying one phrase after the other: [B, K].
@@ -248,7 +249,7 @@ class Search:
         first = tf.expand_dims(tf.range(tf.shape(chosen.ids)[0]) * self.width, 1)
         rows = tf.reshape(first + chosen.parents, [-1])
         states = tf.nest.map_structure(lambda state: tf.gather(state, rows), live.states)
-        banned = [self.banned.heard(tf.gather(recent, chosen.parents, batch_dims=1), chosen.ids)
+        banned = [self.banned.appended(tf.gather(recent, chosen.parents, batch_dims=1), chosen.ids)
                   for recent in live.banned]
         required, met = self._after(chosen, live) if self.required else ([], [])
         return Live(chosen.ids, tf.where(ended, NEVER, chosen.log_p), states, banned,
@@ -266,7 +267,7 @@ def earlier_equals(array):
     return tf.reduce_sum(tf.cast(same & (place < tf.expand_dims(place, 1)), tf.int32), 2)
 
 
-def answer(found, width, parents, ids, weights=None):
+def results(found, width, parents, ids, weights=None):
     """The texts that were found, from what was kept of every step: [T, B, K], weights [T, B·K, S]."""
     if weights is not None:
         shape = tf.stack([tf.shape(ids)[0], -1, width, tf.shape(weights)[2]])

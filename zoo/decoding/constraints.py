@@ -1,4 +1,4 @@
-"""Phrases in a text that is being decoded: which have been said, how far, and what would complete them.
+"""Phrases in a text that is being decoded: which it contains, how far, and what would complete them.
 
 A set of phrases is ids [N, M], the same for all rows, or [B, N, M]: 0 after a phrase's end, and a phrase
 of zeros is none. Of each of K hypotheses a row, the last M symbols are remembered, `recent` [B, K, M].
@@ -25,26 +25,26 @@ class Phrases:
         symbols = tf.where(flat < 0, -1, tf.gather(self.ids, tf.maximum(flat, 0), axis=2))
         return tf.reshape(symbols, tf.stack([tf.shape(self.ids)[0], 1, self.count * (size + 1), size]))
 
-    def silence(self, shape):
-        """`recent` before anything was said, of hypotheses of shape [B, K]."""
+    def initial(self, shape):
+        """`recent` before the first symbol, of hypotheses of shape [B, K]."""
         return tf.zeros(tf.concat([shape, [self.longest]], 0), tf.int32)
 
     @staticmethod
-    def heard(recent, ids):
+    def appended(recent, ids):
         """`recent` after one more symbol of each hypothesis, ids [B, K]."""
         return tf.concat([recent, tf.expand_dims(ids, 2)], 2)[:, :, 1:]
 
-    def said(self, recent):
-        """Whether each phrase is what was said last: [B, K, N] bool."""
+    def complete(self, recent):
+        """Whether the last symbols are each phrase: [B, K, N] bool."""
         return tf.reduce_any(self._matches(recent) & tf.equal(self._steps(), self._of_steps()), 3)
 
     def progress(self, recent):
-        """How many of each phrase's symbols were said last, not all of them: [B, K, N]."""
+        """How many of each phrase's symbols the last ones are, not all of them: [B, K, N]."""
         unfinished = self._matches(recent) & (self._steps() < self._of_steps())
         return tf.reduce_max(tf.where(unfinished, self._steps(), 0), 3)
 
     def next_symbols(self, recent):
-        """What each phrase goes on with, after its `progress`: [B, K, N]."""
+        """The next symbol of each phrase, after its `progress`: [B, K, N]."""
         at = tf.equal(tf.expand_dims(self.progress(recent), 3), tf.range(self.longest))
         return tf.reduce_sum(tf.where(at, tf.expand_dims(self.ids, 1), 0), 3)
 

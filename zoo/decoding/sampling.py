@@ -1,9 +1,10 @@
-"""Sampling: a network speaks, one symbol after the other, each drawn from what it expects next.
+"""Sampling: a network generates one symbol after the other, each drawn from what it predicts next.
 
     y_t ~ p(y | y_1 … y_{t-1})        p ∝ exp(z/τ), cut down to a set of likely symbols
 
 The network is a *step*: `step(ids [B] int32, states) → (logits z [B, V], states)`, states a list of
-tensors [B, …]. What was said is in the states alone, so a symbol costs the same however many came before.
+tensors [B, …]. The states alone hold the symbols so far, so each costs the same however long
+the text is.
 
 Nothing here draws a random number: the uniform ones that decide are an input, and each picks a symbol
 by the inverse of the cumulative distribution, most probable symbol first. The same numbers give the same
@@ -80,7 +81,7 @@ def _nucleus(p, mass):
 
 
 def _typical(p, mass):
-    """p in the smallest set that has this mass of symbols that say about as much as is expected."""
+    """p in the smallest set that has this mass of symbols whose information is nearest to the entropy."""
     return tf.cond(tf.less(mass, 1), lambda: _nearest_to_entropy(p, mass), lambda: p)
 
 
@@ -107,42 +108,42 @@ def _inverse_cdf(p, uniform):
 
 
 def generate(step, first_ids, states, uniform, vocabulary_size, end=(), forbidden=(), **settings):
-    """Symbols until the end, or as many as there are numbers, each read at the step after.
+    """Symbols until the end, or as many as numbers, each read at the step after.
 
     Args:    step       see the top of the file
-             first_ids  [B]: what is read first, say the last symbol of a prompt
+             first_ids  [B]: what is read first, such as the last symbol of a prompt
              states     before it is read
              uniform    [B, T] in [0, 1): the numbers that decide; T may be known only at run time
              end, forbidden   ids, lists or int32 tensors [N]: those that end a row, those never chosen;
                         an id of -1 is none
-             settings   of `choose`, whose repetition penalty counts the symbols said here
+             settings   of `choose`, whose repetition penalty counts the symbols generated here
     Returns: {"ids" [B, T] int32, 0 after the end; "lengths" [B], the end included;
              "log_probability" [B, T], 0 after the end}
 
     >>> def count(ids, states):
     ...     return tf.one_hot(ids + 1, 5), states
-    >>> answer = generate(count, [1, 2], [], tf.zeros([2, 4]), 5, end=[4], temperature=0.0)
-    >>> answer["ids"].numpy().tolist(), answer["lengths"].numpy().tolist()
+    >>> found = generate(count, [1, 2], [], tf.zeros([2, 4]), 5, end=[4], temperature=0.0)
+    >>> found["ids"].numpy().tolist(), found["lengths"].numpy().tolist()
     ([[2, 3, 4, 0], [3, 4, 0, 0]], [3, 2])
     """
     uniform = tf.transpose(tf.cast(uniform, tf.float32))
     steps, batch = tf.shape(uniform)[0], tf.shape(uniform)[1:]
     ends, never = among(end, vocabulary_size), among(forbidden, vocabulary_size)
 
-    def say(t, carried, sequences):
+    def advance(t, carried, sequences):
         ids, lengths, ended, seen, *states = carried
         logits, states, *_ = step(ids, states)
         chosen, log_p = choose(logits, tf.gather(uniform, t), seen, never, **settings)
         chosen, log_p = tf.where(ended, 0, chosen), tf.where(ended, 0.0, log_p)
-        said = [put(sequence, t, item) for sequence, item in zip(sequences, (chosen, log_p))]
+        generated = [put(sequence, t, item) for sequence, item in zip(sequences, (chosen, log_p))]
         lengths += tf.cast(~ended, tf.int32)
         seen |= tf.equal(tf.expand_dims(chosen, 1), tf.range(vocabulary_size))
-        return [chosen, lengths, ended | tf.gather(ends, chosen), seen, *states], said
+        return [chosen, lengths, ended | tf.gather(ends, chosen), seen, *states], generated
 
     first = [tf.cast(first_ids, tf.int32), tf.fill(batch, 0), tf.fill(batch, False),
              tf.fill([batch[0], vocabulary_size], False), *states]
     empty = [reserve(steps, batch, dtype) for dtype in (tf.int32, tf.float32)]
-    carried, (ids, log_p) = loop(say, steps, first, empty, False, lambda now: tf.reduce_all(now[2]))
+    carried, (ids, log_p) = loop(advance, steps, first, empty, False, lambda now: tf.reduce_all(now[2]))
     return {"ids": tf.transpose(stack(ids, batch, tf.int32)), "lengths": carried[1],
             "log_probability": tf.transpose(stack(log_p, batch, tf.float32))}
 

@@ -7,7 +7,7 @@ An engine is a module with two functions:
                     steps, NaN too, reach nothing
 
 `engine="auto"` takes the first engine of the table without an unmet condition; a named engine that
-cannot do what is asked raises. Inside `exporting()` every layer runs on the loop, whatever it was built
+cannot run the layer raises. Inside `exporting()` every layer runs on the loop, whatever it was built
 with, so that an exported graph holds stock TensorFlow ops only: as `lite` writes it for TFLite, or beside
 the operation that `block` takes for a SavedModel. What Keras's or TensorFlow's own savers trace runs on
 the loop too. A function traced before is refused by `tf.saved_model.save`, in words; TFLite's converter
@@ -56,14 +56,14 @@ def choose(layer):
     """
     if _exporting or _saving():
         return _exporting or "loop"
-    name, asked = layer.engine, f"engine={layer.engine!r}"
+    name, option = layer.engine, f"engine={layer.engine!r}"
     if layer.use_cudnn is True:
-        name, asked = "cudnn", "use_cudnn=True"
+        name, option = "cudnn", "use_cudnn=True"
     if name == "auto":
         return next(name for name in ENGINES if unmet(name, layer) is None)
     condition = unmet(name, layer)
     if condition is not None:
-        raise ValueError(f"{asked} cannot run {layer.name}: it needs {condition}")
+        raise ValueError(f"{option} cannot run {layer.name}: it needs {condition}")
     return name
 
 

@@ -1,8 +1,8 @@
-"""The LSTM as one stock operation for a whole sequence, in a SavedModel that is asked few texts at once.
+"""The LSTM as one stock operation for a whole sequence, in a SavedModel that reads few texts at once.
 
 A loop pays for every small operation of a step; `BlockLSTMV2` is one in C++. It knows no mask and makes
 the input's product step by step, so that it gains only in small batches without padding: a graph that is
-exported holds both, and decides when it is asked.
+exported holds both, and decides at each request.
 """
 
 import keras

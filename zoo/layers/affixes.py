@@ -49,9 +49,9 @@ class Affixes(keras.layers.Layer):
 
 def codes(characters):
     """The rows of all affixes: characters [B, T, C] → 2·LONGEST arrays [B, T] int32."""
-    there = tf.cast(tf.not_equal(characters, 0), tf.int32)
-    from_start = tf.cumsum(there, -1)                               # 1 … C
-    from_end = tf.cumsum(there, -1, reverse=True)
+    mask = tf.cast(tf.not_equal(characters, 0), tf.int32)
+    from_start = tf.cumsum(mask, -1)                               # 1 … C
+    from_end = tf.cumsum(mask, -1, reverse=True)
     found = []
     for place, sign in ((from_start, 1), (from_end, -1)):
         for n in range(1, LONGEST + 1):

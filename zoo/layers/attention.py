@@ -1,4 +1,4 @@
-"""Attention: another context for every output step, and the weights that say where it came from.
+"""Attention: another context for every output step, and the weights that show where it came from.
 
     e_ti = score(q_t, h_i)        a_t = softmax_i(e_t)        c_t = Σ_i a_ti·h_i
 

@@ -13,7 +13,7 @@ from zoo.ops.while_loop import get, loop, put, reserve, stack, unstack
 
 @keras.saving.register_keras_serializable("zoo")
 class AttentionDecoder(keras.layers.Layer):
-    """Recurrent layers f with attention, s_t their output; `feeds` says what enters their first gates.
+    """Recurrent layers f with attention, s_t their output; `feeds` decides what enters their first gates.
 
         "nothing"   s_t = f(x_t, s_{t-1})                 c_t = attend(s_t)
         "output"    s_t = f(x_t + y_{t-1}, s_{t-1})       c_t = attend(s_t)
@@ -101,7 +101,7 @@ class AttentionDecoder(keras.layers.Layer):
         """The states before the first step; `vector` and `initial_state` as in a call."""
         batch, source = tf.unstack(tf.shape(memory.mask))
         if initial_state is not None:
-            states = self.decoder.given(initial_state)
+            states = self.decoder.checked(initial_state)
         else:
             states = (self.decoder.get_initial_state(batch) if vector is None
                       else self.decoder.start(vector))

@@ -72,12 +72,12 @@ class Bidirectional(OverSequences):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         half = len(as_list(self.forward_layer.state_size))
-        given = (None, None)
+        first = (None, None)
         if initial_state is not None:
-            given = initial_state[:half], initial_state[half:]
+            first = initial_state[:half], initial_state[half:]
         (forward, *states), (backward, *more) = (
             as_list(direction(sequences, initial_state=state, mask=mask, training=training))
-            for direction, state in zip(self.directions, given))
+            for direction, state in zip(self.directions, first))
         forward, backward = (tf.cast(y, self.compute_dtype) for y in (forward, backward))
         if self.return_sequences:
             backward = tf.reverse(backward, [1])

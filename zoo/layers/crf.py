@@ -59,9 +59,9 @@ def _moves(tags, mask, transitions):
     """A[y_{t-1}, y_t] of each row's unmasked steps, then zeros: [B, T-1]."""
     # A stable sort puts the unmasked steps side by side.
     path = tf.gather(tags, tf.argsort(tf.cast(~mask, tf.int32), stable=True), batch_dims=1)
-    there = tf.sequence_mask(tf.reduce_sum(tf.cast(mask, tf.int32), 1, keepdims=True) - 1,
+    moved = tf.sequence_mask(tf.reduce_sum(tf.cast(mask, tf.int32), 1, keepdims=True) - 1,
                              tf.maximum(tf.shape(path)[1] - 1, 0))
-    return tf.where(tf.squeeze(there, 1), tf.gather(tf.reshape(transitions, [-1]),
+    return tf.where(tf.squeeze(moved, 1), tf.gather(tf.reshape(transitions, [-1]),
                     path[:, :-1] * transitions.shape[1] + path[:, 1:]), 0)
 
 

@@ -44,7 +44,7 @@ class CudnnRecurrent(OverSequences):
              masked step the output is repeated or, with two directions, zero, as in a stack of plain
              layers
     Raises:  ValueError: an option out of its range, states that do not fit, `input_mode="skip"` where D
-             is not `units`, an engine that cannot do what is asked
+             is not `units`, an engine that cannot run it
     """
 
     layer_class = None
@@ -118,10 +118,10 @@ class CudnnRecurrent(OverSequences):
         if initial_state is None:
             return
         shape = [batch, self.num_layers * self.directions, self.units]
-        given = [static_shape(state) for state in as_list(initial_state)]
-        if len(given) != self.state_count or not all(one.is_compatible_with(shape) for one in given):
+        shapes = [static_shape(state) for state in as_list(initial_state)]
+        if len(shapes) != self.state_count or not all(one.is_compatible_with(shape) for one in shapes):
             raise ValueError(f"initial_state: expected {self.state_count} of shape {shape}, received "
-                             f"{[list(one) for one in given]}")
+                             f"{[list(one) for one in shapes]}")
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         mask = None if mask is None else tf.cast(mask, tf.bool)
@@ -132,11 +132,11 @@ class CudnnRecurrent(OverSequences):
         output = self._output(sequence, states[0], mask)
         return (output, *states) if self.return_state else output
 
-    def _first_states(self, given, batch):
-        if given is None:
+    def _first_states(self, states, batch):
+        if states is None:
             shape = [batch, self.num_layers * self.directions, self.units]
             return self.state_count * [tf.zeros(shape, self.compute_dtype)]
-        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(given)]
+        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(states)]
 
     def _in_one(self, x, states, mask, training):
         weights = [cudnn.weights_of(layer.cell) for layer in self.layers]

@@ -78,7 +78,7 @@ class Decoder(Stack):
         return self.get_initial_state(tf.shape(vector)[0])
 
     def call(self, inputs, vector=None, initial_state=None, inputs_mask=None, training=False):
-        states = self.start(required(vector)) if initial_state is None else self.given(initial_state)
+        states = self.start(required(vector)) if initial_state is None else self.checked(initial_state)
         above, *after = super().call(self._with_vector(inputs, vector), states, inputs_mask, training)
         return above, after
 
@@ -120,7 +120,7 @@ def repeat(vector, steps):
 
 
 def blank(vector, steps):
-    """Inputs that say nothing but how many steps to take: zeros [B, steps, 1] for a vector [B, V]."""
+    """Inputs that hold nothing but the number of steps: zeros [B, steps, 1] for a vector [B, V]."""
     return repeat(tf.zeros_like(vector[:, :1]), steps)
 
 

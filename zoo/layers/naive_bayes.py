@@ -1,4 +1,4 @@
-"""Log-count ratios: what counting alone says about each word and each pair of words of a text.
+"""Log-count ratios: what the counts of each word and each pair of words tell about a text.
 
     r_k(f) = ½·(log P(f | label k) - log P(f | not k))        P(f | ·) = (n_f + 1) / Σ_f (n_f + 1)
 
@@ -110,22 +110,22 @@ class LogCountRatios(keras.layers.Layer):
 class CrossFit:
     """Ratios counted on training texts; a training text's own leave out its tenth of them.
 
-    Args:    texts    ids of each text, arrays of any length
-             members  [N, K] of 0 and 1: which labels a text has
-             seed     of the division into tenths
+    Args:    texts       ids of each text, arrays of any length
+             indicators  [N, K] of 0 and 1: which labels a text has
+             seed        of the division into tenths
     """
 
-    def __init__(self, texts, members, vocabulary_size, seed=0, folds=10):
+    def __init__(self, texts, indicators, vocabulary_size, seed=0, folds=10):
         self.fold = np.random.default_rng(seed).integers(1, folds + 1, len(texts))
-        texts, members = [np.asarray(ids) for ids in texts], np.asarray(members, np.float32)
-        self.words = self._table(texts, members, vocabulary_size, folds)
-        self.pairs = self._table([pairs(ids[None], np)[0] for ids in texts], members, BUCKETS, folds)
-        self.words[:, :2] = 0.0  # padding and unknown words say nothing
+        texts, indicators = [np.asarray(ids) for ids in texts], np.asarray(indicators, np.float32)
+        self.words = self._table(texts, indicators, vocabulary_size, folds)
+        self.pairs = self._table([pairs(ids[None], np)[0] for ids in texts], indicators, BUCKETS, folds)
+        self.words[:, :2] = 0.0  # padding and unknown words count for nothing
 
-    def _table(self, features, members, size, folds):
+    def _table(self, features, indicators, size, folds):
         """[1 + folds, size, K]: the ratios of all texts, then those without each fold."""
-        inside, outside = np.zeros((2, 1 + folds, size, members.shape[1]), np.float32)
-        for found, labels, fold in zip(features, members, self.fold):
+        inside, outside = np.zeros((2, 1 + folds, size, indicators.shape[1]), np.float32)
+        for found, labels, fold in zip(features, indicators, self.fold):
             once = np.unique(found)
             inside[fold, once] += labels
             outside[fold, once] += 1 - labels

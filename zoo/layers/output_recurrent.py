@@ -1,4 +1,4 @@
-"""The output-recurrent network: what a step answered, or should have, is what the next step reads."""
+"""The output-recurrent network: each step reads the output, or the target, of the step before."""
 
 import numbers
 
@@ -25,10 +25,10 @@ class OutputRecurrentRNN(keras.layers.Layer):
 
     What is read back, y_{t-1}, decides how it runs:
 
-        teacher forcing     targets given: y is the target. Without `hidden` all steps are independent,
+        teacher forcing     with targets: y is the target. Without `hidden` all steps are independent,
                             one product; with it this is `SimpleRNN` over [x_t; y_{t-1}], on its engine
         free running        no targets: y is the network's own output o, one step after the other
-        scheduled sampling  targets given, training, `sampling` = p: y is o with probability p, drawn
+        scheduled sampling  with targets, training, `sampling` = p: y is o with probability p, drawn
                             for every sequence and step, else the target
 
     A masked step leaves h and y as they are for the next one; its logits are zeros.
@@ -108,10 +108,10 @@ class OutputRecurrentRNN(keras.layers.Layer):
         if isinstance(sampling, numbers.Number) and not 0 <= sampling <= 1:
             raise ValueError(f"sampling: expected a probability in [0, 1], received {sampling!r}")
         if targets is not None:
-            given, steps = static_shape(targets), static_shape(sequences)[:2]
-            if not any(given.is_compatible_with(steps + last) for last in ([], [self.outputs])):
+            found, steps = static_shape(targets), static_shape(sequences)[:2]
+            if not any(found.is_compatible_with(steps + last) for last in ([], [self.outputs])):
                 raise ValueError(f"targets: expected ids [B, T] or distributions [B, T, {self.outputs}] "
-                                 f"beside sequences {static_shape(sequences)}, received {given}")
+                                 f"beside sequences {static_shape(sequences)}, received {found}")
 
     def call(self, sequences, targets=None, mask=None, training=False, sampling=0.0,
              sequences_mask=None):
@@ -127,8 +127,8 @@ class OutputRecurrentRNN(keras.layers.Layer):
                 own = self._drawn(tf.shape(x), sampling)
                 h = self._run(tf.concat([x, (1 - own) * y], -1), own, mask)
             else:
-                given = {"mask": mask} if self.hidden else {}
-                h = self.reader(tf.concat([x, y], -1), **given)
+                masked = {"mask": mask} if self.hidden else {}
+                h = self.reader(tf.concat([x, y], -1), **masked)
         z = self.writer(h)
         return z if mask is None else tf.where(tf.expand_dims(mask, -1), z, tf.zeros([], z.dtype))
 

@@ -1,10 +1,33 @@
-"""From a sequence of any length to one vector."""
+"""From a sequence of any length to one vector.
+
+A pooling is a function or a layer of a sequence h [B, T, H] and a mask [B, T] → [B, ·]; its name is in
+`zoo.names.POOLINGS`.
+"""
 
 import keras
 import tensorflow as tf
 
 from zoo.layers.attention import masked_softmax
+from zoo.names import POOLINGS
 from zoo.ops.masks import cleared
+
+
+def pooling(name):
+    """The pooling of a name in POOLINGS: its function, or a new layer of its class."""
+    found = POOLINGS[name]
+    found = globals()[found] if isinstance(found, str) else found
+    return found() if isinstance(found, type) else found
+
+
+def width_of(pooling, states):
+    """The width of what a pooling makes of sequences of `states` features; a function keeps theirs."""
+    shape = getattr(pooling, "compute_output_shape", tuple)((None, None, states))
+    return shape[-1]
+
+
+def last(state, mask):
+    """The state after the last step, which recurrent layers give in place of a sequence: [B, H]."""
+    return state
 
 
 def mean(sequence, mask):
@@ -30,15 +53,15 @@ def maximum(sequence, mask):
 
 @keras.saving.register_keras_serializable("zoo")
 class AttentionPooling(keras.layers.Layer):
-    """A learnt weighted mean: the model says where it looks.
+    """A learnt weighted mean of the states.
 
         a_t = softmax_t(v·tanh(W·h_t + b))        y = Σ_t a_t·h_t
 
     Call:    sequence [B, T, H], mask [B, T] → [B, H]; zeros for an empty sequence
     Source:  Yang et al. 2016 (word attention); Bahdanau et al. 2015 (the score)
 
-    >>> pooling = AttentionPooling()
-    >>> tuple(pooling(tf.ones([2, 3, 4]), tf.ones([2, 3], tf.bool)).shape)
+    >>> attention = AttentionPooling()
+    >>> tuple(attention(tf.ones([2, 3, 4]), tf.ones([2, 3], tf.bool)).shape)
     (2, 4)
     """
 
@@ -83,8 +106,8 @@ class ConvolutionPooling(keras.layers.Layer):
     Call:    sequence [B, T, D], mask [B, T] → [B, len(widths)·filters]; zeros for an empty sequence
     Source:  Collobert et al. 2011; Kim 2014
 
-    >>> pooling = ConvolutionPooling(filters=5, widths=(2, 3))
-    >>> tuple(pooling(tf.ones([2, 1, 4]), tf.ones([2, 1], tf.bool)).shape)
+    >>> ngrams = ConvolutionPooling(filters=5, widths=(2, 3))
+    >>> tuple(ngrams(tf.ones([2, 1, 4]), tf.ones([2, 1], tf.bool)).shape)
     (2, 10)
     """
 

@@ -33,7 +33,7 @@ class Recurrent(OverSequences):
                         the sequences hold there, NaN included
              initial_state  one tensor [B, H] a state
     Returns: the last output [B, H] or all of them [B, T, H]; then, with `return_state`, the states
-    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked, states
+    Raises:  ValueError: an option out of its range, an engine that cannot run it, states
              that do not fit; AttributeError: an option of the cell set on the layer
     Source:  zoneout, Krueger et al. 2017; DropConnect, Wan et al. 2013, in recurrence Merity et al. 2018;
              one dropout mask a sequence, Gal & Ghahramani 2016; truncation, Williams & Peng 1990
@@ -64,7 +64,7 @@ class Recurrent(OverSequences):
         self.zero_output_for_mask = zero_output_for_mask
         self.zoneout = rate("zoneout", zoneout)
         self.weight_drop = rate("weight_drop", weight_drop)
-        self.truncate = steps(truncate)
+        self.truncate = checked_truncation(truncate)
         self.engine = engines.check(engine)
         self.use_cudnn = cudnn_wish(use_cudnn, engine)
         self.supports_masking = True
@@ -147,10 +147,10 @@ class Recurrent(OverSequences):
         output = self._output(sequence, states[0], mask)
         return (output, *states) if self.return_state else output
 
-    def _first_states(self, given, batch_size):
-        if given is None:
-            given = self.states if self.stateful else self.get_initial_state(batch_size)
-        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(given)]
+    def _first_states(self, states, batch_size):
+        if states is None:
+            states = self.states if self.stateful else self.get_initial_state(batch_size)
+        return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(states)]
 
     def timing(self, x, mask, training):
         """What a call does besides the cell's equations, freshly drawn; for inputs x [B, T, D]."""
@@ -180,7 +180,7 @@ class Recurrent(OverSequences):
         return output if mask is None else tf.where(self._shown(mask), output, tf.zeros_like(output))
 
     def _shown(self, mask):
-        """Where the outputs asked for are shown: [B, T, 1], or [B, 1] for the last one alone."""
+        """Where the outputs are shown: [B, T, 1], or [B, 1] for the last one alone."""
         if self.go_backwards:
             mask = tf.reverse(mask, [1])
         if self.return_sequences and not self.zero_output_for_mask:
@@ -204,8 +204,8 @@ class Recurrent(OverSequences):
         return {**super().get_config(), **cell, **own}
 
 
-def steps(truncate):
-    """Check a truncation length."""
+def checked_truncation(truncate):
+    """A truncation length; raises ValueError for what is none."""
     if truncate is not None and not is_count(truncate):
         raise ValueError(f"truncate: expected None or a number of steps, received {truncate!r}")
     return truncate
@@ -230,7 +230,7 @@ class SimpleRNN(Recurrent):
     Args:    as `keras.layers.SimpleRNN`; and `zoneout`, `weight_drop`, `layer_normalization`, `truncate`,
              `engine`, see `Recurrent`
     Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`
-    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    Raises:  ValueError: an option out of its range, an engine that cannot run it
     Source:  Elman 1990
 
     >>> tuple(SimpleRNN(4, return_sequences=True)(keras.ops.ones((2, 5, 3))).shape)
@@ -256,7 +256,7 @@ class GRU(Recurrent):
     Args:    as `keras.layers.GRU`; and `zoneout`, `weight_drop`, `layer_normalization`, `truncate`,
              `engine`, see `Recurrent`
     Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`
-    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    Raises:  ValueError: an option out of its range, an engine that cannot run it
     Source:  Cho et al. 2014
 
     >>> tuple(GRU(4, reset_after=False)(keras.ops.ones((2, 5, 3))).shape)
@@ -281,7 +281,7 @@ class LSTM(Recurrent):
     Args:    as `keras.layers.LSTM`; and `zoneout`, `weight_drop`, `layer_normalization`, `truncate`,
              `engine`, see `Recurrent`
     Call:    sequences [B, T, D] → [B, H], or [B, T, H] with `return_sequences`; states (h, c)
-    Raises:  ValueError: an option out of its range, an engine that cannot do what is asked
+    Raises:  ValueError: an option out of its range, an engine that cannot run it
     Source:  Hochreiter & Schmidhuber 1997; Gers et al. 2000
 
     >>> sequence, h, c = LSTM(4, return_sequences=True, return_state=True)(keras.ops.ones((2, 5, 3)))

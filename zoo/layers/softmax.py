@@ -67,8 +67,8 @@ class Softmax(keras.layers.Layer):
         Raises:  a target outside 0 … V-1, see `zoo.ops.ranges.in_range`
         """
         targets, _ = in_range("targets", targets, self.vocabulary_size)
-        there = targets > 0
-        h, targets = tf.boolean_mask(h, there), tf.boolean_mask(targets, there)
+        mask = targets > 0
+        h, targets = tf.boolean_mask(h, mask), tf.boolean_mask(targets, mask)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self(h, embeddings))
         if smoothing:
             h, kernel = self._given(h, embeddings)

@@ -115,8 +115,8 @@ class Stack(OverSequences):
         return [state for layer in steppable(self.layers)
                 for state in layer.get_initial_state(batch_size)]
 
-    def given(self, states, name="initial_state"):
-        """States that came from elsewhere, checked."""
+    def checked(self, states, name="initial_state"):
+        """States that came from elsewhere, in the layers' type."""
         check_states(name, states, self.state_size, None)
         return [tf.cast(state, self.compute_dtype) for state in states]
 
@@ -130,7 +130,7 @@ class Stack(OverSequences):
         """
         x = tf.cast(inputs, self.compute_dtype)
         ready = self.ready(x)
-        return self.advance(ready[0].cell.input_gates(x), self.given(states, "states"), ready, below=x)
+        return self.advance(ready[0].cell.input_gates(x), self.checked(states, "states"), ready, below=x)
 
     def ready(self, inputs):
         """The layers as `advance` takes them, for one call over inputs [B, T, D] or [B, D]."""

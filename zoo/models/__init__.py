@@ -3,9 +3,7 @@
 import importlib
 import json
 import pathlib
-
-HEADS = {"classifier": "classifier.TextClassifier", "generator": "language_model.TextGenerator",
-         "tagger": "tagger.TextTagger", "translator": "translator.TextTranslator"}
+import pkgutil
 
 
 def load(folder):
@@ -14,6 +12,7 @@ def load(folder):
     Args:    folder  a run's, such as "runs/sentiment"
     Returns: a head with `.predict(texts)`
     Raises:  FileNotFoundError: no trained model there
+             ValueError: a model of a head that is not among those imported
     """
     return head_class(folder).load(folder)
 
@@ -24,5 +23,15 @@ def head_class(folder):
     if not path.is_file():
         raise FileNotFoundError(f"expected a trained model in {folder}, found no model.json; train "
                                 "one first, as with python -m tasks.sentiment")
-    module, _, name = HEADS[json.loads(path.read_text(encoding="utf-8"))["head"]].partition(".")
-    return getattr(importlib.import_module(f"zoo.models.{module}"), name)
+    known, name = heads(), json.loads(path.read_text(encoding="utf-8"))["head"]
+    if name not in known:
+        raise ValueError(f"head: expected one of {', '.join(sorted(known))} in {path}, received "
+                         f"{name!r}; import the module that defines it first")
+    return known[name]
+
+
+def heads():
+    """{name: class} of every head of this folder's modules and of what else is imported."""
+    for module in pkgutil.iter_modules(__path__, "zoo.models."):
+        importlib.import_module(module.name)
+    return importlib.import_module("zoo.models.head").Head.classes

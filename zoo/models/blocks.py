@@ -1,4 +1,4 @@
-"""What networks are made of: recurrent layers by name, word dropout, weights of another network."""
+"""What networks share: recurrent layers by name, word dropout, the weights of another network."""
 
 import typing
 
@@ -15,25 +15,16 @@ from zoo.text.vocabulary import UNKNOWN
 CELLS = dict(zip(names.CELLS, (SimpleRNN, GRU, LSTM), strict=True))
 
 
-def check_recurrence(cell, layers):
-    """Refuse a cell that there is not, and a network without a layer."""
-    if cell not in CELLS:
-        raise ValueError(f"cell: expected one of {list(CELLS)}, received {cell!r}")
-    if layers < 1:
-        raise ValueError(f"layers: expected at least 1, received {layers}")
-
-
-def recurrent(cell, units, layers, bidirectional, engine, return_sequences, dropout=0.0,
-              recurrent_dropout=0.0):
-    """A deep recurrent network of one kind of cell, with dropout between its layers."""
-    check_recurrence(cell, layers)
+def recurrent(options, return_sequences, dropout=0.0, recurrent_dropout=0.0):
+    """The recurrent layers of a network's options, with dropout between them."""
 
     def layer(sequences):
-        one = CELLS[cell](units, return_sequences=sequences, engine=engine,
-                          recurrent_dropout=recurrent_dropout)
-        return Bidirectional(one) if bidirectional else one
+        one = CELLS[options.cell](options.units, return_sequences=sequences, engine=options.engine,
+                                  recurrent_dropout=recurrent_dropout)
+        return Bidirectional(one) if options.bidirectional else one
 
-    return Stack([layer(True) for _ in range(layers - 1)] + [layer(return_sequences)], dropout=dropout)
+    return Stack([layer(True) for _ in range(options.layers - 1)] + [layer(return_sequences)],
+                 dropout=dropout)
 
 
 def cells_of(stack):
@@ -54,11 +45,11 @@ def start_from(ours, theirs):
 
     The rows of a kernel that read anything but words stay new.
 
-    Args:    ours, theirs   readers of words, lists of `Reader`, as many
+    Args:    ours, theirs   lists of `Backbone`, equally long
     Raises:  ValueError: layers of other shapes; nothing has changed then
     """
-    shapes = [[[part.shape for _, part in reader.weights()] for reader in readers]
-              for readers in (ours, theirs)]
+    shapes = [[[part.shape for _, part in one.weights()] for one in backbones]
+              for backbones in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
                          f"{shapes[1]}; train with the same cell, units, layers and embedding")
@@ -72,8 +63,8 @@ def start_from(ours, theirs):
         our.embedding.embeddings.assign(table)
 
 
-class Reader(typing.NamedTuple):
-    """What reads words: an embedding, the words of its rows, the recurrent layers above it."""
+class Backbone(typing.NamedTuple):
+    """An embedding of words, the words of its rows, and the recurrent layers above it."""
 
     embedding: keras.layers.Embedding
     words: list

@@ -1,23 +1,26 @@
-"""Sequence classification (N→1): one answer for a text of any length."""
+"""Sequence classification (N→1): one prediction for a text of any length."""
+
+import dataclasses
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.layers import pooling as pool
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
 from zoo.layers.ngrams import NGrams
-from zoo.models.blocks import Reader, cells_of, drop_words, recurrent
+from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
+from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
+from zoo.models.network import Network
+from zoo.models.options import ClassifierOptions, poolings_of
 from zoo.text.tokenizer import Text
 
-POOLINGS = ("last", "mean", "max", "attention")
 MOST_WEIGHTS = 1 << 20      # of the linear model of n-grams: with more labels it needs fewer buckets
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Classifier(keras.Model):
+class Classifier(Network):
     """Word ids to logits: embedding, recurrent layers, pooling, one linear layer.
 
         x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
@@ -33,107 +36,84 @@ class Classifier(keras.Model):
 
         logits = y·V + c + z
 
-    Where it `corrects` nothing, y·V + c learns by itself, and z is added when both have been learnt.
-    With `members` several such networks, each from its own start, read the text and share the ratios; the
-    answer is the mean of their logits.
+    If it `corrects` nothing, y·V + c learns by itself, and z is added when both have been learnt.
+    An `ensemble` is several such networks, each from its own start, that share the ratios and z; its
+    logits are the mean of theirs.
 
-    Args:    vocabulary_size     rows of the embedding; id 0 is padding, 1 unknown
-             outputs             width of the logits
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer (of one direction), how many; 0 with `ngrams` alone
-             bidirectional       read both ways
-             pooling             "last", or "mean", "max", "attention" or several, as in "mean+max"
-             embedding           width of the embedding
-             embedding_range     a new embedding is uniform in ± this
-             filters             learnt n-grams of each width, 2, 3 and 4; 0 for none
-             word_dropout        rate at which a word is read as unknown while training
-             embedding_dropout   rate at which a coordinate is dropped from all words of a text
-             output_dropout      rate before the linear layer
-             naive_bayes         read and correct log-count ratios
-             ngrams              most buckets of n-grams, whose linear model is corrected; 0 for none
-             corrects            whether z is there while the network is trained
-             window              None, or the length of the pieces of a long text that are read side by
-                                 side; the pooling is over all of them
-             engine              see `zoo.engines`
-             members             how many networks answer together
-             ratios, wide        the tables and the linear model that members share, else new ones
+    Args:    vocabulary_size   rows of the embedding; id 0 is padding, 1 unknown
+             outputs           width of the logits
+             ratios, wide      the table of ratios and the linear model of another network, to share; by
+                               default new ones
+             options           see `zoo.models.options.ClassifierOptions`
     Call:    {"ids" [B, T], "code_points" [B, T, C]} int32, those that it `reads`, or ids alone → logits
              [B, outputs]; in training also "ratios" [B, T, 2, outputs] and, in place of the code points,
-             z as "wide" [B, outputs]; → [members, B, outputs] while training several, so that each
+             z as "wide" [B, outputs]; → [ensemble, B, outputs] while training several, so that each
              learns by its own loss
-    Raises:  ValueError: an unknown cell or pooling, neither layers nor n-grams
-    Source:  Graves 2012 (bidirectional LSTM); Conneau et al. 2017 (max pooling); Yang et al. 2016
-             (attention); Iyyer et al. 2015 (word dropout); Gal & Ghahramani 2016 (one mask a text);
-             Kim 2014 (n-grams); Hansen & Salamon 1990 (several networks)
+    Raises:  ValueError: a wrong value of an option
 
     >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
     >>> tuple(network(tf.constant([[2, 3, 0], [4, 5, 6]])).shape)
     (2, 2)
     """
 
-    def __init__(self, vocabulary_size, outputs, cell="lstm", units=64, layers=1,
-                 bidirectional=True, pooling="mean+max", embedding=64, word_dropout=0.0,
-                 embedding_dropout=0.0, output_dropout=0.0, naive_bayes=False, window=None,
-                 engine="auto", embedding_range=0.05, filters=0, members=1, ngrams=0, corrects=True,
-                 ratios=None, wide=None, **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "vocabulary_size": vocabulary_size, "outputs": outputs, "cell": cell, "units": units,
-            "layers": layers, "bidirectional": bidirectional, "pooling": pooling,
-            "embedding": embedding, "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "output_dropout": output_dropout,
-            "naive_bayes": naive_bayes, "window": window, "engine": engine,
-            "embedding_range": embedding_range, "filters": filters, "members": members,
-            "ngrams": ngrams, "corrects": corrects}
-        self.poolings = check_poolings(pooling, window)
-        self.word_dropout, self.window = word_dropout, window
-        self.ratios = ratios or (LogCountRatios(vocabulary_size, outputs) if naive_bayes else None)
-        self.wide = wide or (NGrams(outputs, buckets_for(outputs, ngrams)) if ngrams else None)
+    options_class, arguments = ClassifierOptions, ("vocabulary_size", "outputs")
+
+    def __init__(self, vocabulary_size, outputs, ratios=None, wide=None, **options):
+        super().__init__(**options)
+        options = self.options
+        self.vocabulary_size, self.outputs = vocabulary_size, outputs
+        self.ratios = ratios or (
+            LogCountRatios(vocabulary_size, outputs) if options.naive_bayes else None)
+        self.wide = wide or (
+            NGrams(outputs, buckets_for(outputs, options.ngrams)) if options.ngrams else None)
         self.seed_generator = keras.random.SeedGenerator()
         self.recurrent, self.others = None, []
-        if not layers:
-            check_wide_alone(ngrams, naive_bayes, filters, members)
-            self.build()
-            return
-        start = keras.initializers.RandomUniform(-embedding_range, embedding_range)
-        self.embedding = Embedding(vocabulary_size, embedding, start)
-        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
-        self.recurrent = recurrent(cell, units, layers, bidirectional, engine,
-                                   return_sequences=self.poolings != ["last"])
-        self.attention = pool.AttentionPooling() if "attention" in self.poolings else None
-        self.ngrams = pool.ConvolutionPooling(filters) if filters else None
-        self.output_dropout = keras.layers.Dropout(output_dropout)
+        if options.layers:
+            self._make_layers()
+        self.build()
+
+    def _make_layers(self):
+        """All but what is counted and fitted."""
+        options, outputs, vocabulary_size = self.options, self.outputs, self.vocabulary_size
+        start = keras.initializers.RandomUniform(-options.embedding_range, options.embedding_range)
+        self.embedding = Embedding(vocabulary_size, options.embedding, start)
+        self.embedding_dropout = keras.layers.SpatialDropout1D(options.embedding_dropout)
+        self.recurrent = recurrent(options, return_sequences=options.pooling != "last")
+        self.poolings = {name: pooling(name) for name in poolings_of(options.pooling)}
+        self.attention = self.poolings.get("attention")  # In files its weights have this name.
+        self.ngrams = ConvolutionPooling(options.filters) if options.filters else None
+        self.output_dropout = keras.layers.Dropout(options.output_dropout)
         # A correction starts from none.
-        corrected = naive_bayes or ngrams and corrects
+        corrected = options.naive_bayes or options.ngrams and options.corrects
         self.linear = keras.layers.Dense(
             outputs, kernel_initializer="zeros" if corrected else "glorot_uniform")
-        self.others = [Classifier(**{**self.options, "members": 1}, ratios=self.ratios,
-                                  wide=self.wide, dtype=self.dtype_policy) for _ in range(members - 1)]
-        self.build()
+        one = {**dataclasses.asdict(options), "ensemble": 1}
+        self.others = [Classifier(vocabulary_size, outputs, self.ratios, self.wide,
+                                  dtype=self.dtype_policy, **one) for _ in range(options.ensemble - 1)]
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
+        self.built = True
         if self.wide and not self.wide.built:
             self.wide.build()
-        self.built = True
         if not self.recurrent:
-            self.bias = self.add_weight(name="bias", shape=(self.options["outputs"],),
-                                        initializer="zeros")
+            self.bias = self.add_weight(name="bias", shape=(self.outputs,), initializer="zeros")
             return
-        width = self.options["embedding"]
+        width = self.options.embedding
         self.embedding.build((None, None))
         if self.ratios:
-            if not self.ratios.built:   # Members share them.
+            if not self.ratios.built:   # An ensemble shares them.
                 self.ratios.build((None, None))
             width += 2 * self.ratios.outputs
         self.recurrent.build((None, None, width))
         states = self.recurrent.compute_output_shape((None, None, width))[-1]
-        pooled = len(self.poolings) * states
-        if self.attention:
-            self.attention.build((None, None, states))
+        for one in self.poolings.values():
+            if isinstance(one, keras.layers.Layer):
+                one.build((None, None, states))
+        pooled = sum(width_of(one, states) for one in self.poolings.values())
         if self.ngrams:
             self.ngrams.build((None, None, width))
-            pooled += self.ngrams.compute_output_shape((None, None, width))[-1]
+            pooled += width_of(self.ngrams, width)
         self.linear.build((None, pooled))
 
     @property
@@ -144,7 +124,7 @@ class Classifier(keras.Model):
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
         logits = self.corrections(inputs, training) if self.recurrent else self.bias
-        if self.wide and (self.options["corrects"] or not (training and self.recurrent)):
+        if self.wide and (self.options.corrects or not (training and self.recurrent)):
             wide = inputs["wide"] if "wide" in inputs else self.wide(inputs["code_points"])
             logits += tf.cast(wide, tf.float32)
         return logits
@@ -154,27 +134,27 @@ class Classifier(keras.Model):
         ids, ratios = inputs["ids"], inputs.get("ratios")
         if self.ratios and ratios is None:
             ratios = self.ratios(ids)
-        each = [member.correct(ids, ratios, training) for member in self.all_members()]
+        each = [network.correct(ids, ratios, training) for network in self.networks()]
         logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
         return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
 
-    def all_members(self):
-        """The networks that answer together, this one first; none where only n-grams are counted."""
+    def networks(self):
+        """The networks whose logits are averaged, this one first; none where only n-grams are read."""
         return [self, *self.others] if self.recurrent else []
 
     def correct(self, ids, ratios, training):
-        """What this member alone says: [B, outputs], without the sum of the ratios."""
+        """The logits of this network alone: [B, outputs], without the sum of the ratios."""
         y = self.output_dropout(self.read(ids, ratios, training), training=training)
         return tf.cast(self.linear(y), tf.float32)
 
     def represent(self, ids, ratios=None, training=False):
-        """The fixed-size representation of a text, of all members: ids [B, T] → [B, R]."""
-        return tf.concat([member.read(ids, ratios, training) for member in self.all_members()], -1)
+        """The fixed-size representation of a text by the whole ensemble: ids [B, T] → [B, R]."""
+        return tf.concat([network.read(ids, ratios, training) for network in self.networks()], -1)
 
     def read(self, ids, ratios=None, training=False):
-        """The representation by this member alone."""
+        """The representation by this network alone."""
         mask = tf.not_equal(ids, 0)
-        words = drop_words(ids, self.word_dropout, self.seed_generator) if training else ids
+        words = drop_words(ids, self.options.word_dropout, self.seed_generator) if training else ids
         x = self.embedding(words)
         x = self.embedding_dropout(x, training=training)
         if self.ratios:
@@ -182,17 +162,15 @@ class Classifier(keras.Model):
             shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
             x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
         h = self._recur(x, mask, training)
-        pooled = {"last": lambda h, mask: h, "mean": pool.mean, "max": pool.maximum,
-                  "attention": self.attention}
-        found = [self.ngrams(x, mask)] if self.ngrams else []
-        return tf.concat([pooled[name](h, mask) for name in self.poolings] + found, -1)
+        pooled = [pool(h, mask) for pool in self.poolings.values()]
+        return tf.concat([*pooled, *([self.ngrams(x, mask)] if self.ngrams else [])], -1)
 
     def _recur(self, x, mask, training):
         """The recurrent layers over the text, or over its windows side by side."""
-        if self.window is None:
+        if self.options.window is None:
             return self.recurrent(x, mask=mask, training=training)
         batch, steps = tf.shape(x)[0], tf.shape(x)[1]
-        window = tf.minimum(self.window, steps)
+        window = tf.minimum(self.options.window, steps)
         padding = tf.math.floormod(-steps, window)
         x = tf.concat([x, tf.zeros(tf.stack([batch, padding, x.shape[-1]]), x.dtype)], 1)
         mask = tf.concat([mask, tf.zeros(tf.stack([batch, padding]), tf.bool)], 1)
@@ -205,9 +183,6 @@ class Classifier(keras.Model):
         """The engine of the recurrent layers."""
         return cells_of(self.recurrent)[0].engine_in_use if self.recurrent else "none"
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
 
 def buckets_for(outputs, most):
     """An even number of buckets, so that they have at most `MOST_WEIGHTS` weights, or `most`.
@@ -218,26 +193,8 @@ def buckets_for(outputs, most):
     return min(most, MOST_WEIGHTS // outputs // 2 * 2)
 
 
-def check_wide_alone(ngrams, *others):
-    """Raise ValueError for options that need a recurrent layer, or where nothing reads the text."""
-    if not ngrams or any(option not in (0, 1, False) or option is True for option in others):
-        raise ValueError("layers: expected at least 1, or ngrams and neither naive_bayes, filters nor "
-                         "members, received 0")
-
-
-def check_poolings(pooling, window=None):
-    """["mean", "max"] of "mean+max"; "last" stands alone, since it needs no sequence."""
-    if pooling == "last" and window is not None:
-        raise ValueError("window: expected a pooling over the whole text, received pooling='last'")
-    names = pooling.split("+")
-    if not set(names) <= set(POOLINGS) or "last" in names[1:] or names[0] == "last" != pooling:
-        raise ValueError(f"pooling: expected 'last', or some of {POOLINGS[1:]} joined by '+', "
-                         f"received {pooling!r}")
-    return names
-
-
 class TextClassifier(Head):
-    """Everything it takes to answer: network, text processing, labels, temperature.
+    """Everything that a classification takes: network, text processing, labels, temperature.
 
         probabilities = softmax(logits / temperature)    kind "single": one label a text
                         σ(logits / temperature)          kind "multi": any number of labels
@@ -269,7 +226,7 @@ class TextClassifier(Head):
         given = {"ids": self.text.dense, "code_points": self.text.code_points}
         return {name: given[name](strings) for name in self.network.reads}
 
-    def answer(self, inputs):
+    def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
         logits = self.network(inputs, training=False)
         if self.kind == "regression":
@@ -277,18 +234,18 @@ class TextClassifier(Head):
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
         return {"probabilities": squash(logits / self.temperature)}
 
-    def answer_text(self, text):
-        """strings [B] → `answer`, and "label" [B]: the names; several joined by '|', or none."""
-        answer = self.answer(self.read(batch(text)))
+    def predict_text(self, text):
+        """strings [B] → `predict_ids`, and "label" [B]: the names; several joined by '|', or none."""
+        found = self.predict_ids(self.read(batch(text)))
         if self.kind == "regression":
-            return answer
-        names, p = tf.constant(self.labels), answer["probabilities"]
+            return found
+        names, p = tf.constant(self.labels), found["probabilities"]
         if self.kind == "single":
-            return {"label": tf.gather(names, tf.argmax(p, -1)), **answer}
+            return {"label": tf.gather(names, tf.argmax(p, -1)), **found}
         chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
         joined = tf.strings.reduce_join(chosen, -1, separator="|")
         return {"label": tf.strings.regex_replace(
-            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **answer}
+            tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **found}
 
     def predict_proba(self, texts):
         """Texts → probabilities [N, C], in the order of `labels`.
@@ -301,17 +258,17 @@ class TextClassifier(Head):
         return np.array([[row["probabilities"][label] for label in self.labels]
                          for row in self.predict(texts)]).reshape(-1, len(self.labels))
 
-    def readers(self):
-        """One a member. Raises ValueError where only n-grams are read."""
+    def backbones(self):
+        """One for each network of the ensemble. Raises ValueError where only n-grams are read."""
         if not self.network.recurrent:
             raise ValueError("init_from: expected models with an embedding and layers, received one of "
                              "n-grams alone; use another --model")
-        return [Reader(member.embedding, self.text.vocabulary, member.recurrent.layers)
-                for member in self.network.all_members()]
+        return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
+                for network in self.network.networks()]
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people: strings decoded, numbers by their labels; `facts` of model.json."""
+        """A prediction for people: strings decoded, numbers by their labels; `facts` of model.json."""
         return {key: value.decode() if isinstance(value, bytes) else
                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
 
@@ -324,9 +281,9 @@ class TextClassifier(Head):
     def signature_table(self):
         """Strings or ids in, everything batch first."""
         table = {
-            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
+            "serving_default": Signature(self.predict_text, {"text": TEXTS}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(lambda **inputs: self.answer(inputs), self.specs, self.read)}
+            "ids": Signature(lambda **inputs: self.predict_ids(inputs), self.specs, self.read)}
         if not self.network.recurrent:
             del table["embed"]
         return table

@@ -2,15 +2,15 @@
 
 CLASSIFIERS = {
     # A bidirectional LSTM that reads naive Bayes's ratios and corrects their sum: Wang & Manning 2012,
-    # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone say much.
+    # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone tell much.
     "nb_bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
                   "naive_bayes": True, "units": 64, "embedding": 64, "word_dropout": 0.3,
                   "embedding_dropout": 0.5, "output_dropout": 0.5},
-    # Three of these that answer together (Hansen & Salamon 1990), each with a wider embedding and the
+    # An ensemble of three of these (Hansen & Salamon 1990), each with a wider embedding and the
     # best match of learnt n-grams beside the pooled states: Kim 2014. Where a phrase decides.
     "nb_bilstm_cnn": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
                       "naive_bayes": True, "units": 64, "embedding": 128, "embedding_range": 0.25,
-                      "filters": 100, "members": 3, "word_dropout": 0.1, "embedding_dropout": 0.5,
+                      "filters": 100, "ensemble": 3, "word_dropout": 0.1, "embedding_dropout": 0.5,
                       "output_dropout": 0.5},
     # A support vector machine over the n-grams of words and characters: Wang & Manning 2012.
     "linear": {"layers": 0, "ngrams": 1 << 16},
@@ -49,7 +49,7 @@ TAGGERS = {
     "bigru": {"cell": "gru", "bidirectional": True},
     # Schuster & Paliwal 1997; Elman 1990.
     "birnn": {"cell": "simple", "bidirectional": True},
-    # Read in one direction they answer before the sentence has ended.
+    # Read in one direction they predict before the sentence has ended.
     "lstm": {"cell": "lstm", "bidirectional": False},
     "rnn": {"cell": "simple", "bidirectional": False},
     # Recurrence only from the output to the hidden layer: Jordan 1986.

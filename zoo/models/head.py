@@ -1,4 +1,4 @@
-"""What the task heads share: files, signatures, answers to many texts."""
+"""What the task heads share: files, signatures, predictions for many texts."""
 
 import inspect
 import json
@@ -9,23 +9,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.models.blocks import Reader, start_from
+from zoo.models.blocks import Backbone, start_from
 
 
 class Head:
-    """Everything it takes to answer texts: a `network` and a `text` processing.
+    """Everything that a prediction takes: a `network` and a `text` processing.
 
-    A subclass says
+    A subclass states
 
         name, text_class      as model.json names it; the class of its text processing
         settings              arguments of its own that model.json keeps
-        answer_text(text)     strings [B] → {name: tensor}, batch first
-        readable(row, facts)  one text's answer as people read it
+        predict_text(text)    strings [B] → {name: tensor}, batch first
+        readable(row, facts)  one text's prediction as people read it
         signature_table()     {name: `Signature`}: what is exported, each stated once
     """
 
     settings = ()
+    classes = {}    # {name: subclass}, for `zoo.load`
     _held, _graph = None, None
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "name" in vars(cls):
+            Head.classes[cls.name] = cls
 
     def predict(self, texts, batch_size=64):
         """Texts, or one text alone → a list with a dictionary each; see `readable`."""
@@ -33,10 +39,10 @@ class Head:
         return in_slices(self.graph(), texts, lambda row: self.readable(row, facts), batch_size)
 
     def graph(self):
-        """`answer_text` as one graph; it is traced again only when what it holds has changed."""
+        """`predict_text` as one graph; it is traced again only when what it holds has changed."""
         held = self.network, self.text, self.description()
         if held != self._held:
-            self._graph = tf.function(self.answer_text, autograph=False,
+            self._graph = tf.function(self.predict_text, autograph=False,
                                       input_signature=[tf.TensorSpec([None], tf.string)])
             self._held = held
         return self._graph
@@ -49,7 +55,7 @@ class Head:
 
     def examples(self):
         """A few texts that the head can read, to verify exports with: words of its vocabulary."""
-        words = self.readers()[0].words[8:72]
+        words = self.backbones()[0].words[8:72]
         return [" ".join(words[n::4]) for n in range(4)]
 
     def signatures(self):
@@ -60,28 +66,28 @@ class Head:
         """{name: graph}: those of the TFLite files, which take numbers only."""
         return {name: one.graph() for name, one in self.signature_table().items() if one.is_numeric}
 
-    def questions(self, strings):
-        """{name: inputs}: what to verify each signature with, made of strings [B]."""
-        return {name: one.inputs_of(strings) for name, one in self.signature_table().items()}
+    def example_inputs(self, strings):
+        """{name: inputs} to verify each signature with, made of strings [B]."""
+        return {name: one.example_inputs(strings) for name, one in self.signature_table().items()}
 
     def start_from(self, other):
         """Take over another head's embedding, word by word, and its recurrent layers.
 
         The rows of a kernel that read anything but words stay new.
 
-        Raises:  ValueError: layers of other shapes, or another number of readers
+        Raises:  ValueError: layers of other shapes, or another number of backbones
         """
-        ours, theirs = self.readers(), other.readers()
+        ours, theirs = self.backbones(), other.backbones()
         if len(ours) != len(theirs):
             raise ValueError(f"init_from: expected {len(ours)} embeddings with their layers, received "
                              f"{len(theirs)}; train with the same cell, units, layers, embedding and "
-                             "members")
+                             "ensemble")
         start_from(ours, theirs)
 
-    def readers(self):
-        """What reads words: a `Reader` for each embedding."""
+    def backbones(self):
+        """A `Backbone` for each embedding of words."""
         layers = self.network.recurrent.layers if self.network.recurrent else []
-        return [Reader(self.network.embedding, self.text.vocabulary, layers)]
+        return [Backbone(self.network.embedding, self.text.vocabulary, layers)]
 
     @property
     def variables(self):
@@ -92,7 +98,7 @@ class Head:
         return {"text": self.text}
 
     def assets(self):
-        """{file name: text}: all that it takes to ask the exported files and to read their answers."""
+        """{file name: text}: all that the exported files need to be used and read."""
         return {"labels.txt": "\n".join(self.labels) + "\n", "model.json": self.description(),
                 **self.text.files()}
 
@@ -115,7 +121,7 @@ class Head:
 
     @classmethod
     def load(cls, folder):
-        """What `save` wrote there."""
+        """The head that `save` wrote into a folder."""
         folder = pathlib.Path(folder)
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         network = keras.saving.load_model(folder / "model.keras", compile=False)
@@ -131,25 +137,25 @@ def batch(texts):
     return [texts] if isinstance(texts, (str, bytes)) else texts
 
 
-def in_slices(answer, texts, named, size=64):
-    """named(row) of answer(strings [B]) for all texts, in order, a slice of similar lengths at a time.
+def in_slices(predict, texts, readable, size=64):
+    """readable(row) of predict(strings [B]) for all texts, in order, similar lengths at a time.
 
     Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
     """
     encoded = [text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
                for text in batch(texts)]
     order = sorted(range(len(encoded)), key=lambda n: len(encoded[n]))
-    answered = [None] * len(encoded)
+    predictions = [None] * len(encoded)
     for start in range(0, len(order), size):
         chosen = order[start:start + size]
-        for n, row in zip(chosen, rows(answer(tf.constant([encoded[n] for n in chosen])))):
-            answered[n] = named(row)
-    return answered
+        for n, row in zip(chosen, rows(predict(tf.constant([encoded[n] for n in chosen])))):
+            predictions[n] = readable(row)
+    return predictions
 
 
-def rows(answer):
+def rows(predictions):
     """{"label": [B], "probabilities": [B, C]} → a dictionary a row."""
-    columns = {name: np.asarray(value) for name, value in answer.items()}
+    columns = {name: np.asarray(value) for name, value in predictions.items()}
     return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
@@ -162,14 +168,14 @@ class Signature(typing.NamedTuple):
 
     function  of the inputs by name → {name: tensor}, batch first
     inputs    {name: TensorSpec}, in order
-    question  strings [B] → {name: tensor}, those of all inputs and perhaps others; settings keep their
+    example   strings [B] → {name: tensor}, those of all inputs and perhaps others; settings keep their
               defaults unless it names them; by default the strings are the first input
     settings  {name: default} of scalars, which are the last inputs
     """
 
     function: typing.Callable
     inputs: dict
-    question: typing.Callable | None = None
+    example: typing.Callable | None = None
     settings: dict = {}
 
     @property
@@ -181,11 +187,11 @@ class Signature(typing.NamedTuple):
         """{name: scalar tensor} of the settings."""
         return {name: tf.constant(value) for name, value in self.settings.items()}
 
-    def inputs_of(self, strings):
+    def example_inputs(self, strings):
         """{name: tensor} of all inputs, made of strings [B]."""
-        given = self.question(strings) if self.question else {next(iter(self.inputs)): strings}
-        given = {**self.defaults(), **given}
-        return {name: given[name] for name in (*self.inputs, *self.settings)}
+        found = self.example(strings) if self.example else {next(iter(self.inputs)): strings}
+        found = {**self.defaults(), **found}
+        return {name: found[name] for name in (*self.inputs, *self.settings)}
 
     def graph(self):
         """The function as a graph whose inputs have these names, types and defaults."""

@@ -1,22 +1,26 @@
 """Language models: the next symbol of a text (N→N), or a whole text from a label (1→N)."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from zoo.decoding.beam_search import beam_search
+from zoo.decoding.options import LENGTH, SamplingOptions
 from zoo.decoding.sampling import generate
 from zoo.layers.adaptive_softmax import AdaptiveSoftmax
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
-from zoo.models.blocks import CELLS, Reader, check_recurrence
+from zoo.models.blocks import CELLS, Backbone
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
-from zoo.names import LENGTH, SETTINGS
+from zoo.models.network import Network
+from zoo.models.options import GeneratorOptions
 from zoo.text.subwords import GENERATED, Subwords
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Generator(keras.Model):
+class Generator(Network):
     """Symbols so far to the probabilities of the next: an embedding, recurrent layers, one linear layer.
 
         x_t = E[w_t]     h_t, s_t = f(x_t, s_{t-1})     p(w_{t+1} | w_1 … w_t) = softmax(h_t·V + b)
@@ -29,29 +33,15 @@ class Generator(keras.Model):
 
         α · mean(m ⊙ h)²  +  β · mean(h_t − h_{t-1})²          m the dropout mask of h
 
-    Args:    vocabulary_size     rows of E; id 0 is padding, never predicted
-             labels              names of what a text may follow from
-             vector              "first" or "every"
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer, how many
-             embedding           width of the embedding
-             tied                one matrix reads and predicts
-             cutoffs             those of an adaptive softmax in place of the linear layer; costs less to
-                                 train where symbols are numbered by falling frequency; empty: none
-             word_dropout        rate at which a symbol's row of E is dropped, everywhere in a batch
-             embedding_dropout   rate at which a coordinate is dropped from a whole window
-             layer_dropout       the same between layers;   output_dropout  before the linear layer
-             recurrent_dropout   the same for the states
-             weight_drop         share of the recurrent weights that are dropped (DropConnect)
-             activation_penalty, temporal_penalty  α and β
-             engine              see `zoo.engines`
+    Args:    vocabulary_size  rows of E; id 0 is padding, never predicted
+             labels           names of what a text may follow from
+             options          see `zoo.models.options.GeneratorOptions`; α and β are its
+                              `activation_penalty` and `temporal_penalty`
     Call:    {"ids" [B, T], with labels "label" [B]} int32, states (a list, each [B, H]; by default those
-             where a text starts), there ([B, T] bool: which ids are no padding; by default all)
+             where a text starts), padding_mask ([B, T] bool: which ids are no padding; by default all)
              → h [B, T, H], states after the last id
-    Raises:  ValueError: an unknown cell, a rate outside [0, 1), cutoffs that do not rise
-    Source:  Elman 1990; Mikolov et al. 2010; Zaremba et al. 2014; Press & Wolf 2017 (tied weights);
-             Merity et al. 2018 (DropConnect and both penalties); Gal & Ghahramani 2016; Grave et al. 2017
-             (cutoffs)
+    Raises:  ValueError: a wrong value of an option, cutoffs that do not rise
+    Source:  Elman 1990; Mikolov et al. 2010; Zaremba et al. 2014
 
     >>> network = Generator(10, units=4, embedding=3)
     >>> h, states = network({"ids": tf.constant([[2, 3, 4]])})
@@ -59,35 +49,35 @@ class Generator(keras.Model):
     ((1, 3, 10), [(1, 4), (1, 4)])
     """
 
-    def __init__(self, vocabulary_size, labels=(), vector="first", cell="lstm", units=512, layers=1,
-                 embedding=128, tied=False, cutoffs=(), word_dropout=0.0, embedding_dropout=0.0,
-                 layer_dropout=0.0, output_dropout=0.0, recurrent_dropout=0.0, weight_drop=0.0,
-                 activation_penalty=0.0, temporal_penalty=0.0, engine="auto", **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "vocabulary_size": vocabulary_size, "labels": list(labels), "vector": vector, "cell": cell,
-            "units": units, "layers": layers, "embedding": embedding, "tied": tied,
-            "cutoffs": list(cutoffs), "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "layer_dropout": layer_dropout,
-            "output_dropout": output_dropout, "recurrent_dropout": recurrent_dropout,
-            "weight_drop": weight_drop, "activation_penalty": activation_penalty,
-            "temporal_penalty": temporal_penalty, "engine": engine}
-        check_recurrence(cell, layers)
-        self.embedding = WordEmbedding(vocabulary_size, embedding, word_dropout, embedding_dropout)
-        self.label_embedding = Embedding(len(labels), embedding) if labels else None
-        widths = [units] * (layers - 1) + [embedding if tied else units]
-        self.decoder = Decoder(
-            [CELLS[cell](width, recurrent_dropout=recurrent_dropout, weight_drop=weight_drop,
-                         engine=engine) for width in widths],
-            vector if labels else "first", layer_dropout)
-        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
-        self.softmax = AdaptiveSoftmax(vocabulary_size, cutoffs, tied=tied) if cutoffs else Softmax(
-            vocabulary_size, tied)
+    options_class, arguments = GeneratorOptions, ("vocabulary_size", "labels")
+
+    def __init__(self, vocabulary_size, labels=(), **options):
+        super().__init__(**options)
+        options, width = self.options, self.options.embedding
+        self.vocabulary_size, self.labels = vocabulary_size, tuple(labels)
+        self.embedding = WordEmbedding(vocabulary_size, width, options.word_dropout,
+                                       options.embedding_dropout)
+        self.label_embedding = Embedding(len(labels), width) if labels else None
+        self.decoder = self._decoder()
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.softmax = (
+            AdaptiveSoftmax(vocabulary_size, options.cutoffs, tied=options.tied) if options.cutoffs else
+            Softmax(vocabulary_size, options.tied))
         self.build()
+
+    def _decoder(self):
+        options = self.options
+        widths = [options.units] * (options.layers - 1) + [
+            options.embedding if options.tied else options.units]
+        return Decoder(
+            [CELLS[options.cell](width, recurrent_dropout=options.recurrent_dropout,
+                                 weight_drop=options.weight_drop, engine=options.engine)
+             for width in widths],
+            options.vector if self.labels else "first", options.layer_dropout)
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        width = self.options["embedding"]
+        width = self.options.embedding
         self.embedding.build((None, None))
         if self.label_embedding:
             self.label_embedding.build((None,))
@@ -95,19 +85,19 @@ class Generator(keras.Model):
         self.softmax.build((None, None, self.decoder.units))
         self.built = True
 
-    def call(self, inputs, states=None, there=None, training=False):
+    def call(self, inputs, states=None, padding_mask=None, training=False):
         if states is None:
             states = self.start(inputs)
         states, vector = self._parted(states)
         h, after = self.decoder(self.embedding(inputs["ids"], training=training), vector,
-                                initial_state=states, inputs_mask=there, training=training)
+                                initial_state=states, inputs_mask=padding_mask, training=training)
         dropped = self.output_dropout(h, training=training)
         if training:
             self._penalise(h, dropped)
         return dropped, self._joined(after, vector)
 
     def _penalise(self, h, dropped):
-        alpha, beta = self.options["activation_penalty"], self.options["temporal_penalty"]
+        alpha, beta = self.options.activation_penalty, self.options.temporal_penalty
         if alpha:
             self.add_loss(alpha * tf.reduce_mean(tf.square(dropped)))
         if beta:
@@ -126,7 +116,7 @@ class Generator(keras.Model):
     def state_size(self):
         """The widths of all states."""
         carried = self.label_embedding and self.decoder.vector == "every"
-        return [*self.decoder.state_size, *[self.options["embedding"]] * bool(carried)]
+        return [*self.decoder.state_size, *[self.options.embedding] * bool(carried)]
 
     def _parted(self, states):
         layers = len(self.decoder.state_size)
@@ -141,7 +131,7 @@ class Generator(keras.Model):
         h, after = self.decoder.step(self.embedding(ids), states, vector)
         return self.logits(h), self._joined(after, vector)
 
-    # What the last layer says about the next symbol.
+    # What the last layer predicts.
 
     def logits(self, h):
         """z [..., V] float32 of h [..., H]; with `cutoffs` they are log p."""
@@ -156,56 +146,54 @@ class Generator(keras.Model):
         return self.softmax.loss(h, targets, *self._tied())
 
     def _tied(self):
-        return [self.embedding.embeddings] * self.options["tied"]
+        return [self.embedding.embeddings] * self.options.tied
 
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
         return self.decoder.layers[0].engine_in_use
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
-
+SETTINGS = dataclasses.asdict(SamplingOptions())
 SEARCH = {"width": 4, "length": LENGTH}
 VECTOR = tf.TensorSpec([None], tf.int32)
 UNIFORM = {"uniform": tf.TensorSpec([None, None], tf.float32)}      # a number for every symbol
 
 
 class TextGenerator(Head):
-    """Everything it takes to write and to score texts.
+    """Everything it takes to generate and to score texts.
 
         p(text) = Π p(w_t | w_0 … w_{t-1}),    w_0 = [START];    a text from a label ends in [END]
 
-    Choices are made by uniform numbers that are given, so that the same numbers give the same text in
-    every runtime; see `zoo.decoding.sampling`.
+    The uniform numbers that decide are an input, so that the same numbers give the same text in every
+    runtime; see `zoo.decoding.sampling`.
 
     Args:    network  a `zoo.models.language_model.Generator`;   text  a `zoo.text.subwords.Subwords`
 
-    `predict` goes on with texts; with labels it takes labels and writes texts that follow from them.
+    `predict` continues texts; with labels it takes labels and generates texts that follow from them.
     """
 
     name, text_class = "generator", Subwords
 
     def __init__(self, network, text):
-        self.network, self.text, self.labels = network, text, network.options["labels"]
+        self.network, self.text, self.labels = network, text, list(network.labels)
         self.end = [text.end] if self.labels else []
-        self.never = [n for n in range(len(GENERATED)) if n not in self.end]
+        self.forbidden = [n for n in range(len(GENERATED)) if n not in self.end]
 
     def facts(self):
-        """What a reader of the answers must know."""
+        """What it takes to read the predictions."""
         return {"labels": self.labels}
 
-    def readers(self):
-        return [Reader(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
+    def backbones(self):
+        return [Backbone(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
 
     def examples(self):
         """A few labels that texts follow from, else texts."""
         return self.labels[:4] or super().examples()
 
     @property
-    def asks(self):
-        """What `serving_default` takes: a text to go on with, or a label to start from."""
+    def input_name(self):
+        """What `serving_default` takes: a text to continue, or a label to start from."""
         return "label" if self.labels else "text"
 
     # Reading: the states after a text.
@@ -215,8 +203,8 @@ class TextGenerator(Head):
         ids = self.text.dense(batch(text))
         ids = tf.concat([tf.fill([tf.shape(ids)[0], 1], self.text.start), ids], 1)
         lengths = tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)
-        there = tf.sequence_mask(lengths - 1, tf.shape(ids)[1])
-        _, states = self.network({"ids": ids}, self.first_states(ids, label), there=there)
+        mask = tf.sequence_mask(lengths - 1, tf.shape(ids)[1])
+        _, states = self.network({"ids": ids}, self.first_states(ids, label), padding_mask=mask)
         return tf.gather(ids, lengths - 1, batch_dims=1), states
 
     def first_states(self, ids, label=None):
@@ -232,40 +220,40 @@ class TextGenerator(Head):
             inputs["label"] = tf.argmax(same, 1, tf.int32)
         return self.network.start(inputs)
 
-    # Writing.
+    # Generating.
 
-    def write(self, ids, states, uniform, **settings):
-        """Go on from the last ids [B] and the states before them; see `zoo.decoding.sampling`."""
-        return generate(self.network.step, ids, states, uniform, len(self.text), self.end, self.never,
+    def generate_ids(self, ids, states, uniform, **settings):
+        """What follows the last ids [B] and the states before them; see `zoo.decoding.sampling`."""
+        return generate(self.network.step, ids, states, uniform, len(self.text), self.end, self.forbidden,
                         **settings)
 
-    def answer_text(self, asked):
-        """Texts or labels [B] → `go_on` by the same numbers at every call."""
-        asked = batch(asked)
-        text, label = (tf.fill(tf.shape(asked), ""), asked) if self.labels else (asked, None)
-        uniform = tf.random.stateless_uniform([tf.shape(asked)[0], LENGTH], [0, 0])
-        return self.go_on(text, uniform, label, **SETTINGS)
+    def predict_text(self, prompts):
+        """Texts or labels [B] → `generate` by the same numbers at every call."""
+        prompts = batch(prompts)
+        text, label = (tf.fill(tf.shape(prompts), ""), prompts) if self.labels else (prompts, None)
+        uniform = tf.random.stateless_uniform([tf.shape(prompts)[0], LENGTH], [0, 0])
+        return self.generate(text, uniform, label, **SETTINGS)
 
-    def go_on(self, text, uniform, label=None, **settings):
+    def generate(self, text, uniform, label=None, **settings):
         """Texts [B], labels [B] → {"text" [B]: what follows, "log_probability" [B] of it, in nats}."""
-        written = self.write(*self.begin(text, label), uniform, **settings)
-        return {"text": self.text.strings(written["ids"], inside=not self.labels),
-                "log_probability": tf.reduce_sum(written["log_probability"], 1)}
+        found = self.generate_ids(*self.begin(text, label), uniform, **settings)
+        return {"text": self.text.strings(found["ids"], inside=not self.labels),
+                "log_probability": tf.reduce_sum(found["log_probability"], 1)}
 
     def search(self, text, label=None, width=4, length=LENGTH):
-        """As `go_on`, but the likeliest text that a beam finds; a running text up to its line's end.
+        """As `generate`, but the likeliest text that a beam finds; a running text up to its line's end.
 
         See `zoo.decoding.beam_search`, with α = 1: the mean log-probability of a symbol.
         """
         end = self.end or self.text(["\n"])[0, :1]
         found = beam_search(self.network.step, *self.begin(text, label), width, length, end, alpha=1.0,
-                            n_best=1, forbidden=self.never)
+                            n_best=1, forbidden=self.forbidden)
         return {"text": self.text.strings(found["ids"][:, 0], inside=not self.labels),
                 "log_probability": found["log_probability"][:, 0]}
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people."""
+        """A prediction for people."""
         return {key: value.decode("utf-8", "replace") if isinstance(value, bytes) else float(value)
                 for key, value in row.items()}
 
@@ -277,7 +265,7 @@ class TextGenerator(Head):
         Padding, 0, scores 0 and leaves the states as they are.
         """
         before = tf.concat([tf.expand_dims(previous, 1), ids[:, :-1]], 1)
-        h, after = self.network({"ids": before}, states, there=ids > 0)
+        h, after = self.network({"ids": before}, states, padding_mask=ids > 0)
         return self.network.log_probability(h, ids), after
 
     def score_text(self, text, label=None):
@@ -306,38 +294,38 @@ class TextGenerator(Head):
     def _text_signatures(self):
         texts = dict.fromkeys(["text", *["label"] * bool(self.labels)], TEXTS)
         return {
-            "serving_default": Signature(lambda **asked: self.answer_text(*asked.values()),
-                                         {self.asks: TEXTS}),
-            "generate": Signature(self.go_on, {**texts, **UNIFORM}, self._prompt, SETTINGS),
+            "serving_default": Signature(lambda **prompts: self.predict_text(*prompts.values()),
+                                         {self.input_name: TEXTS}),
+            "generate": Signature(self.generate, {**texts, **UNIFORM}, self._prompt, SETTINGS),
             "search": Signature(self.search, texts, self._prompt, SEARCH),
             "score": Signature(self.score_text, texts, self._prompt),
             "embed": Signature(self.embed, texts, self._prompt)}
 
     def _number_signatures(self):
-        """Score ids, start, one step, and write.
+        """Score ids, start, one step, and generate.
 
         `init` takes the labels, or anything of the batch's size.
         """
         states = numbered(tf.TensorSpec([None, size], tf.float32) for size in self.network.state_size)
         stream = {"ids": VECTOR, **states}
 
-        def before(given):
-            return [given.pop(name) for name in states]
+        def before(inputs):
+            return [inputs.pop(name) for name in states]
 
-        def score(ids, previous, **given):
-            log_probability, after = self.score(ids, previous, before(given))
+        def score(ids, previous, **inputs):
+            log_probability, after = self.score(ids, previous, before(inputs))
             return {"log_probability": log_probability, **numbered(after)}
 
-        def init(**given):
-            return numbered(self.network.start(given))
+        def init(**inputs):
+            return numbered(self.network.start(inputs))
 
-        def step(ids, **given):
-            logits, after = self.network.step(ids, before(given))
+        def step(ids, **inputs):
+            logits, after = self.network.step(ids, before(inputs))
             return {"log_probability": tf.nn.log_softmax(logits), **numbered(after)}
 
-        def generate(ids, **given):
-            written = self.write(ids, before(given), **given)
-            return {name: written[name] for name in ("ids", "lengths")}
+        def generate(ids, **inputs):
+            found = self.generate_ids(ids, before(inputs), **inputs)
+            return {name: found[name] for name in ("ids", "lengths")}
 
         return {
             "ids": Signature(score, {"ids": IDS, "previous": VECTOR, **states}, lambda strings: {
@@ -347,7 +335,7 @@ class TextGenerator(Head):
             "generate_ids": Signature(generate, {**stream, **UNIFORM}, self._stream, SETTINGS)}
 
     def _prompt(self, strings):
-        """Strings as labels, or as texts to go on with; and what decides what is written."""
+        """Strings as labels, or as texts to continue; and the numbers that decide."""
         text = tf.fill(tf.shape(strings), "") if self.labels else strings
         uniform = tf.random.stateless_uniform([len(strings), 20], [0, 1])
         return {"text": text, "label": strings, "uniform": uniform, "temperature": tf.constant(1.0),

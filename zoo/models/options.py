@@ -37,12 +37,34 @@ class ClassifierOptions(NetworkOptions):
     embedding_range: float = option(0.05, "A new embedding is uniform in plus or minus this.", least=0)
     filters: int = option(0, "Number of learnt n-grams of each width 2, 3 and 4; 0 for none.", least=0,
                           source="Kim 2014")
-    members: int = option(1, "Number of networks in the ensemble.", least=1,
-                          source="Hansen & Salamon 1990")
+    ensemble: int = option(1, "Number of networks whose logits are averaged.", least=1, was="members",
+                           source="Hansen & Salamon 1990")
     ngrams: int = option(0, "Largest number of buckets of word and character n-grams, whose linear model "
                          "is corrected; 0 for none.", least=0, source="Cheng et al. 2016")
     corrects: bool = option(True, "The recurrent part learns what the linear model of n-grams misses; "
                             "otherwise it learns by itself, and both are added.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.layers and (not self.ngrams or self.naive_bayes or self.filters or self.ensemble > 1):
+            raise ValueError("layers: expected at least 1, or ngrams and no naive_bayes, filters or "
+                             "ensemble, received 0")
+        poolings_of(self.pooling)
+        if self.pooling == "last" and self.window is not None:
+            raise ValueError("window: expected a pooling over the whole text, received pooling='last'")
+
+
+def poolings_of(pooling):
+    """The names in a pooling; "last" stands alone, since it needs no sequence.
+
+    >>> poolings_of("mean+max")
+    ['mean', 'max']
+    """
+    found, several = pooling.split("+"), [name for name in names.POOLINGS if name != "last"]
+    if pooling != "last" and (not set(found) <= set(several) or len(set(found)) < len(found)):
+        raise ValueError(f"pooling: expected 'last', or some of {', '.join(several)} joined by '+', each "
+                         f"once, received {pooling!r}")
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +84,19 @@ class TaggerOptions(NetworkOptions, units=128, embedding=100):
     feedback: bool = option(False, "Read the network's last output, in place of a linear layer.",
                             source="Jordan 1986")
     sampling: float = option(0.0, "Share of training steps that read the network's own output, with "
-                             "feedback.", **RATE, source="Bengio et al. 2015")
+                             "feedback.", least=0, most=1, source="Bengio et al. 2015")
     rare_dropout: float = option(0.0, "Word dropout of words that occur once in training.", **RATE,
                                  source="Lample et al. 2016")
     recurrent_dropout: float = option(0.0, "Dropout rate of the recurrent layers' states.", **RATE,
                                       source="Gal & Ghahramani 2016")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.crf and self.feedback:
+            raise ValueError("feedback: expected no crf beside it, since each makes a tag depend on the "
+                             "last")
+        if not self.layers and not self.feedback:
+            raise ValueError("layers: expected at least 1, or feedback, received 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,5 +150,13 @@ class TranslatorOptions(NetworkOptions, units=512, embedding=256):
     label_smoothing: float = option(0.0, "Share of a target's probability spread over all words.",
                                     **RATE, source="Szegedy et al. 2016")
     sampling: float = option(0.0, "Scheduled sampling: share of the words read in training that the "
-                             "network predicted itself.", **RATE,
+                             "network predicted itself.", least=0, most=1,
                              source="Bengio et al. 2015; Mihaylova & Martins 2019")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.bidirectional and self.units % 2:
+            raise ValueError(f"units: expected an even number to read both ways, received {self.units}")
+        if self.coverage and self.attention not in ("additive", "concat"):
+            raise ValueError("coverage: expected attention='additive' with it, received "
+                             f"{self.attention!r}")

@@ -1,9 +1,8 @@
-"""Sequence tagging (N→N): one label for every token."""
+"""Sequence labelling (N→N): one tag for every token."""
 
 import keras
 import tensorflow as tf
 
-from zoo.cells.arguments import without_gone
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
@@ -11,6 +10,8 @@ from zoo.layers.embedding import Embedding
 from zoo.layers.output_recurrent import OutputRecurrentRNN
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
+from zoo.models.network import Network
+from zoo.models.options import TaggerOptions
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
 from zoo.text.token_features import SHAPES, Tokens
@@ -20,7 +21,7 @@ SHAPE_WIDTH = 8
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Tagger(keras.Model):
+class Tagger(Network):
     """Words and their characters to logits: embeddings, recurrent layers, one linear layer.
 
         x_t = [E[w_t]; characters(w_t); affixes(w_t); S[shape(w_t)]]   h = recurrent(x)   z_t = h_t·V + c
@@ -29,35 +30,16 @@ class Tagger(keras.Model):
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
     linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`).
 
-    Args:    vocabulary_size     rows of the word embedding; id 0 is padding, 1 unknown
-             labels              names of the L tags
-             scheme              None, or one of `zoo.text.spans`, to which the CRF keeps
-             crf                 a conditional random field over the logits
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer (of one direction), how many; 0 with `feedback` alone
-             bidirectional       read both ways
-             embedding           width of the word embedding
-             characters          None, "cnn" or "lstm": how a word's characters are read
-             alphabet_size       rows of the character embedding
-             character_embedding, character_units  width of a character, of what is made of a word's
-             affixes             width of what is made of a word's prefixes and suffixes; 0 for none
-             shapes              read which case the letters have
-             feedback            the output-recurrent network; trained on the targets (teacher forcing)
-             sampling            share of steps that read the network's own output while it is trained
-             word_dropout        rate at which a word is read as unknown while training
-             rare_dropout        the same for rare words, from which the unknown ones are learnt
-             rare                the id from which on words are rare, those that training has once
-             embedding_dropout   rate at which a coordinate is dropped from all words of a sentence
-             recurrent_dropout   the same for the states of the recurrent layers
-             output_dropout      the same before the linear layer
-             engine              see `zoo.engines`
+    Args:    vocabulary_size  rows of the word embedding; id 0 is padding, 1 unknown
+             labels           names of the L tags
+             scheme           None, or one of `zoo.text.spans`, to which the CRF keeps
+             alphabet_size    rows of the character embedding
+             rare             the id from which on words are rare, those that training has once
+             options          see `zoo.models.options.TaggerOptions`
     Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "tags" [B, T]} int32 → z [B, T, L];
              characters, shapes and the tags to be read only where the options ask for them; ids alone
              will do where nothing else is read
-    Raises:  ValueError: an unknown cell or encoder, options that exclude each other
-    Source:  Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016; Ma & Hovy 2016; Gal & Ghahramani 2016
-             (one mask a sequence); Iyyer et al. 2015 (word dropout); Lample et al. 2016 (of words that
-             occur once); Jordan 1986 (output recurrence)
+    Raises:  ValueError: a wrong value of an option, options that exclude each other
 
     >>> network = Tagger(10, ["O", "B-X", "I-X"], "BIO", crf=True, units=4, embedding=3)
     >>> z = network(tf.constant([[2, 3, 0], [4, 5, 6]]))
@@ -65,48 +47,44 @@ class Tagger(keras.Model):
     ((2, 3, 3), (2, 3))
     """
 
-    def __init__(self, vocabulary_size, labels, scheme=None, crf=False, cell="lstm", units=128, layers=1,
-                 bidirectional=True, embedding=100, characters=None, alphabet_size=0,
-                 character_embedding=30, character_units=50, affixes=0, shapes=False, feedback=False,
-                 sampling=0.0, word_dropout=0.0, rare_dropout=0.0, rare=0, embedding_dropout=0.0,
-                 recurrent_dropout=0.0, output_dropout=0.0, engine="auto", **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "vocabulary_size": vocabulary_size, "labels": list(labels), "scheme": scheme, "crf": crf,
-            "cell": cell, "units": units, "layers": layers, "bidirectional": bidirectional,
-            "embedding": embedding, "characters": characters, "alphabet_size": alphabet_size,
-            "character_embedding": character_embedding, "character_units": character_units,
-            "affixes": affixes, "shapes": shapes, "feedback": feedback, "sampling": sampling,
-            "word_dropout": word_dropout, "rare_dropout": rare_dropout, "rare": rare,
-            "embedding_dropout": embedding_dropout, "recurrent_dropout": recurrent_dropout,
-            "output_dropout": output_dropout, "engine": engine}
-        check(crf, feedback, layers, characters)
-        self.word_dropout, self.sampling = word_dropout, sampling
+    options_class = TaggerOptions
+    arguments = "vocabulary_size", "labels", "scheme", "alphabet_size", "rare"
+
+    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, **options):
+        super().__init__(**options)
+        options = self.options
+        self.vocabulary_size, self.labels, self.scheme = vocabulary_size, tuple(labels), scheme
+        self.alphabet_size, self.rare = alphabet_size, rare
         self.seed_generator = keras.random.SeedGenerator()
-        self.embedding = Embedding(vocabulary_size, embedding)
-        self.characters = characters and ENCODERS[characters](
-            alphabet_size, embedding=character_embedding, units=character_units,
-            **({"engine": engine} if characters == "lstm" else {}))
-        self.affixes = Affixes(affixes) if affixes else None
-        self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if shapes else None
-        self.embedding_dropout = keras.layers.SpatialDropout1D(embedding_dropout)
-        self.recurrent = layers and recurrent(
-            cell, units, layers, bidirectional, engine, return_sequences=True,
-            dropout=output_dropout, recurrent_dropout=recurrent_dropout)
-        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
-        self.linear = None if feedback else keras.layers.Dense(len(labels))
-        self.feedback = OutputRecurrentRNN(units, len(labels)) if feedback else None
-        self.crf = CRF(labels, scheme) if crf else None
+        self.embedding = Embedding(vocabulary_size, options.embedding)
+        self.characters = self._character_encoder()
+        self.affixes = Affixes(options.affixes) if options.affixes else None
+        self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if options.shapes else None
+        self.embedding_dropout = keras.layers.SpatialDropout1D(options.embedding_dropout)
+        self.recurrent = options.layers and recurrent(
+            options, return_sequences=True, dropout=options.output_dropout,
+            recurrent_dropout=options.recurrent_dropout)
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.linear = None if options.feedback else keras.layers.Dense(len(labels))
+        self.feedback = OutputRecurrentRNN(options.units, len(labels)) if options.feedback else None
+        self.crf = CRF(list(labels), scheme) if options.crf else None
         self.build()
+
+    def _character_encoder(self):
+        options = self.options
+        return options.characters and ENCODERS[options.characters](
+            self.alphabet_size, embedding=options.character_embedding, units=options.character_units,
+            **({"engine": options.engine} if options.characters == "lstm" else {}))
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
         for layer in (self.embedding, self.characters, self.affixes, self.shapes):
             if layer:
                 layer.build((None, None))
-        width = self.options["embedding"] + self.options["affixes"] + bool(self.shapes) * SHAPE_WIDTH
+        options = self.options
+        width = options.embedding + options.affixes + options.shapes * SHAPE_WIDTH
         if self.characters:
-            width += self.options["character_units"]
+            width += options.character_units
         if self.recurrent:
             self.recurrent.build((None, None, width))
             width = self.recurrent.compute_output_shape((None, None, width))[-1]
@@ -125,7 +103,7 @@ class Tagger(keras.Model):
         h = self.output_dropout(self.represent(inputs, training), training=training)
         if self.feedback is None:
             return self.linear(h)
-        sampling = self.sampling if training else 0.0
+        sampling = self.options.sampling if training else 0.0
         return self.feedback(h, inputs.get("tags"), mask=mask, training=training, sampling=sampling)
 
     def represent(self, inputs, training=False):
@@ -149,9 +127,10 @@ class Tagger(keras.Model):
 
     def dropped(self, ids):
         """The rate at which each word is read as unknown while training: one for all, or [B, T]."""
-        if not self.options["rare_dropout"]:
-            return self.word_dropout
-        return tf.where(ids < self.options["rare"], self.word_dropout, self.options["rare_dropout"])
+        options = self.options
+        if not options.rare_dropout:
+            return options.word_dropout
+        return tf.where(ids < self.rare, options.word_dropout, options.rare_dropout)
 
     def loss_of(self, tags, logits):
         """−log p(tags), summed over the sentences: tags [B, T], -1 where there is none; → scalar."""
@@ -179,8 +158,8 @@ class Tagger(keras.Model):
 
     @property
     def streams(self):
-        """Whether tags can be given before the sentence has ended."""
-        return not self.crf and not (self.recurrent and self.options["bidirectional"])
+        """Whether tags are predicted before the sentence has ended."""
+        return not self.crf and not (self.recurrent and self.options.bidirectional)
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
@@ -198,26 +177,9 @@ class Tagger(keras.Model):
         logits, last = self.feedback.step(x, states)
         return logits, [*new, *last]
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
-    @classmethod
-    def from_config(cls, config):
-        return super().from_config(without_gone(config))
-
-
-def check(crf, feedback, layers, characters):
-    """Raise ValueError where options exclude each other."""
-    if crf and feedback:
-        raise ValueError("feedback: expected no crf beside it, since each makes a tag depend on the last")
-    if not layers and not feedback:
-        raise ValueError("layers: expected at least 1, or feedback, received 0")
-    if characters not in (None, *ENCODERS):
-        raise ValueError(f"characters: expected None or one of {list(ENCODERS)}, received {characters!r}")
-
 
 class TextTagger(Head):
-    """Everything it takes to tag: network and text processing.
+    """Everything that tagging takes: network and text processing.
 
     Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
 
@@ -229,32 +191,32 @@ class TextTagger(Head):
 
     def __init__(self, network, text):
         self.network, self.text = network, text
-        self.labels, self.scheme = network.options["labels"], network.options["scheme"]
+        self.labels, self.scheme = list(network.labels), network.scheme
 
     def facts(self):
-        """What a reader of the answers must know."""
+        """What it takes to read the predictions."""
         return {"labels": self.labels, "scheme": self.scheme}
 
-    def answer(self, inputs):
+    def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""
         return self.network.decode(self.network(inputs), tf.not_equal(inputs["ids"], 0))
 
-    def answer_tokens(self, tokens):
+    def predict_tokens(self, tokens):
         """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B].
 
         The probability is that of the tag by itself: with a CRF its marginal, in all sequences of tags.
         """
-        there = tf.not_equal(tokens, "")
-        answer = self.answer(self.read(tokens))
-        probability = tf.gather(answer["marginals"], answer["tags"], batch_dims=2)
-        return {"tags": tf.where(there, tf.gather(self.labels, answer["tags"]), ""),
-                "probability": probability, "lengths": tf.reduce_sum(tf.cast(there, tf.int32), 1)}
+        mask = tf.not_equal(tokens, "")
+        found = self.predict_ids(self.read(tokens))
+        probability = tf.gather(found["marginals"], found["tags"], batch_dims=2)
+        return {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
+                "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1)}
 
-    def answer_text(self, text):
-        """strings [B] → `answer_tokens`, the "tokens" [B, T], and where each starts and ends in bytes."""
+    def predict_text(self, text):
+        """strings [B] → `predict_tokens`, "tokens" [B, T], and "start" and "end" of each in bytes."""
         tokens, start, end = self.text.split(batch(text))
         return {"tokens": normalise(tokens, lowercase=False), "start": start, "end": end,
-                **self.answer_tokens(tokens)}
+                **self.predict_tokens(tokens)}
 
     def read(self, tokens):
         """What the network reads of tokens [B, T]."""
@@ -263,15 +225,15 @@ class TextTagger(Head):
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people: lists as long as the sentence, strings decoded, and the spans."""
+        """A prediction for people: lists as long as the sentence, strings decoded, and the spans."""
         columns = {key: value[:row["lengths"]].tolist() for key, value in row.items() if key != "lengths"}
-        answer = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
-                  for key, items in columns.items()}
+        found = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
+                 for key, items in columns.items()}
         if facts["scheme"]:
-            starts, ends = answer["start"], answer["end"]
-            answer["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
-                               for first, last, kind in spans(answer["tags"])]
-        return answer
+            starts, ends = found["start"], found["end"]
+            found["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
+                              for first, last, kind in spans(found["tags"])]
+        return found
 
     def embed(self, text):
         """What the last layer reads of every token of strings [B]: {"representation" [B, T, R]}."""
@@ -282,11 +244,11 @@ class TextTagger(Head):
         ids = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32)
                for name in self.network.reads}
         table = {
-            "serving_default": Signature(self.answer_text, {"text": TEXTS}),
-            "tokens": Signature(self.answer_tokens, {"tokens": tf.TensorSpec([None, None], tf.string)},
+            "serving_default": Signature(self.predict_text, {"text": TEXTS}),
+            "tokens": Signature(self.predict_tokens, {"tokens": tf.TensorSpec([None, None], tf.string)},
                                 lambda strings: {"tokens": self.text.split(strings)[0]}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(lambda **inputs: self.answer(inputs), ids,
+            "ids": Signature(lambda **inputs: self.predict_ids(inputs), ids,
                              lambda strings: self.read(self.text.split(strings)[0]))}
         return {**table, **self._streaming()} if self.network.streams else table
 
@@ -302,9 +264,9 @@ class TextTagger(Head):
         def init(token):
             return numbered(network.get_initial_state(tf.shape(token)[0]))
 
-        def step(token, **given):
+        def step(token, **before):
             inputs = self.read(tf.expand_dims(token, 1))
-            logits, new = network.step(inputs, [given[name] for name in states])
+            logits, new = network.step(inputs, [before[name] for name in states])
             p = tf.nn.softmax(tf.cast(logits, tf.float32))
             return {"tag": tf.gather(self.labels, tf.argmax(p, -1)), "probability": tf.reduce_max(p, -1),
                     **numbered(new)}

@@ -1,9 +1,12 @@
 """Translation: encoder, attention and decoder, and the head around them."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from zoo.decoding.beam_search import beam_search, spread
+from zoo.decoding.options import BeamOptions
 from zoo.layers.attention import Attention, Memory
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bidirectional import Bidirectional
@@ -12,16 +15,17 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.layers.stack import Stack
-from zoo.models.blocks import CELLS, Reader, cells_of, check_recurrence
+from zoo.models.blocks import CELLS, Backbone, cells_of
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
-from zoo.names import ALPHA, ATTENTIONS, WIDTH
+from zoo.models.network import Network
+from zoo.models.options import TranslatorOptions
 from zoo.text.subwords import GENERATED
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import RESERVED
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Translator(keras.Model):
+class Translator(Network):
     """One sequence to the probabilities of another: an encoder, a vector or attention, a decoder.
 
         h_1 … h_S = encoder(E[x_1] … E[x_S])        c = context(h, final states)
@@ -31,34 +35,13 @@ class Translator(keras.Model):
     (`vector` "first") or a part of every input ("every"). With attention c is where they start, and
     o_t = tanh([s_t; c_t]·W) has seen h_1 … h_S at every step: see `zoo.layers.attention_decoder`.
 
-    Args:    source_size, target_size   rows of the two embeddings; id 0 is padding, never predicted
-             attention           "none", "additive" (or "concat"), "dot" or "general"
-             feeds               "nothing", "output" or "context": what goes from attention back to the
-                                 states. "nothing" is trained on the engines, the rest in a slower loop
-             coverage            let the additive score see where was looked before
-             context             "last", "transformed" or "pooled": see `zoo.layers.context`
-             vector              "first" or "every", without attention
-             cell                "simple", "gru" or "lstm"
-             units, layers       width of a layer, how many in the encoder, and in the decoder
-             bidirectional       read the source both ways, each in half of the units
-             residual            add a layer's input to its output
-             embedding           width of both embeddings
-             tied                one matrix embeds what was written and predicts what is to come
-             word_dropout        rate at which a word's row is dropped, wherever it occurs in a batch
-             embedding_dropout   rate at which a coordinate is dropped from a whole sequence
-             layer_dropout       between layers, and before attention;  output_dropout  before the softmax
-             recurrent_dropout   the same for the states
-             weight_drop         share of the recurrent weights that are dropped (DropConnect)
-             label_smoothing     share of the target's probability that is spread over all words
-             sampling            scheduled sampling: share of the words read while it is trained that are
-                                 what the network itself, in a first pass, expected at their place
-             engine              see `zoo.engines`
-    Call:    {"source" [B, S], "target" [B, T]: what was written before each step} int32, padding at the
+    Args:    source_size, target_size  rows of the two embeddings; id 0 is padding, never predicted
+             options                   see `zoo.models.options.TranslatorOptions`; attention that feeds
+                                       back nothing is trained on the engines, else in a slower loop
+    Call:    {"source" [B, S], "target" [B, T]: the words before each step} int32, padding at the
              end → o [B, T, O], O the width of the embedding if it is tied, else `units`
-    Raises:  ValueError: an unknown cell or attention, coverage without additive attention, an odd
-             number of units to read both ways
-    Source:  Sutskever et al. 2014; Cho et al. 2014; Bahdanau et al. 2015; Luong et al. 2015; scheduled
-             sampling: Bengio et al. 2015, in two passes as Mihaylova & Martins 2019
+    Raises:  ValueError: a wrong value of an option, coverage without additive attention, an odd number
+             of units to read both ways
 
     >>> network = Translator(10, 12, units=4, embedding=3)
     >>> o = network({"source": tf.constant([[2, 3, 4, 5]]), "target": tf.constant([[2, 4, 6]])})
@@ -68,111 +51,103 @@ class Translator(keras.Model):
     ((1, 3, 3), (1, 12), (1, 4))
     """
 
-    def __init__(self, source_size, target_size, attention="general", feeds="nothing", coverage=False,
-                 context="last", vector="first", cell="lstm", units=512, layers=1, bidirectional=True,
-                 residual=False, embedding=256, tied=True, word_dropout=0.0, embedding_dropout=0.0,
-                 layer_dropout=0.0, output_dropout=0.0, recurrent_dropout=0.0, weight_drop=0.0,
-                 label_smoothing=0.0, sampling=0.0, engine="auto", **kwargs):
-        super().__init__(**kwargs)
-        self.options = {
-            "source_size": source_size, "target_size": target_size, "attention": attention,
-            "feeds": feeds, "coverage": coverage, "context": context, "vector": vector, "cell": cell,
-            "units": units, "layers": layers, "bidirectional": bidirectional, "residual": residual,
-            "embedding": embedding, "tied": tied, "word_dropout": word_dropout,
-            "embedding_dropout": embedding_dropout, "layer_dropout": layer_dropout,
-            "output_dropout": output_dropout, "recurrent_dropout": recurrent_dropout,
-            "weight_drop": weight_drop, "label_smoothing": label_smoothing, "sampling": sampling,
-            "engine": engine}
-        check(**self.options)
-        self.attends = attention != "none"
+    options_class, arguments = TranslatorOptions, ("source_size", "target_size")
+
+    def __init__(self, source_size, target_size, **options):
+        super().__init__(**options)
+        options = self.options
+        self.source_size, self.target_size = source_size, target_size
+        self.attends = options.attention != "none"
         self.embedding, self.target_embedding = (
-            WordEmbedding(size, embedding, word_dropout, embedding_dropout)
+            WordEmbedding(size, options.embedding, options.word_dropout, options.embedding_dropout)
             for size in (source_size, target_size))
-        self.recurrent = Stack([self._encoder_layer() for _ in range(layers)], layer_dropout, residual)
-        self.context = Context(context, None if context == "last" else units)
+        self.recurrent = Stack([self._encoder_layer() for _ in range(options.layers)],
+                               options.layer_dropout, options.residual)
+        self.context = Context(options.context, None if options.context == "last" else options.units)
         self.decoder = self._attention_decoder() if self.attends else self._vector_decoder()
-        self.values_dropout = keras.layers.SpatialDropout1D(layer_dropout)
-        self.output_dropout = keras.layers.SpatialDropout1D(output_dropout)
-        self.softmax = Softmax(target_size, tied)
+        self.values_dropout = keras.layers.SpatialDropout1D(options.layer_dropout)
+        self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
+        self.softmax = Softmax(target_size, options.tied)
         self.seed_generator = keras.random.SeedGenerator()
         self.build()
 
     def _cell(self, units, **more):
-        options = {name: self.options[name] for name in ("recurrent_dropout", "weight_drop", "engine")}
-        return CELLS[self.options["cell"]](units, **options, **more)
+        options = self.options
+        return CELLS[options.cell](units, recurrent_dropout=options.recurrent_dropout,
+                                   weight_drop=options.weight_drop, engine=options.engine, **more)
 
     def _encoder_layer(self):
-        units, both = self.options["units"], self.options["bidirectional"]
+        units, both = self.options.units, self.options.bidirectional
         layer = self._cell(units // 2 if both else units, return_sequences=True, return_state=True)
         return Bidirectional(layer) if both else layer
 
     def _attention_decoder(self):
         options = self.options
         return AttentionDecoder(
-            [self._cell(options["units"]) for _ in range(options["layers"])],
-            Attention(options["attention"], coverage=options["coverage"]), options["feeds"],
-            options["embedding"] if options["tied"] else None, options["layer_dropout"],
-            options["residual"])
+            [self._cell(options.units) for _ in range(options.layers)],
+            Attention(options.attention, coverage=options.coverage), options.feeds,
+            options.embedding if options.tied else None, options.layer_dropout,
+            options.residual)
 
     def _vector_decoder(self):
         options = self.options
-        last = options["embedding"] if options["tied"] else options["units"]
-        widths = [options["units"]] * (options["layers"] - 1) + [last]
-        return Decoder([self._cell(width) for width in widths], options["vector"],
-                       options["layer_dropout"], options["residual"])
+        last = options.embedding if options.tied else options.units
+        widths = [options.units] * (options.layers - 1) + [last]
+        return Decoder([self._cell(width) for width in widths], options.vector,
+                       options.layer_dropout, options.residual)
 
     def build(self, shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        words = (None, None, self.options["embedding"])
-        values = (None, None, self.options["units"])
+        words = (None, None, self.options.embedding)
+        values = (None, None, self.options.units)
         for embedding in (self.embedding, self.target_embedding):
             embedding.build((None, None))
         self.recurrent.build(words)
         states = [(None, size) for size in self.recurrent.state_size]
         self.context.build(values, states)
         vector = (None, sum(self.recurrent.state_size)) if self.context.form == "last" else (
-            None, self.options["units"])
+            None, self.options.units)
         self.decoder.build(words, *[values] * self.attends, vector)
         self.softmax.build((None, None, self.decoder.units))
         self.built = True
 
     def call(self, inputs, training=False):
         read = self.read(inputs["source"], training)
-        written = inputs["target"]
-        if training and self.options["sampling"]:
-            written = self._sampled(written, read)
-        return self.output_dropout(self._written(written, read, training), training=training)
+        target = inputs["target"]
+        if training and self.options.sampling:
+            target = self._sampled(target, read)
+        return self.output_dropout(self._decoded(target, read, training), training=training)
 
     def read(self, ids, training=False):
         """ids [B, S] → values h [B, S, H], vector c [B, C], which ids are no padding [B, S]."""
-        there = ids > 0
-        h, *states = self.recurrent(self.embedding(ids, training=training), mask=there, training=training)
-        c = self.context(h, states, sequence_mask=there)
-        return self.values_dropout(h, training=training), c, there
+        mask = ids > 0
+        h, *states = self.recurrent(self.embedding(ids, training=training), mask=mask, training=training)
+        c = self.context(h, states, sequence_mask=mask)
+        return self.values_dropout(h, training=training), c, mask
 
-    def _written(self, ids, read, training):
+    def _decoded(self, ids, read, training):
         """All steps at once."""
-        (values, c, there), x = read, self.target_embedding(ids, training=training)
+        (values, c, mask), x = read, self.target_embedding(ids, training=training)
         if self.attends:
-            o, *_ = self.decoder(x, values, c, values_mask=there, training=training)
+            o, *_ = self.decoder(x, values, c, values_mask=mask, training=training)
         else:
             o, _ = self.decoder(x, c, training=training)
         return o
 
     def _sampled(self, ids, read):
-        """What was written, in a share of the places as the network would have written it."""
-        expected = tf.argmax(self.logits(self._written(ids, read, False)), -1, ids.dtype)
+        """The target, in a share of its positions as the network predicts it."""
+        expected = tf.argmax(self.logits(self._decoded(ids, read, False)), -1, ids.dtype)
         own = tf.concat([ids[:, :1], expected[:, :-1]], 1)
         drawn = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
-        return tf.where((drawn < self.options["sampling"]) & (ids > 0), own, ids)
+        return tf.where((drawn < self.options.sampling) & (ids > 0), own, ids)
 
     # One word after the other. The source is a dictionary of tensors, batch first, which stay the same.
 
     def encode(self, ids):
         """ids [B, S] → the source as `step` wants it, the states before the first word."""
-        values, c, there = self.read(ids)
+        values, c, mask = self.read(ids)
         if self.attends:
-            memory = self.decoder.attention.memory(values, there)
+            memory = self.decoder.attention.memory(values, mask)
             source = {"source": ids, "keys": memory.keys, "values": memory.values}
             return source, self.decoder.start(memory, c)
         return {"vector": c} if self.decoder.vector == "every" else {}, self.decoder.start(c)
@@ -194,18 +169,18 @@ class Translator(keras.Model):
         if not self.attends:
             every = self.decoder.vector == "every"
             return {"vector": [sum(self.recurrent.state_size) if self.context.form == "last"
-                               else options["units"]]} if every else {}
-        return {"keys": [None, self.decoder.attention.key_width], "values": [None, options["units"]]}
+                               else options.units]} if every else {}
+        return {"keys": [None, self.decoder.attention.key_width], "values": [None, options.units]}
 
     @property
     def state_sizes(self):
         """The widths of all states; None is the source's length."""
         if not self.attends:
             return list(self.decoder.state_size)
-        fed = [self.decoder.units] * (self.options["feeds"] == "output")
-        return [*self.decoder.decoder.state_size, *fed, *[None] * self.options["coverage"]]
+        fed = [self.decoder.units] * (self.options.feeds == "output")
+        return [*self.decoder.decoder.state_size, *fed, *[None] * self.options.coverage]
 
-    # What the last layer says about the next word.
+    # What the last layer predicts.
 
     def logits(self, o):
         """z [..., V] float32 of o [..., H]."""
@@ -218,33 +193,19 @@ class Translator(keras.Model):
     def loss_of(self, targets, o):
         """−log p of the targets [B, T], smoothed and summed."""
         return self.softmax.loss(
-            o, targets, *self._tied(), smoothing=self.options["label_smoothing"])
+            o, targets, *self._tied(), smoothing=self.options.label_smoothing)
 
     def _tied(self):
-        return [self.target_embedding.embeddings] * self.options["tied"]
+        return [self.target_embedding.embeddings] * self.options.tied
 
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
         return cells_of(self.recurrent)[0].engine_in_use
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
-
-def check(attention, cell, bidirectional, units, **others):
-    """ValueError for what no layer below would find."""
-    check_recurrence(cell, others["layers"])
-    if attention not in ATTENTIONS:
-        raise ValueError(f"attention: expected one of {list(ATTENTIONS)}, received {attention!r}")
-    if bidirectional and units % 2:
-        raise ValueError(f"units: expected an even number to read both ways, received {units}")
-    if others["coverage"] and attention not in ("additive", "concat"):
-        raise ValueError(f"coverage: expected attention='additive' with it, received {attention!r}")
-
 
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
-DEFAULTS = {"width": WIDTH, "alpha": ALPHA}
+DEFAULTS = dataclasses.asdict(BeamOptions())
 
 
 class TextTranslator(Head):
@@ -263,19 +224,19 @@ class TextTranslator(Head):
 
     def __init__(self, network, text, longest=2):
         self.network, self.text, self.longest = network, text, longest
-        said = [text.target.end, *[RESERVED.index("[UNK]")] * network.attends]
-        self.never = [n for n in range(len(GENERATED)) if n not in said]
+        allowed = [text.target.end, *[RESERVED.index("[UNK]")] * network.attends]
+        self.forbidden = [n for n in range(len(GENERATED)) if n not in allowed]
 
     def assets(self):
-        """{file name: text}: all that it takes to ask the exported files and to read their answers."""
+        """{file name: text}: all that the exported files need to be used and read."""
         return {"model.json": self.description(), **self.text.files()}
 
-    def readers(self):
+    def backbones(self):
         """One a language."""
         network, text = self.network, self.text
         decoder = network.decoder.decoder if network.attends else network.decoder
-        return [Reader(network.embedding, text.source.vocabulary, network.recurrent.layers),
-                Reader(network.target_embedding, text.target.vocabulary, decoder.layers)]
+        return [Backbone(network.embedding, text.source.vocabulary, network.recurrent.layers),
+                Backbone(network.target_embedding, text.target.vocabulary, decoder.layers)]
 
     # Reading.
 
@@ -287,23 +248,24 @@ class TextTranslator(Head):
         """What the encoder makes of strings [B]: {"representation" [B, C]}."""
         return {"representation": self.network.read(self.ids(text))[1]}
 
-    # Writing.
+    # Decoding.
 
-    def search(self, ids, width=WIDTH, alpha=ALPHA, **settings):
+    def search(self, ids, width=BeamOptions.width, alpha=BeamOptions.alpha, **settings):
         """Ids [B, S] → the n best translations of each, as ids; see `zoo.decoding.beam_search`."""
         source, states = self.network.encode(ids)
         source = {name: spread(tensor, width) for name, tensor in source.items()}
         start, size = self._start(ids), tf.shape(ids)[1] if self.network.attends else None
         most = self.longest * tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1) + MORE
         return beam_search(
-            lambda said, states: self.network.step(said, states, source), start, states, width, most,
-            [self.text.target.end], alpha, forbidden=self.never, source_length=size, **settings)
+            lambda ids, states: self.network.step(ids, states, source), start, states, width, most,
+            [self.text.target.end], alpha, forbidden=self.forbidden, source_length=size, **settings)
 
     def _start(self, ids):
         """What is read first: [B]."""
         return tf.fill(tf.shape(ids)[:1], self.text.target.start)
 
-    def n_best(self, text, width=WIDTH, alpha=ALPHA, banned=None, required=None, **settings):
+    def n_best(self, text, width=BeamOptions.width, alpha=BeamOptions.alpha, banned=None, required=None,
+               **settings):
         """Strings [B] → their n best translations.
 
         Args:    width, alpha      of the beam search, scalars
@@ -314,9 +276,9 @@ class TextTranslator(Head):
         """
         ids = self.ids(text)
         phrases = {"banned": banned, "required": required}
-        given = {name: self.text.target.dense(batch(said))
-                 for name, said in phrases.items() if said is not None}
-        found = self.search(ids, width, alpha, **given, **settings)
+        phrases = {name: self.text.target.dense(batch(strings))
+                   for name, strings in phrases.items() if strings is not None}
+        found = self.search(ids, width, alpha, **phrases, **settings)
         pieces, shown = self.pieces(found, text), {}
         if self.network.attends:
             words = self._words(text)[:, :tf.shape(ids)[1]]
@@ -338,14 +300,14 @@ class TextTranslator(Head):
         words = self.text.source.words(batch(text)).to_tensor("")
         return tf.pad(words, [[0, 0], [0, 1]], constant_values="")
 
-    def answer_text(self, text):
-        """Strings [B] → {"translation" [B], "score" [B]}: the best of WIDTH."""
+    def predict_text(self, text):
+        """Strings [B] → {"translation" [B], "score" [B]}: the best that the search finds."""
         found = self.n_best(text, n_best=1)
         return {"translation": found["translations"][:, 0], "score": found["scores"][:, 0]}
 
     @staticmethod
     def readable(row, facts):
-        """An answer's row for people."""
+        """A prediction for people."""
         translation = row["translation"].decode("utf-8", "replace")
         return {"translation": translation, "score": float(row["score"])}
 
@@ -357,7 +319,7 @@ class TextTranslator(Head):
     # Signatures. All tensors are batch first but `width` and `alpha`: scalars.
 
     def signature_table(self):
-        return {"serving_default": Signature(self.answer_text, {"text": TEXTS}),
+        return {"serving_default": Signature(self.predict_text, {"text": TEXTS}),
                 "n_best": Signature(self.n_best, {"text": TEXTS}, settings=DEFAULTS),
                 "embed": Signature(self.embed, {"text": TEXTS}), **self._number_signatures()}
 
@@ -373,9 +335,9 @@ class TextTranslator(Head):
             source, first = network.encode(ids)
             return {**source, **numbered(first)}
 
-        def step(ids, **given):
+        def step(ids, **inputs):
             logits, after, *weights = network.step(
-                ids, [given[name] for name in states], {name: given[name] for name in sources})
+                ids, [inputs[name] for name in states], {name: inputs[name] for name in sources})
             return {"log_probability": tf.nn.log_softmax(logits), **numbered(after),
                     **dict(zip(["weights"], weights))}
 
@@ -384,15 +346,15 @@ class TextTranslator(Head):
             return {name: found[name] for name in ("ids", "lengths", "scores", "alignments")
                     if name in found}
 
-        def question(strings):
+        def example(strings):
             ids = self.ids(strings)
             return {"ids": ids, "target": tf.fill(tf.shape(ids), self.text.target.end)}
 
         return {"ids": Signature(lambda ids, target: {"log_probability": self.score(ids, target)},
-                                 {"ids": IDS, "target": IDS}, question),
-                "init": Signature(init, {"ids": IDS}, question),
+                                 {"ids": IDS, "target": IDS}, example),
+                "init": Signature(init, {"ids": IDS}, example),
                 "step": Signature(
                     step, {"ids": tf.TensorSpec([None], tf.int32), **sources, **states},
                     lambda strings: {"ids": self._start(strings), **init(self.ids(strings))}),
-                "greedy": Signature(beam, {"ids": IDS}, question),
-                "beam": Signature(beam, {"ids": IDS}, question, DEFAULTS)}
+                "greedy": Signature(beam, {"ids": IDS}, example),
+                "beam": Signature(beam, {"ids": IDS}, example, DEFAULTS)}

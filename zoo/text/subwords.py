@@ -1,4 +1,4 @@
-r"""Text to ids and back again, for networks that write: what was read can be said.
+r"""Text to ids and back again, for networks that generate text.
 
     strings(text(x)) = normalise(x)        where every character is in the vocabulary
 
@@ -7,7 +7,7 @@ A space belongs to the word after it, so that the pieces of a text, one after th
     "A film,  or\nno"  →  " A", " film", ",", " ", " or", "\n", " no"
 
 The first word of a line is read with a space before it, like any other word, and written without it.
-Both ways are TensorFlow ops (word pieces need one of tensorflow-text), so a graph answers in text.
+Both ways are TensorFlow ops (word pieces need one of tensorflow-text), so a graph gives text.
 """
 import tensorflow as tf
 
@@ -77,10 +77,10 @@ class Subwords(Text):
 
     def __init__(self, vocabulary, tokenizer="subword", lowercase=False, max_length=None):
         super().__init__(vocabulary, tokenizer, lowercase, max_length)
-        said = [self._said(token) for token in self.vocabulary[len(GENERATED):]]
-        self._pieces = tf.constant([*[""] * len(GENERATED), *said])
+        spelt = [self._spelt(token) for token in self.vocabulary[len(GENERATED):]]
+        self._pieces = tf.constant([*[""] * len(GENERATED), *spelt])
 
-    def _said(self, token):
+    def _spelt(self, token):
         return token.removeprefix("##") if self.tokenizer == "subword" else token
 
     @classmethod

@@ -42,5 +42,5 @@ class TextPair(tf.Module):
 
     @classmethod
     def load(cls, folder):
-        """What `save` wrote there; raises as `Text.load`."""
+        """The pair that `save` wrote into a folder; raises as `Text.load`."""
         return cls(*(Subwords.load(pathlib.Path(folder) / side) for side in ("source", "target")))

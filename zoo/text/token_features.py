@@ -20,7 +20,7 @@ from zoo.text.vocabulary import RESERVED, Vocabulary, most_frequent, read_vocabu
 
 # What a token is, as a pattern; what lies between two tokens is skipped.
 TOKENS = dict(zip(names.TOKENS, (WORD, rf"[^{SEPARATOR}]+", rf"[^{SEPARATOR}]"), strict=True))
-MARK = "\x1f"  # stands around tokens for a moment; a text that holds one has a space there
+MARK = "\x1f"  # stands around tokens for a moment; a text that holds one has a space in its place
 
 # The first pattern that a token matches, from 1; 7 where none does.
 SHAPES = (
@@ -119,9 +119,9 @@ class Tokens(tf.Module):
     def __call__(self, tokens):
         """tokens [B, T], "" after the end → {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T]}."""
         tokens = tf.convert_to_tensor(tokens)
-        there = tf.not_equal(tokens, "")
-        return {"ids": tf.where(there, self.words(self.keys(tokens)), 0),
-                "characters": self._characters(tokens), "shapes": tf.where(there, shapes(tokens), 0)}
+        mask = tf.not_equal(tokens, "")
+        return {"ids": tf.where(mask, self.words(self.keys(tokens)), 0),
+                "characters": self._characters(tokens), "shapes": tf.where(mask, shapes(tokens), 0)}
 
     def _characters(self, tokens):
         flat = normalise(tf.reshape(tokens, [-1]), lowercase=False)
@@ -143,7 +143,7 @@ class Tokens(tf.Module):
 
     @classmethod
     def load(cls, folder):
-        """What `save` wrote there. Raises FileNotFoundError, and ValueError for an incomplete file."""
+        """What `save` wrote. Raises FileNotFoundError, and ValueError for an incomplete file."""
         folder = pathlib.Path(folder)
         settings = json.loads((folder / "text.json").read_text(encoding="utf-8"))
         names = zip(("vocabulary.txt", "alphabet.txt"), settings.pop("sizes"))

@@ -49,7 +49,7 @@ WORD = "|".join((
 
 
 def normalise(strings, lowercase=True):
-    r"""Valid UTF-8 without U+0000, in lower case if asked.
+    r"""Valid UTF-8 without U+0000, in lower case with `lowercase`.
 
     Args:    strings [B] tf.string, any bytes
     Returns: [B] tf.string; malformed bytes and U+0000 become U+FFFD
@@ -218,7 +218,7 @@ class Text(tf.Module):
 
     @classmethod
     def load(cls, folder):
-        """What `save` wrote there.
+        """The text processing that `save` wrote into a folder.
 
         Raises:  FileNotFoundError, ValueError: expected …, received …
         """

@@ -192,7 +192,7 @@ def test_what_is_written_has_its_labels_letters_and_an_end(labelled):
     head = labelled[0]
     labels = np.array(["low", "high"] * 20)
     uniform = np.random.default_rng(0).random([40, 30], np.float32)
-    texts = head.go_on(np.full(40, ""), uniform, labels, temperature=1.0)["text"].numpy()
+    texts = head.generate(np.full(40, ""), uniform, labels, temperature=1.0)["text"].numpy()
     for label, letters in (("low", b"abcd"), ("high", b"wxyz")):
         said = b"".join(texts[labels == label])
         assert np.mean([letter in letters for letter in said]) > 0.9

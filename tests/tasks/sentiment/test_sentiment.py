@@ -95,7 +95,7 @@ def test_tflite_equals_keras_and_holds_builtin_ops_only(finished):
     texts = [example.text for example in load("sample").test]
     for size in (1, 7, 64):
         ids = head.text.dense(texts[:size])
-        difference = lite(ids=ids)["probabilities"] - head.answer(ids)["probabilities"].numpy()
+        difference = lite(ids=ids)["probabilities"] - head.predict_ids(ids)["probabilities"].numpy()
         assert np.abs(difference).max() <= 1e-5
     assert not any(name.startswith("custom") for name in tflite.op_names(path))
 

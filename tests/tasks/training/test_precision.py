@@ -23,7 +23,7 @@ def cases():
     both = {"source": IDS, "target": IDS[:, :5]}
     return {
         "classifier": lambda: (Classifier(9, 3, **SIZES), IDS, IDS[:, 0] % 3, classified),
-        "ratios": lambda: (Classifier(9, 3, naive_bayes=True, members=2, **SIZES), IDS, IDS[:, 0] % 3,
+        "ratios": lambda: (Classifier(9, 3, naive_bayes=True, ensemble=2, **SIZES), IDS, IDS[:, 0] % 3,
                            classified),
         "tagger": lambda: (net := Tagger(9, ["O", "B-X", "I-X"], "BIO", crf=True, **SIZES), IDS, IDS % 3,
                            net.loss_of),

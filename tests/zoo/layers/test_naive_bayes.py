@@ -123,11 +123,11 @@ def test_windows_are_read_side_by_side_and_pooled_together():
         Classifier(6, 2, pooling="last", window=4)
 
 
-@pytest.mark.parametrize("options", [{}, {"window": 2}, {"filters": 5, "members": 2}])
+@pytest.mark.parametrize("options", [{}, {"window": 2}, {"filters": 5, "ensemble": 2}])
 def test_tflite_equals_keras(tmp_path, options):
     network = correcting(**options)
-    for member in network.all_members():
-        member.linear.kernel.assign(keras.random.normal(member.linear.kernel.shape, seed=1))
+    for one in network.networks():
+        one.linear.kernel.assign(keras.random.normal(one.linear.kernel.shape, seed=1))
     text = Text(["[PAD]", "[UNK]", "a", "b", "c", "d"])
     head = TextClassifier(network, text, ["bad", "good"])
     tflite.write(head, tmp_path, variants=("float32",))
@@ -135,4 +135,4 @@ def test_tflite_equals_keras(tmp_path, options):
     long = np.random.default_rng(0).integers(0, 6, (2, 300)).astype(np.int32)
     for ids in (IDS, IDS[:1, :1], IDS[1:2], long):
         np.testing.assert_allclose(lite(ids=ids)["probabilities"],
-                                   head.answer(tf.constant(ids))["probabilities"], atol=1e-5)
+                                   head.predict_ids(tf.constant(ids))["probabilities"], atol=1e-5)

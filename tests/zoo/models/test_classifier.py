@@ -6,13 +6,16 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo import names
 from zoo.models.blocks import CELLS, drop_words
-from zoo.models.classifier import Classifier, TextClassifier, check_poolings
+from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.text.tokenizer import Text
 
 TEXTS = ["a good film", "a bad film", "not a good film at all", "", "好电影"]
 IDS = tf.constant([[2, 3, 4, 0, 0], [5, 6, 0, 0, 0], [2, 2, 7, 8, 9], [0, 0, 0, 0, 0]])
+
+
 CODE_POINTS = Text(["[PAD]", "[UNK]"]).code_points(TEXTS[1:])
 INPUTS = {"ids": IDS, "code_points": CODE_POINTS}
 
@@ -20,7 +23,7 @@ INPUTS = {"ids": IDS, "code_points": CODE_POINTS}
 def network(**options):
     small = {"units": 5, "embedding": 4, "vocabulary_size": 12, "outputs": 3}
     built = Classifier(**{**small, **options})
-    built({**INPUTS, "ids": tf.minimum(IDS, built.options["vocabulary_size"] - 1)})
+    built({**INPUTS, "ids": tf.minimum(IDS, built.vocabulary_size - 1)})
     return built
 
 
@@ -54,15 +57,15 @@ def test_the_pooled_states_are_those_of_the_recurrent_layer(cell):
     np.testing.assert_allclose(built.represent(IDS)[0], tf.reduce_mean(h[0, :3], 0), rtol=1e-5)
 
 
-def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_ratios():
-    built = network(members=3, naive_bayes=True, filters=2)
+def test_an_ensemble_s_logits_are_the_mean_of_networks_that_start_apart_and_share_their_ratios():
+    built = network(ensemble=3, naive_bayes=True, filters=2)
     for seed, weight in enumerate(built.weights):
         weight.assign(keras.random.normal(weight.shape, seed=seed))
     each, trained = [], built(IDS, training=True)
-    for member in built.all_members():
-        assert member.ratios is built.ratios
-        pooled = np.asarray(member.read(IDS), np.float64)
-        each.append(pooled @ np.array(member.linear.kernel) + np.array(member.linear.bias))
+    for one in built.networks():
+        assert one.ratios is built.ratios
+        pooled = np.asarray(one.read(IDS), np.float64)
+        each.append(pooled @ np.array(one.linear.kernel) + np.array(one.linear.bias))
     total = np.array(built.ratios.sum(IDS, built.ratios(IDS)))
     np.testing.assert_allclose(built(IDS), np.mean(each, 0) + total, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(trained, np.array(each) + total, rtol=1e-4, atol=1e-5)
@@ -70,7 +73,7 @@ def test_the_answer_is_the_mean_of_members_that_start_apart_and_share_their_rati
     assert sum(weight is built.ratios.words for weight in built.weights) == 1
 
 
-@pytest.mark.parametrize("options", [{}, {"members": 2, "naive_bayes": True}])
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2, "naive_bayes": True}])
 def test_a_network_starts_as_the_linear_model_of_n_grams_that_it_corrects(options):
     built = network(ngrams=64, **options)
     built.wide.kernel.assign(keras.random.normal(built.wide.kernel.shape, seed=1))
@@ -80,7 +83,7 @@ def test_a_network_starts_as_the_linear_model_of_n_grams_that_it_corrects(option
     other = built({"ids": IDS, "wide": z + 1.0}, training=True)
     np.testing.assert_allclose(other, tf.broadcast_to(z + 1.0, other.shape), atol=1e-6)
     built.linear.bias.assign([0.5, 0.0, 0.0])
-    np.testing.assert_allclose(built(INPUTS)[:, 0], z[:, 0] + 0.5 / len(built.all_members()), atol=1e-6)
+    np.testing.assert_allclose(built(INPUTS)[:, 0], z[:, 0] + 0.5 / len(built.networks()), atol=1e-6)
     assert not any(weight is built.wide.kernel for weight in built.trainable_weights)
 
 
@@ -107,12 +110,11 @@ def test_with_many_labels_there_are_fewer_buckets():
     assert built.wide.kernel.shape == (31774, 33)  # 2^20 / 33
 
 
-def test_the_representation_holds_states_and_n_grams_of_all_members():
-    built = network(members=2, pooling="max", filters=3)
-    one, other = built.all_members()
-    expected = [part for member in (one, other) for part in (
-        tf.reduce_max(member.recurrent(member.embedding(IDS[2:3])), 1),
-        member.ngrams(member.embedding(IDS[2:3]), IDS[2:3] != 0))]
+def test_the_representation_holds_states_and_n_grams_of_the_whole_ensemble():
+    built = network(ensemble=2, pooling="max", filters=3)
+    expected = [part for one in built.networks() for part in (
+        tf.reduce_max(one.recurrent(one.embedding(IDS[2:3])), 1),
+        one.ngrams(one.embedding(IDS[2:3]), IDS[2:3] != 0))]
     np.testing.assert_allclose(built.represent(IDS)[2:3], tf.concat(expected, -1), rtol=1e-5)
     assert built.represent(IDS).shape == (4, 2 * (10 + 9))
 
@@ -123,7 +125,7 @@ def test_a_new_embedding_fills_its_range():
 
 
 def test_a_gradient_reaches_every_weight():
-    built = network(pooling="mean+max+attention", layers=2, filters=3, members=2)
+    built = network(pooling="mean+max+attention", layers=2, filters=3, ensemble=2)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(built(IDS, training=True)))
     gradients = tape.gradient(loss, built.trainable_variables)
@@ -133,7 +135,7 @@ def test_a_gradient_reaches_every_weight():
 def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding():
     built = network(word_dropout=0.5)
     ids = tf.fill([50, 20], 7) * tf.constant([1] * 15 + [0] * 5)
-    read = drop_words(ids, built.word_dropout, built.seed_generator).numpy()
+    read = drop_words(ids, built.options.word_dropout, built.seed_generator).numpy()
     assert set(np.unique(read[:, :15])) == {1, 7} and not read[:, 15:].any()
     assert 0.4 < (read[:, :15] == 1).mean() < 0.6
     np.testing.assert_array_equal(built(IDS), built(IDS, training=False))
@@ -157,17 +159,17 @@ def test_every_precision_gives_nearly_the_same_logits(policy):
     np.testing.assert_allclose(tf.cast(other(IDS), tf.float32), built(IDS), atol=0.05)
 
 
-@pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+"])
+@pytest.mark.parametrize("pooling", ["first", "last+mean", "mean+last", "", "mean+", "mean+mean"])
 def test_an_unknown_pooling_is_refused(pooling):
     with pytest.raises(ValueError, match="pooling: expected 'last'"):
-        check_poolings(pooling)
+        network(pooling=pooling)
 
 
 def test_an_unknown_cell_or_model_is_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
         network(cell="transformer")
     for others in ({}, {"ngrams": 64, "filters": 2}, {"ngrams": 64, "naive_bayes": True},
-                   {"ngrams": 64, "members": 2}):
+                   {"ngrams": 64, "ensemble": 2}):
         with pytest.raises(ValueError, match="layers: expected at least 1, or ngrams .* received 0"):
             network(layers=0, **others)
     with pytest.raises(ValueError, match="expected a model among nb_bilstm.*received 'bert'"):
@@ -179,7 +181,7 @@ def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature():
     one.temperature = 2.5
     logits = one.network(IDS).numpy() / 2.5
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(one.answer({"ids": IDS})["probabilities"], expected, rtol=1e-5)
+    np.testing.assert_allclose(one.predict_ids(IDS)["probabilities"], expected, rtol=1e-5)
 
 
 def test_several_labels_are_those_above_a_half():
@@ -244,14 +246,14 @@ def test_starting_from_another_head_takes_its_words_and_layers_only():
         new.start_from(head(units=6))
 
 
-def test_starting_from_another_head_takes_the_words_of_every_member():
-    old, new = head(members=2), head(members=2)
+def test_starting_from_another_head_takes_the_words_of_the_whole_ensemble():
+    old, new = head(ensemble=2), head(ensemble=2)
     new.start_from(old)
-    for ours, theirs in zip(new.network.all_members(), old.network.all_members()):
+    for ours, theirs in zip(new.network.networks(), old.network.networks()):
         np.testing.assert_array_equal(ours.embedding.embeddings, theirs.embedding.embeddings)
         for our, their in zip(ours.recurrent.weights, theirs.recurrent.weights):
             np.testing.assert_array_equal(our, their)
-    with pytest.raises(ValueError, match="embedding and members"):
+    with pytest.raises(ValueError, match="embedding and ensemble"):
         new.start_from(head())
 
 
@@ -263,3 +265,44 @@ def test_starting_from_a_head_with_other_labels_leaves_what_reads_their_ratios_n
     theirs = next(w for w in old.network.recurrent.weights if w.name == "kernel")
     np.testing.assert_array_equal(np.array(kernel)[:4], np.array(theirs)[:4])
     np.testing.assert_array_equal(np.array(kernel)[4:], before[4:])
+
+
+def middle(sequence, mask):
+    """The state in the middle of each text."""
+    place = tf.reduce_sum(tf.cast(mask, tf.int32), 1) // 2
+    return tf.gather(sequence, place, batch_dims=1)
+
+
+class Powers(keras.layers.Layer):
+    """Learnt multiples of the sum of the states and of their squares: [B, 2·H]."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def build(self, sequence_shape, mask_shape=None):
+        self.scale = self.add_weight(name="scale", shape=(2 * sequence_shape[-1],), initializer="ones")
+
+    def call(self, sequence, mask):
+        shown = tf.where(mask[..., None], sequence, 0.0)
+        return self.scale * tf.reduce_sum(tf.concat([shown, shown ** 2], -1), 1)
+
+    def compute_output_shape(self, sequence_shape):
+        return sequence_shape[0], 2 * sequence_shape[-1]
+
+
+@pytest.mark.parametrize("added, width", [(middle, 10), (Powers, 20)])
+@pytest.mark.parametrize("also", ["", "+attention+mean"])
+def test_a_pooling_is_added_in_one_place(tmp_path, monkeypatch, added, width, also):
+    monkeypatch.setitem(names.POOLINGS, "new", added)
+    one = head(pooling="new" + also)
+    states = one.network.recurrent(one.network.embedding(IDS), mask=IDS != 0)
+    np.testing.assert_allclose(one.network.represent(IDS)[:, :width], one.network.poolings["new"](
+        states, IDS != 0), rtol=1e-5)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(one.network(IDS, training=True) ** 2)
+    gradients = tape.gradient(loss, one.network.trainable_variables)
+    keras.optimizers.SGD(0.1).apply(gradients, one.network.trainable_variables)
+    assert tf.reduce_sum(one.network(IDS) ** 2) < loss
+    one.save(tmp_path)
+    assert zoo.load(tmp_path).predict(TEXTS) == one.predict(TEXTS)

@@ -109,7 +109,7 @@ def test_the_loss_is_the_negative_log_probability_of_what_is_no_padding(options)
 def test_padding_leaves_the_states_as_they_are():
     network = random_network()
     there = tf.constant([[True] * 6, [True] * 3 + [False] * 3])
-    _, states = network({"ids": tf.constant(IDS)}, there=there)
+    _, states = network({"ids": tf.constant(IDS)}, padding_mask=there)
     _, short = network({"ids": tf.constant(IDS[1:, :3])})
     for padded, alone in zip(states, short, strict=True):
         np.testing.assert_allclose(padded[1:], alone, atol=1e-6)
@@ -166,5 +166,5 @@ def test_cutoffs_beyond_the_vocabulary_are_refused():
 def test_an_unknown_cell_and_no_layer_are_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*, received 'qrnn'"):
         Generator(9, cell="qrnn")
-    with pytest.raises(ValueError, match="layers: expected at least 1, received 0"):
+    with pytest.raises(ValueError, match="layers: expected a whole number of at least 1, received 0"):
         Generator(9, layers=0)

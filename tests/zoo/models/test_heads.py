@@ -1,25 +1,29 @@
 """What all heads share: a text alone is one text, and one graph answers all calls."""
 import copy
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from export import saved_model
 from export.serving import client
 from heads import classifier, generator, tagger, translator
-from zoo.models.head import IDS, TEXTS, Signature
+from zoo.models.classifier import Classifier
+from zoo.models.head import IDS, TEXTS, Head, Signature
+from zoo.text.tokenizer import Text
 
 UNIFORM = np.full([1, 3], 0.5, np.float32)
 # A head, a text to ask it, and its methods that take texts.
 HEADS = {
-    "classifier": (lambda: classifier("gru", "mean"), "not bad", ["answer_text", "embed"]),
-    "n-grams": (lambda: classifier("gru", "mean", ngrams=64), "not bad", ["answer_text", "embed"]),
-    "linear": (lambda: classifier("gru", "mean", layers=0, ngrams=64), "not bad", ["answer_text"]),
-    "tagger": (lambda: tagger("bilstm"), "not bad", ["answer_text", "embed"]),
-    "generator": (generator, "sing o", ["answer_text", "embed", "score_text", "search"]),
-    "labels": (lambda: generator(["ode", "epic"]), "epic", ["answer_text"]),
-    "translator": (translator, "我爱中国", ["answer_text", "embed", "n_best"])}
+    "classifier": (lambda: classifier("gru", "mean"), "not bad", ["predict_text", "embed"]),
+    "n-grams": (lambda: classifier("gru", "mean", ngrams=64), "not bad", ["predict_text", "embed"]),
+    "linear": (lambda: classifier("gru", "mean", layers=0, ngrams=64), "not bad", ["predict_text"]),
+    "tagger": (lambda: tagger("bilstm"), "not bad", ["predict_text", "embed"]),
+    "generator": (generator, "sing o", ["predict_text", "embed", "score_text", "search"]),
+    "labels": (lambda: generator(["ode", "epic"]), "epic", ["predict_text"]),
+    "translator": (translator, "我爱中国", ["predict_text", "embed", "n_best"])}
 each_kind = pytest.mark.parametrize("name", [  # the generator has what one with labels has
     pytest.param(name, marks=[pytest.mark.slow] * (name == "labels")) for name in HEADS])
 
@@ -38,7 +42,7 @@ def test_a_text_alone_is_one_text(name):
 
 def test_a_label_and_a_phrase_alone_are_one():
     head, other = generator(["ode", "epic"]), translator()
-    for method, more in (("score_text", ()), ("go_on", [UNIFORM])):
+    for method, more in (("score_text", ()), ("generate", [UNIFORM])):
         alone, listed = (getattr(head, method)(*given[0], *more, given[1])
                          for given in ((["of"], "epic"), ([["of"]], ["epic"])))
         np.testing.assert_array_equal(alone["log_probability"], listed["log_probability"])
@@ -73,8 +77,8 @@ def test_an_export_is_verified_with_a_text_alone(tmp_path, monkeypatch):
 def test_predictions_are_traced_once(name):
     make, text, _ = HEADS[name]
     head = make()
-    traced, answer_text = [], head.answer_text
-    head.answer_text = lambda texts: traced.append(1) or answer_text(texts)
+    traced, predict_text = [], head.predict_text
+    head.predict_text = lambda texts: traced.append(1) or predict_text(texts)
     for texts in ([text], [text, text], [text, text + " " + text if name != "labels" else text]):
         head.predict(texts)
     assert len(traced) == 1
@@ -110,12 +114,12 @@ def other(name):
 def test_a_head_starts_from_the_embeddings_and_the_recurrent_layers_of_another(name):
     old, new = HEADS[name][0](), other(name)
     new.start_from(old)
-    taken = [pair for reader in new.readers() for pair in reader.weights()]
-    given = [pair for reader in old.readers() for pair in reader.weights()]
+    taken = [pair for reader in new.backbones() for pair in reader.weights()]
+    given = [pair for reader in old.backbones() for pair in reader.weights()]
     assert len(taken) > 3
     for (_, ours), (_, theirs) in zip(taken, given, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    for ours, theirs in zip(new.readers(), old.readers()):
+    for ours, theirs in zip(new.backbones(), old.backbones()):
         np.testing.assert_array_equal(ours.table, theirs.table)
     kept = {id(weight) for weight in new.network.weights} - {id(weight) for weight, _ in taken}
     assert kept and all((np.array(w) == 7).all() for w in new.network.weights if id(w) in kept)
@@ -142,9 +146,9 @@ def test_a_signature_is_stated_once(name):
                                 {"exponent": 2.0})}
     numeric = list(head.lite_signatures())
     head.signature_table = lambda: {**stated, **added}
-    assert list(head.signatures()) == list(head.questions(tf.constant(["ode"]))) == [*stated, *added]
+    assert list(head.signatures()) == list(head.example_inputs(tf.constant(["ode"]))) == [*stated, *added]
     assert list(head.lite_signatures()) == [*numeric, "power"]
-    graphs, questions = head.signatures(), head.questions(tf.constant(["epic", "ode"]))
+    graphs, questions = head.signatures(), head.example_inputs(tf.constant(["epic", "ode"]))
     assert graphs["shout"](**questions["shout"])["loud"].numpy().tolist() == [b"EPIC", b"ODE"]
     assert questions["power"]["exponent"] == 2 and graphs["power"](ids=[[3]])["power"] == 9
     assert graphs["power"](**questions["power"])["power"].numpy().tolist() == [[9], [9]]
@@ -162,3 +166,45 @@ def test_a_head_that_has_predicted_can_be_copied(name):
 def test_a_label_that_is_unknown_is_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="label: expected one of ode, epic, rec"):
         generator(["ode", "epic"]).predict("sonnet")
+
+
+def test_a_head_is_added_where_it_is_defined(tmp_path, monkeypatch):
+    monkeypatch.setattr(Head, "classes", dict(Head.classes))
+
+    class Lengths(Head):
+        """The first state of each text, and how long it is."""
+
+        name, text_class, settings = "lengths", Text, ("unit",)
+
+        def __init__(self, network, text, unit="words"):
+            self.network, self.text, self.unit, self.labels = network, text, unit, []
+
+        def predict_text(self, text):
+            ids = self.text.dense(text)
+            return {"state": self.network.represent(ids)[:, 0],
+                    "length": tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1)}
+
+        @staticmethod
+        def readable(row, facts):
+            return f"{row['state']:.3f} {row['length']} {facts['unit']}"
+
+    text = Text.learn(["not bad"])
+    head = Lengths(Classifier(len(text), 1, units=3, embedding=2), text, "tokens")
+    head.save(tmp_path)
+    assert type(zoo.load(tmp_path)) is Lengths
+    assert zoo.load(tmp_path).predict(["not bad", "bad"]) == head.predict(["not bad", "bad"])
+    assert head.predict("not bad")[0].endswith("2 tokens")
+
+
+def test_a_head_whose_module_is_not_imported_is_refused(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"head": "parser"}))
+    with pytest.raises(ValueError, match="head: expected one of classifier, generator, tagger, "
+                                         "translator in .*, received 'parser'; import the module"):
+        zoo.load(tmp_path)
+
+
+def test_a_head_that_inherits_its_name_leaves_its_parent_registered():
+    class Louder(Head.classes["tagger"]):
+        """A tagger of the same name."""
+
+    assert Head.classes["tagger"] is not Louder

@@ -105,7 +105,7 @@ def test_a_crf_gives_only_sequences_that_the_scheme_allows():
 def test_a_stream_gives_the_tags_of_the_whole_sentence(name):
     one = head(name, layers=2 if name != "output_rnn" else 0)
     tokens = tf.constant([["What", "time", "in", "Boston"], ["42", "in", "York", "Ulm"]])
-    whole, signatures = one.answer_tokens(tokens), one.signatures()
+    whole, signatures = one.predict_tokens(tokens), one.signatures()
     states = signatures["init"](token=tokens[:, 0])
     for t in range(4):
         answer = signatures["step"](token=tokens[:, t], **states)
@@ -134,7 +134,7 @@ def test_a_saved_head_answers_as_before_and_offsets_are_those_of_the_request(tmp
 def test_the_probability_of_a_crf_is_the_marginal_of_the_chosen_tag():
     one = head()
     tokens = tf.constant(SENTENCES[:1])
-    answer, inputs = one.answer_tokens(tokens), one.read(tokens)
+    answer, inputs = one.predict_tokens(tokens), one.read(tokens)
     marginals = one.network.crf.marginals(one.network(inputs)).numpy()[0]
     expected = [row[LABELS.index(tag.decode())] for row, tag in zip(marginals, answer["tags"].numpy()[0])]
     np.testing.assert_allclose(answer["probability"][0], expected, rtol=1e-5)
@@ -188,7 +188,8 @@ def test_affixes_are_read_beside_characters_and_alone():
 
 @pytest.mark.parametrize("options, message", [
     ({"crf": True, "feedback": True}, "no crf beside it"), ({"layers": 0}, "at least 1, or feedback"),
-    ({"characters": "bpe"}, "None or one of"), ({"cell": "transformer"}, "cell: expected one of")])
+    ({"characters": "bpe"}, "characters: expected one of cnn, lstm, received 'bpe'"),
+    ({"cell": "transformer"}, "cell: expected one of")])
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         network("bilstm", **options)

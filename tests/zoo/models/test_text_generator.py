@@ -79,13 +79,13 @@ def test_greedy_takes_the_likeliest_symbol_again_and_again(plain):
         allowed = np.where(np.arange(z.shape[1]) < 4, -np.inf, z[0])
         said.append(int(allowed.argmax()))
         last = tf.constant(said[-1:])
-    answer = plain.go_on(tf.constant(["the "]), tf.zeros([1, 12]), **GREEDY)
+    answer = plain.generate(tf.constant(["the "]), tf.zeros([1, 12]), **GREEDY)
     assert answer["text"][0] == plain.text.strings([said], inside=True)[0]
 
 
 def test_what_was_written_has_the_probability_that_its_score_says(plain):
     uniform = np.random.default_rng(0).random([1, 15], np.float32)
-    answer = plain.go_on(tf.constant(["the"]), uniform, **SETTINGS)
+    answer = plain.generate(tf.constant(["the"]), uniform, **SETTINGS)
     whole = "the" + answer["text"].numpy()[0].decode()
     scores = plain.score_text(tf.constant([whole, "the"]))["log_probability"]
     np.testing.assert_allclose(answer["log_probability"][0], scores[0] - scores[1], rtol=1e-4)
@@ -95,7 +95,7 @@ def test_a_text_from_a_label_ends(labelled):
     uniform = np.random.default_rng(0).random([40, 200], np.float32)
     label = tf.constant(["ode", "epic"] * 20)
     first, states = labelled.begin(tf.fill([40], ""), label)
-    written = labelled.write(first, states, uniform, **SETTINGS)
+    written = labelled.generate_ids(first, states, uniform, **SETTINGS)
     ids, lengths = written["ids"].numpy(), written["lengths"].numpy()
     ended = [row[length - 1] == labelled.text.end for row, length in zip(ids, lengths)]
     assert sum(ended) > 20 and not ids[np.arange(200) >= lengths[:, None]].any()
@@ -107,7 +107,7 @@ def test_a_text_from_a_label_ends(labelled):
 def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
     head = request.getfixturevalue(kind)
     asked = ["epic", "ode", "epic"] if head.labels else ["the wrath", "", "我"]
-    questions = head.questions(tf.constant(asked))
+    questions = head.example_inputs(tf.constant(asked))
     assert set(questions) == set(head.signatures()), "the gate asks every signature"
     saved_model.write(head, tmp_path / "saved_model", asked)
     tflite.write(head, tmp_path / "tflite", variants=["float32"])
@@ -118,7 +118,7 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
     for settings in (GREEDY, SETTINGS, {**SETTINGS, "top_k": 5, "top_p": 0.9, "typical": 0.9}):
         chosen = {name: tf.constant(value) for name, value in settings.items()}
         text = {**questions["generate"], **chosen}
-        expected = head.go_on(**text)["text"].numpy().tolist()
+        expected = head.generate(**text)["text"].numpy().tolist()
         assert served["generate"](**text)["text"].numpy().tolist() == expected
         ids = lite("generate_ids", **{**questions["generate_ids"], **chosen})["ids"]
         assert head.text.strings(ids, inside=not head.labels).numpy().tolist() == expected
@@ -128,7 +128,7 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
 def test_a_file_scores_by_clusters_whichever_words_there_are(adaptive, tmp_path):
     """None of a cluster, one, several, and padding."""
     lite = as_lite(tmp_path, adaptive.variables, ids=adaptive.lite_signatures()["ids"])
-    given = adaptive.questions(tf.constant(["sing", "o"]))["ids"]
+    given = adaptive.example_inputs(tf.constant(["sing", "o"]))["ids"]
     for ids in ([[4, 5, 4], [5, 4, 5]], [[4, 7, 11], [13, 4, 4]], [[13, 12, 8], [6, 12, 0]], [[0], [9]]):
         inputs = {**given, "ids": tf.constant(ids)}
         expected, _ = adaptive.score(inputs["ids"], given["previous"], [

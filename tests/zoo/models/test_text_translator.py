@@ -59,7 +59,7 @@ def test_greedy_takes_the_likeliest_word_again_and_again(head):
         last, said, most = head.text.target.start, [], head.longest * np.count_nonzero(ids[n]) + 10
         while len(said) < most and last != head.text.target.end:
             z, states, *_ = head.network.step(tf.constant([last]), states, source)
-            z = np.where(np.isin(np.arange(z.shape[1]), head.never), -np.inf, z[0])
+            z = np.where(np.isin(np.arange(z.shape[1]), head.forbidden), -np.inf, z[0])
             last = int(z.argmax())
             said.append(last)
         assert row[:len(said)].tolist() == said and not row[len(said):].any()
@@ -69,7 +69,7 @@ def test_greedy_takes_the_likeliest_word_again_and_again(head):
 @pytest.mark.parametrize("kind", ["bahdanau", "every"])
 def test_every_runtime_translates_the_same(kind, tmp_path):
     head = head_of(**KINDS[kind])
-    questions, signatures = head.questions(tf.constant(TEXTS)), head.lite_signatures()
+    questions, signatures = head.example_inputs(tf.constant(TEXTS)), head.lite_signatures()
     with stock_ops():
         saved_model._save(head, head.signatures(), tmp_path)
     loaded = tf.saved_model.load(str(tmp_path / "model"))

@@ -198,7 +198,7 @@ def test_a_saved_network_is_the_same(tmp_path):
 
 @pytest.mark.parametrize("options, message", [
     ({"cell": "qrnn"}, "cell: expected one of .*, received 'qrnn'"),
-    ({"layers": 0, "attention": "none"}, "layers: expected at least 1, received 0"),
+    ({"layers": 0, "attention": "none"}, "layers: expected a whole number of at least 1, received 0"),
     ({"attention": "local"}, "attention: expected one of .*, received 'local'"),
     ({"units": 7}, "units: expected an even number .*, received 7"),
     ({"coverage": True}, "coverage: expected attention='additive' .*, received 'general'")])
