@@ -7,8 +7,8 @@ from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import CLASSIFICATION, recipe
-from tasks.reporting import plots, tables
-from tasks.sentiment import corpora, metrics
+from tasks.reporting import plots
+from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
 from tasks.task import Task
@@ -123,7 +123,7 @@ class Sentiment(Task):
             print(f"  {self.line(row, example.text)}   (truth: {example.label})")
 
     def line(self, row, text):
-        return f"{tables.answer(row)}   {tables.shown(text)}"
+        return prediction.line(row, text)
 
 
 def main(settings):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from conftest import ROOT
 from tasks import cli, exporting, option_tables
 from tasks.reading.splits import Example
-from tasks.reading.standard_input import texts_of
+from tasks.reading.standard_input import decoded, lines
 from tasks.reporting import tables
 from tasks.sentiment.options import Settings
 from tasks.reading.corpus import Corpus
@@ -79,7 +79,7 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
 
 def standard_input(monkeypatch, data, encoding=None):
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-    return texts_of("-", encoding)
+    return [line for batch in lines(encoding) for line in batch]
 
 
 def test_only_line_feeds_end_a_text(monkeypatch):
@@ -90,7 +90,19 @@ def test_only_line_feeds_end_a_text(monkeypatch):
 
 
 def test_what_is_not_utf8_in_an_argument_is_lost():
-    assert texts_of(os.fsdecode(b"ab\xff good")) == ["ab\ufffd good"]
+    assert decoded(os.fsdecode(b"ab\xff good")) == "ab\ufffd good"
+
+
+def test_a_line_of_another_encoding_that_comes_later_is_refused_with_its_number(monkeypatch):
+    class Pipe(io.BytesIO):
+        def read1(self, size):
+            return self.readline()
+    pipe = Pipe("tea\ntée\n".encode() + b"t\xe9\n")
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=pipe))
+    batches = lines()
+    assert [next(batches), next(batches)] == [["tea"], ["tée"]]
+    with pytest.raises(ValueError, match="standard input, line 3: expected utf-8, .* 0xe9.*--encoding"):
+        next(batches)
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -179,7 +191,7 @@ def test_a_flag_of_an_earlier_name_still_works_and_help_does_not_show_it():
 def test_help_shows_ten_flags_first_then_the_others_by_group_each_once():
     page = cli.help_page("sentiment", Settings)
     headings = re.findall(r"^(\S[\w ]*):$", page, re.M)
-    assert headings == ["most used", "data", "model", "training", "evaluation", "export"]
+    assert headings == ["most used", "data", "model", "training", "evaluation", "prediction", "export"]
     first = page[page.index("most used:"):page.index("\ndata:")]
     assert len(re.findall(r"^  --", first, re.M)) == 10
     shown = re.findall(r"^  --(?:\[no\])?(\w+)", page, re.M)

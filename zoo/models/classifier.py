@@ -235,11 +235,16 @@ class TextClassifier(Head):
         return {"probabilities": squash(logits / self.temperature)}
 
     def predict_text(self, text):
-        """strings [B] → `predict_ids`, and "label" [B]: the names; several joined by '|', or none."""
-        found = self.predict_ids(self.read(batch(text)))
+        """strings [B] → `predict_ids`, "labels" [B, C], the names in its order, and "label" [B].
+
+        The label is the name of the greatest probability; of several labels those above 0.5, joined by
+        '|', or none. A regression has none.
+        """
+        names, found = tf.constant(self.labels), self.predict_ids(self.read(batch(text)))
+        found["labels"] = tf.tile(names[tf.newaxis], [tf.shape(batch(text))[0], 1])
         if self.kind == "regression":
             return found
-        names, p = tf.constant(self.labels), found["probabilities"]
+        p = found["probabilities"]
         if self.kind == "single":
             return {"label": tf.gather(names, tf.argmax(p, -1)), **found}
         chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
@@ -270,7 +275,8 @@ class TextClassifier(Head):
     def readable(row, facts):
         """A prediction for people: strings decoded, numbers by their labels; `facts` of model.json."""
         return {key: value.decode() if isinstance(value, bytes) else
-                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
+                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()
+                if key != "labels"}
 
     @property
     def specs(self):

@@ -267,6 +267,19 @@ def test_starting_from_a_head_with_other_labels_leaves_what_reads_their_ratios_n
     np.testing.assert_array_equal(np.array(kernel)[4:], before[4:])
 
 
+@pytest.mark.parametrize("kind", TextClassifier.KINDS)
+def test_a_served_answer_names_the_labels_of_its_numbers(kind):
+    one = head(kind)
+    answer = one.signatures()["serving_default"](text=tf.constant(TEXTS))
+    numbers = answer["values" if kind == "regression" else "probabilities"].numpy()
+    assert answer["labels"].shape == numbers.shape == (len(TEXTS), 3)
+    for row, labels, predicted in zip(numbers, answer["labels"].numpy(), one.predict(TEXTS)):
+        named = dict(zip([label.decode() for label in labels], row))
+        found = predicted["values" if kind == "regression" else "probabilities"]
+        assert found == pytest.approx(named, abs=1e-6) and list(found) == one.labels
+        assert kind != "single" or predicted["label"] == max(named, key=named.get)
+
+
 def middle(sequence, mask):
     """The state in the middle of each text."""
     place = tf.reduce_sum(tf.cast(mask, tf.int32), 1) // 2
