@@ -46,6 +46,7 @@ PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]", "piece": f"_?(?
 NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
+CHARACTERS = 24          # of a word that n-grams are made of
 MOST_BYTES = 100, 2**20  # A longer word is unknown to word pieces: of a text that is read, or written.
 BATCH = 128              # texts that are predicted together
 
@@ -127,7 +128,7 @@ class Reader:
         """{input: list} of a text, bytes or str; for a tagger also [(token, start, end)], in bytes."""
         text = encoded(text)
         if self.alphabet is None:
-            return {"ids": self.ids(text)}, None
+            return {"ids": self.ids(text), "code_points": self.code_points(text)}, None
         tokens = self.tokens(text)
         return {"ids": [self.words.get(self.key(token), UNKNOWN) for token, *_ in tokens],
                 "characters": self.characters(tokens),
@@ -139,9 +140,19 @@ class Reader:
         """Ids of a text's tokens, by its tokeniser."""
         return [n for _, ids in self.parts(text) for n in ids][:self.settings["max_length"]]
 
+    def code_points(self, text):
+        """Unicode's numbers of the words' first characters, whatever the tokenizer, a list a word."""
+        text = self.normalised(text)
+        words = [text[start:end].replace("\u2019", "'") for start, end in cut(text)]
+        return [[ord(c) for c in word[:CHARACTERS]] for word in words[:self.settings["max_length"]]]
+
+    def normalised(self, text):
+        """Bytes as the string that is cut."""
+        return normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+
     def parts(self, text):
         """[(word, the ids of its pieces)] of a text."""
-        text = normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+        text = self.normalised(text)
         ids = self.pieces if self.settings["tokenizer"] == "subword" else self.one
         return [(word, ids(word)) for word in self.split(text)]
 
@@ -266,8 +277,9 @@ def padded(rows):
 def stacked(rows):
     """[{input: list}] of texts → {input: array} of all, batch first."""
     inputs = {name: padded([row[name] for row in rows]) for name in rows[0]}
-    if "characters" in inputs and inputs["characters"].ndim < 3:  # no text has a token
-        inputs["characters"] = inputs["characters"][..., None]
+    for name in {"characters", "code_points"} & set(inputs):
+        if inputs[name].ndim < 3:  # no text has a token
+            inputs[name] = inputs[name][..., None]
     return inputs
 
 
@@ -355,8 +367,9 @@ class Model:
         interpreter = self.interpreter()
         for name in interpreter.get_signature_list():
             inputs = interpreter.get_signature_runner(name).get_input_details()
-            shape = inputs["ids"]["shape_signature"] if "ids" in inputs else []
-            if len(shape) == 2 and shape[1] > 0:
+            tokens = inputs.get("ids") or inputs.get("code_points")
+            shape = tokens["shape_signature"] if tokens else []
+            if len(shape) > 1 and shape[1] > 0:
                 self.most, self.length = 1, int(shape[1])
 
     def interpreter(self):

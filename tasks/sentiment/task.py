@@ -75,6 +75,8 @@ class Sentiment(Task):
             training.standardise(head)
         balanced = self.settings.class_weight == "balanced"
         self.weights = training.balanced() if balanced else None
+        if head.network.wide:
+            training.fit_linear(head, self.settings.seed, self.weights)
 
     def loss(self, head):
         """The mean of the losses of the ensemble's networks: each learns as if it were alone."""
@@ -90,9 +92,9 @@ class Sentiment(Task):
     def calibrate(self, head, validation):
         """Fit the temperature that makes probabilities believable, and thresholds of several labels."""
         if head.kind != "regression":
-            logits = tf.function(lambda ids: head.network(ids, training=False),
-                                 input_signature=[tf.TensorSpec([None, None], tf.int32)])
-            logits, targets = validation.outputs(logits), validation.targets
+            graph = tf.function(lambda inputs: head.network(inputs, training=False),
+                                input_signature=[head.specs])
+            logits, targets = validation.outputs(lambda **inputs: graph(inputs)), validation.targets
             head.temperature = metrics.fit_temperature(logits, targets)
         if head.kind == "multi":
             head.thresholds = metrics.fit_thresholds(targets, metrics.sigmoid(logits / head.temperature))

@@ -65,6 +65,16 @@ def test_ids_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
     assert run.stacked([read(b"")[0]])["ids"].tolist() == [[0]]
 
 
+@pytest.mark.parametrize("tokenizer, lowercase, limit", [("word", True, None), ("byte", False, 3)])
+def test_code_points_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
+    texts = [*strings(COUNT, seed=4), b"", "a" * 30, "İI " + "ΣΊΣΥΦΟΣ", "don’t"]
+    text = Text.learn(WORDS, tokenizer, lowercase=lowercase, max_length=limit)
+    read, wanted = written(text, tmp_path), text.code_points(texts).numpy()
+    for one, row in zip(texts, wanted, strict=True):
+        found = run.stacked([read(one)[0]])["code_points"]
+        np.testing.assert_array_equal(run.fitted(found, [1, *row.shape])[0], row, str(one))
+
+
 @pytest.mark.parametrize("tokenizer, lowercase, limit", [
     ("subword", False, None), ("word", True, None), ("separated", False, 6), ("character", False, None)])
 def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, tokenizer, lowercase, limit):
@@ -175,8 +185,9 @@ def alone(folder, *arguments):
     return subprocess.run([sys.executable, "-c", ALONE, *arguments], cwd=folder, capture_output=True)
 
 
-def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path):
-    head = classifier("gru", "mean+max")
+@pytest.mark.parametrize("options", [{}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
+    head = classifier("gru", "mean+max", **options)
     texts = ["a good film, not bad", "", "BAD", b"\xff film".decode("utf-8", "surrogateescape")]
     path = on_device(head, tmp_path / "device")
     ran = alone(path.parent, path.name, *texts)
@@ -185,6 +196,14 @@ def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path):
         answer = json.loads(line)
         assert answer["label"] == wanted["label"]
         assert answer["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path, options):
+    head, texts = classifier("gru", "mean", **options), ["a good film", "not bad", "", "a bad film"]
+    path = on_device(head, tmp_path / "device", changed=lambda free: fixed_shapes.fixed(free, 7))
+    for found, wanted in zip(run.load(path).predict(texts), head.predict(texts), strict=True):
+        assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
 def test_tags_equal_the_heads(tmp_path):
