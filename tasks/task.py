@@ -66,7 +66,13 @@ class Task:
     def begun(self, corpus):
         """A new head for a corpus, and the run directory that it is trained in."""
         loop.deterministic(self.settings.seed)
-        self.settings = settings = self.settings.filled(self.recipe(corpus))
+        recipe = {name: value for name, value in self.recipe(corpus).items()
+                  if getattr(self.settings, name) is None}
+        self.settings = settings = self.settings.filled(recipe)
+        if recipe:
+            labels = f"{len(corpus.labels):,} labels, " * bool(corpus.labels)
+            print(f"recipe for {labels}{self.size(corpus.train):,} {self.unit}: "
+                  + ", ".join(f"{name} {value}" for name, value in recipe.items()))
         with precision.mixed(settings.mixed_precision):
             head = self.untrained(corpus)
         if settings.init_from:

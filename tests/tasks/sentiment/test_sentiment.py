@@ -18,6 +18,7 @@ from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli, exporting
 from tasks.sentiment import task
+from tasks.reading.corpus import Corpus
 from tasks.sentiment.corpora import load
 from tasks.sentiment.options import Settings
 from tasks.training import loop
@@ -359,3 +360,11 @@ def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
     head = zoo.load(tmp_path / "run")
     assert 1300 < head.mean < 1700 and 400 < head.deviation < 600
     assert head.predict(["warm clever fine"])[0]["values"]["value"] > 1500
+
+
+@pytest.mark.parametrize("labels, multi_label, model", [
+    (2, False, "nb_bilstm"), (33, False, "linear_bilstm"), (33, True, "bilstm")])
+def test_the_recipe_follows_from_the_number_of_labels(labels, multi_label, model):
+    names = [f"l{n}" for n in range(labels)]
+    corpus = Corpus("mine", [], [], [], "", names, multi_label=multi_label)
+    assert task.Sentiment(Settings()).recipe(corpus)["model"] == model
