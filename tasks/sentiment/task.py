@@ -50,8 +50,9 @@ class Sentiment(Task):
         """The settings of the corpus's kind, else its own."""
         if corpus.regression:
             return recipe(CLASSIFICATION, "regression")
-        many = "many flags" if corpus.multi_label else "many labels"
-        return recipe(CLASSIFICATION, many if len(corpus.labels) > MOST_LABELS else corpus.name)
+        if len(corpus.labels) > MOST_LABELS:
+            return recipe(CLASSIFICATION, "many flags" if corpus.multi_label else "many labels")
+        return recipe(CLASSIFICATION, "flags" if corpus.multi_label else corpus.name)
 
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""

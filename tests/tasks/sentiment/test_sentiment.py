@@ -363,8 +363,9 @@ def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
 
 
 @pytest.mark.parametrize("labels, multi_label, model", [
-    (2, False, "nb_bilstm"), (33, False, "linear_bilstm"), (33, True, "bilstm")])
-def test_the_recipe_follows_from_the_number_of_labels(labels, multi_label, model):
+    (2, False, "linear_bilstm"), (2, True, "nb_bilstm"), (33, False, "linear_bilstm"),
+    (33, True, "bilstm")])
+def test_the_recipe_follows_from_the_labels(labels, multi_label, model):
     names = [f"l{n}" for n in range(labels)]
     corpus = Corpus("mine", [], [], [], "", names, multi_label=multi_label)
     assert task.Sentiment(Settings()).recipe(corpus)["model"] == model
