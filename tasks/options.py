@@ -184,6 +184,8 @@ class PredictionOptions(Options):
 class ExportOptions(Options):
     """Of the exported files."""
 
+    export: bool = option(True, "Write and measure the exports of a trained model; --mode=export writes "
+                          "them later.", **ACTION)
     force: bool = option(False, "Keep a TFLite variant that loses more than the budget.", **ACTION)
     tf_serving: str = option(verify.SERVER, "Oldest version of TF Serving that is to load the "
                              "SavedModel.", tuple(verify.LACKS), **ACTION)

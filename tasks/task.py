@@ -138,7 +138,7 @@ class Task:
         return {part: data[part].answers(now) for part in ("validation", "test")}
 
     def finish(self, run, head, corpus, data, result):
-        """Export, measure every file on the test part, and write all results."""
+        """Export, if that is wanted, measure every file on the test part, and write all results."""
         test, answers = data["test"], self.answers(head, data)
         report = test.report(answers["test"])
         facts = {
@@ -155,8 +155,10 @@ class Task:
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
         run.write_lines("test_predictions.jsonl", test.predictions(answers["test"]))
         print(f"\ntest split: {tables.line(facts['test'])}")
-        facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
-                                            self.settings.tf_serving)
+        facts["exports"] = exporting.NONE
+        if self.settings.export:
+            facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
+                                                self.settings.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -166,7 +168,8 @@ class Task:
         self.show_answers(head, corpus)
         print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
-        command_line = ["python", "-m", f"tasks.{self.name}", *given, "--predict", self.question(head)]
+        way = ["--predict", self.question(head)] if self.settings.export else ["--mode=export"]
+        command_line = ["python", "-m", f"tasks.{self.name}", *given, *way]
         print(f"\nnext: {shlex.join(command_line)}")
 
     def facts(self, head, corpus):
@@ -199,7 +202,8 @@ class Task:
             "errors": [error_line(row) for row in facts["report"].get("errors", [])],
             "seed": facts["seed"],
             "command": facts["command"],
-            "signatures": saved_model.describe(run.folder / "saved_model"),
+            "signatures": facts["exports"]["saved_model"] and saved_model.describe(
+                run.folder / "saved_model"),
             "limits": ["Trained on one corpus: texts of another kind get worse answers.",
                        *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)
