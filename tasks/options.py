@@ -156,8 +156,8 @@ class TrainingOptions(RunOptions):
     clip_norm: float = option(1.0, "Largest norm of the gradient; 0 for any.", least=0)
     mixed_precision: bool = option(False, "Compute in bfloat16 in training, with weights in float32; "
                                    "exports are float32.")
-    init_from: str = option(None, "Run directory whose embedding and recurrent layers training starts "
-                            "from.")
+    init_from: str = option(None, "Run directory whose weights training starts from: its vocabulary goes "
+                            "on, words and labels are found by their names.")
     tensorboard: bool = option(False, "Write TensorBoard logs into the run directory.", **ACTION)
 
 

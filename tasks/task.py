@@ -1,5 +1,7 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
+import dataclasses
+import functools
 import pathlib
 import shlex
 
@@ -31,6 +33,8 @@ class Task:
         load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
+        head_class                 of its heads
+        text_settings(text)        {option: value} of the text processing of a head
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
@@ -54,6 +58,7 @@ class Task:
 
     def train(self):
         """The whole way from a corpus to exported, measured files."""
+        self.follow_earlier()
         corpus = self.introduced(self.load_corpus())
         head, run = self.begun(corpus)
         if run.finished:
@@ -70,11 +75,27 @@ class Task:
         self.settings = settings = self.settings.filled(self.recipe(corpus))
         with precision.mixed(settings.mixed_precision):
             head = self.untrained(corpus)
-        if settings.init_from:
-            head.start_from(zoo.load(settings.init_from))
+        if self.earlier:
+            print(f"init_from {settings.init_from}: {head.start_from(self.earlier)}")
         run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
                        {**loop.environment(), "engine": head.network.engine_in_use})
         return head, run
+
+    @functools.cached_property
+    def earlier(self):
+        """The head that training starts from, or None."""
+        return zoo.load(self.settings.init_from) if self.settings.init_from else None
+
+    def follow_earlier(self):
+        """Read texts as the head that training starts from does, where nothing else is given."""
+        if isinstance(self.earlier, self.head_class):
+            taken = self.text_settings(self.earlier.text)
+            self.settings = dataclasses.replace(self.settings, **{
+                name: value for name, value in taken.items() if name not in self.settings.given})
+
+    def extended(self, text):
+        """A text processing in which the ids of the head that training starts from stay."""
+        return text.after(self.earlier.text) if isinstance(self.earlier, self.head_class) else text
 
     def parts(self, head, corpus, names=PARTS):
         """{part: `tasks.training.dataset.Data`}."""

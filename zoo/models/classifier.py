@@ -13,6 +13,7 @@ from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
 from zoo.models.network import Network
 from zoo.models.options import ClassifierOptions, poolings_of
+from zoo.models.transfer import Named
 from zoo.text.tokenizer import Text
 
 
@@ -162,6 +163,7 @@ class TextClassifier(Head):
     KINDS = ("single", "multi", "regression")
     name, text_class = "classifier", Text
     settings = "labels", "kind", "temperature", "mean", "deviation"
+    fitted = "temperature", "mean", "deviation"
 
     def __init__(self, network, text, labels, kind="single", temperature=1.0, mean=0.0,
                  deviation=1.0):
@@ -207,6 +209,21 @@ class TextClassifier(Head):
         """One for each network of the ensemble."""
         return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
                 for network in self.network.networks()]
+
+    def outputs(self):
+        """The columns of the linear layers and of the ratios, and what reads the ratios."""
+        labels, ratios, found = self.labels, self.network.ratios, []
+        for network in self.network.networks():
+            found += [Named(network.linear.kernel, 1, labels), Named(network.linear.bias, 0, labels)]
+        if ratios:
+            found += [Named(ratios.words, 0, self.text.vocabulary), Named(ratios.words, 1, labels),
+                      Named(ratios.pairs, 1, labels)]
+            reads = [*range(self.network.options.embedding),
+                     *((kind, label) for kind in ("word", "pair") for label in labels)]
+            found += [Named(kernel, 0, reads) for one in self.backbones() for kernel in one.kernels]
+            found += [Named(one.kernel, 1, reads) for network in self.network.networks()
+                      if network.ngrams for one in network.ngrams.convolutions]
+        return found
 
     @staticmethod
     def readable(row, facts):
