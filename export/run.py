@@ -4,13 +4,17 @@
     python run.py model_int8.tflite "It was " --length=500 --temperature=0.7  generation (or a label)
     python run.py model_int8.tflite "我爱中国" --width=5                      translation
 
+Prints a line of JSON for every text. From Python: `run.load("model_int8.tflite").predict(texts)`.
+
 The files that were exported with the TFLite file must be in its folder: model.json, text.json,
 vocabulary.txt and, for tagging, alphabet.txt; for translation all that begin with source_ and target_.
 The tokenizers give the tokens of the SavedModel, with Python's `unicodedata`: characters newer than its
 version (`unicodedata.unidata_version`) may be split otherwise.
 """
+import concurrent.futures
 import functools
 import json
+import os
 import pathlib
 import re
 import sys
@@ -39,9 +43,12 @@ WORD = (r"d+(?:\.d+)+"                                  # 3.14  1,000,000
 # _ is a plain space where it may belong to the word after it, as it does in a text that is written.
 PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]", "piece": f"_?(?:{WORD})|[ _]"}
 
+NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
+CHARACTERS = 24          # of a word that n-grams are made of
 MOST_BYTES = 100, 2**20  # A longer word is unknown to word pieces: of a text that is read, or written.
+BATCH = 128              # texts that are predicted together
 
 
 @functools.lru_cache(None)
@@ -118,14 +125,14 @@ class Reader:
                              "copy the files again")
 
     def __call__(self, text):
-        """{input: array [1, …]} of a text, bytes or str, and, for a tagger, its [(token, start, end)]."""
+        """{input: list} of a text, bytes or str; for a tagger also [(token, start, end)], in bytes."""
         text = encoded(text)
         if self.alphabet is None:
-            return {"ids": padded([self.ids(text)])}, None
+            return {"ids": self.ids(text), "code_points": self.code_points(text)}, None
         tokens = self.tokens(text)
-        return {"ids": padded([[self.words.get(self.key(token), 1) for token, *_ in tokens]]),
+        return {"ids": [self.words.get(self.key(token), UNKNOWN) for token, *_ in tokens],
                 "characters": self.characters(tokens),
-                "shapes": padded([[shape(token) for token, *_ in tokens]])}, tokens
+                "shapes": [shape(token) for token, *_ in tokens]}, tokens
 
     # A text as a whole.
 
@@ -133,9 +140,19 @@ class Reader:
         """Ids of a text's tokens, by its tokeniser."""
         return [n for _, ids in self.parts(text) for n in ids][:self.settings["max_length"]]
 
+    def code_points(self, text):
+        """Unicode's numbers of the words' first characters, whatever the tokenizer, a list a word."""
+        text = self.normalised(text)
+        words = [text[start:end].replace("\u2019", "'") for start, end in cut(text)]
+        return [[ord(c) for c in word[:CHARACTERS]] for word in words[:self.settings["max_length"]]]
+
+    def normalised(self, text):
+        """Bytes as the string that is cut."""
+        return normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+
     def parts(self, text):
         """[(word, the ids of its pieces)] of a text."""
-        text = normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+        text = self.normalised(text)
         ids = self.pieces if self.settings["tokenizer"] == "subword" else self.one
         return [(word, ids(word)) for word in self.split(text)]
 
@@ -211,10 +228,9 @@ class Reader:
         return key.encode()
 
     def characters(self, tokens):
-        """Ids of the tokens' characters: [1, T, C]."""
+        """Ids of the tokens' characters, a list a token."""
         limit = self.settings["max_characters"]
-        return padded([[self.alphabet.get(c.encode(), 1) for c in token[:limit]]
-                       for token, *_ in tokens or [("",)]])[None]
+        return [[self.alphabet.get(c.encode(), UNKNOWN) for c in token[:limit]] for token, *_ in tokens]
 
 
 # The first pattern that a token's letters match, from 1: see `case`.
@@ -241,11 +257,30 @@ def shape(token):
 
 
 def padded(rows):
-    """Rows of ids as one array, 0 after the end: [N, T], T ≥ 1."""
-    array = np.zeros((len(rows), max([1, *map(len, rows)])), np.int32)
+    """Rows of ids as one array, 0 after the end: [N, T], T ≥ 1; rows of rows as [N, T, C].
+
+    >>> padded([[2, 3], []]).tolist(), padded([[[2], [3, 4]], []]).tolist()
+    ([[2, 3], [0, 0]], [[[2, 0], [3, 4]], [[0, 0], [0, 0]]])
+    """
+    sizes = [len(rows), max([1, *map(len, rows)])]
+    cells = [cell for row in rows for cell in row if isinstance(cell, list)]
+    array = np.zeros(sizes + [max([1, *map(len, cells)])] * bool(cells), np.int32)
     for line, row in zip(array, rows):
-        line[:len(row)] = row
+        if cells:
+            for place, cell in zip(line, row):
+                place[:len(cell)] = cell
+        else:
+            line[:len(row)] = row
     return array
+
+
+def stacked(rows):
+    """[{input: list}] of texts → {input: array} of all, batch first."""
+    inputs = {name: padded([row[name] for row in rows]) for name in rows[0]}
+    for name in {"characters", "code_points"} & set(inputs):
+        if inputs[name].ndim < 3:  # no text has a token
+            inputs[name] = inputs[name][..., None]
+    return inputs
 
 
 def need(path):
@@ -256,30 +291,69 @@ def need(path):
 
 
 class Model:
-    """A file, and the prediction of a classifier or a tagger: `Model(path)(text)`, a dictionary.
+    """A file, and the predictions of a classifier or a tagger.
 
-    `options` are the settings of a call and their defaults.
+    `Model(path).predict(texts)` gives a dictionary a text, `Model(path)(text)` that of one text.
+    `options` are the settings of a call, and their defaults.
+
+    A classifier gives "label" and "probabilities" {label: p}, or "values" {name: value}. A tagger gives
+    lists, "tokens", "tags", "probability" of each tag, where each token starts and ends, and with a
+    scheme the "spans": "start_char" and "end_char" in characters (slices of a Python string),
+    "start_utf16" and "end_utf16" in UTF-16 units (JavaScript, Java, Swift), "start_byte" and "end_byte"
+    in bytes of UTF-8.
+
+    Args:    path  of the file;  ask  None, or what answers in its place: (signature, {input: array}) →
+                   {output: array}
     Raises:  FileNotFoundError, ValueError
     """
 
     options = {}
 
-    def __init__(self, path):
-        self.path = need(pathlib.Path(path))
+    def __init__(self, path, ask=None):
+        self.path = pathlib.Path(path)
         self.facts = facts_of(self.path)
         self.open(self.path.parent)
+        self.answer, self.most, self.length = ask, BATCH, None
+        if not ask:
+            self.answer = self.ask_file
+            self.fix_sizes()
 
     def open(self, folder):
         """Read the vocabularies."""
         self.read = Reader(folder)
 
-    def __call__(self, text):
-        inputs, tokens = self.read(text)
-        answer = self.ask("ids", **inputs)
-        return self.readable({name: value[0] for name, value in answer.items()}, tokens)
+    def __call__(self, text, **options):
+        return self.predict([text], **options)[0]
+
+    def predict(self, texts, **options):
+        """A dictionary a text, in order; texts of similar length are predicted together."""
+        read = [self.read(text) for text in texts]
+        return self.in_batches([len(inputs["ids"]) for inputs, _ in read], lambda chosen: self.batch(
+            [read[n] for n in chosen], [texts[n] for n in chosen], **options))
+
+    def in_batches(self, lengths, predict):
+        """The predictions of all texts, in order; a thread a core.
+
+        Args:  predict  numbers of texts of similar length → a list of their predictions
+        """
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        slices = [order[n:n + self.most] for n in range(0, len(order), self.most)]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+            found = [one for predictions in threads.map(predict, slices) for one in predictions]
+        return [one for _, one in sorted(zip(order, found), key=lambda pair: pair[0])]
+
+    def batch(self, read, texts):
+        """The predictions of some texts that are read."""
+        answer = self.ask("ids", **stacked([inputs for inputs, _ in read]))
+        rows = ({name: value[n] for name, value in answer.items()} for n in range(len(read)))
+        return [self.readable(row, tokens, text) for row, (_, tokens), text in zip(rows, read, texts)]
 
     def ask(self, signature, **inputs):
         """The outputs of a signature: {output: array}; inputs that it does not have are left out."""
+        return self.answer(signature, inputs)
+
+    def ask_file(self, signature, inputs):
+        """`ask` of the TFLite file."""
         runner = self.runner(signature)
         wanted = runner.get_input_details()
         if not set(wanted) <= set(inputs):
@@ -288,99 +362,195 @@ class Model:
         return runner(**{name: fitted(np.asarray(inputs[name], details["dtype"]),
                                       details["shape_signature"]) for name, details in wanted.items()})
 
-    def runner(self, signature="ids"):
+    def fix_sizes(self):
+        """A file of fixed shapes takes one text, of so many tokens."""
+        interpreter = self.interpreter()
+        for name in interpreter.get_signature_list():
+            inputs = interpreter.get_signature_runner(name).get_input_details()
+            tokens = inputs.get("ids") or inputs.get("code_points")
+            shape = tokens["shape_signature"] if tokens else []
+            if len(shape) > 1 and shape[1] > 0:
+                self.most, self.length = 1, int(shape[1])
+
+    def interpreter(self):
         """A new one for every call: a resized interpreter can return results from stale memory."""
         from ai_edge_litert.interpreter import Interpreter
-        interpreter = Interpreter(model_path=str(self.path))
+        return Interpreter(model_path=str(need(self.path)))
+
+    def runner(self, signature="ids"):
+        """What runs a signature of the file."""
+        interpreter = self.interpreter()
         known = sorted(interpreter.get_signature_list())
         if signature not in known:
             raise ValueError(f"expected a file with the signature {signature}, received one with "
                              f"{', '.join(known)}")
         return interpreter.get_signature_runner(signature)
 
-    def readable(self, answer, tokens):
-        """Numbers by their labels, tags by their tokens; anything else as it is."""
+    def readable(self, answer, tokens, text):
+        """Numbers by their labels, tags with their tokens and spans; anything else as it is."""
         labels = self.facts.get("labels", [])
         if "probabilities" in answer:
             p = dict(zip(labels, map(float, answer["probabilities"])))
-            several = self.facts.get("kind") == "multi"
-            chosen = [name for name in p if p[name] > 0.5] if several else [max(p, key=p.get)]
-            return {"label": "|".join(chosen), "probabilities": p}
+            if self.facts.get("kind") != "multi":
+                return {"label": max(p, key=p.get), "probabilities": p}
+            thresholds = self.facts.get("thresholds") or [0.5] * len(labels)
+            chosen = [name for name, least in zip(labels, thresholds) if p[name] > least]
+            return {"label": "|".join(chosen), "chosen": chosen, "probabilities": p}
         if "values" in answer:
             return {"values": dict(zip(labels, map(float, answer["values"])))}
         if "tags" in answer and tokens is not None:
-            return [{"token": token, "tag": labels[tag], "probability": float(p[tag]), "start": start,
-                     "end": end} for (token, start, end), tag, p in
-                    zip(tokens, answer["tags"], answer["marginals"])]
+            return self.tagged(answer, tokens, text)
         return {name: value.tolist() for name, value in answer.items()}
+
+    def tagged(self, answer, tokens, text):
+        """The lists of a tagger, as long as the text has tokens, or as the file is made for."""
+        tokens = tokens[:len(answer["tags"])]
+        tags = [self.facts["labels"][tag] for tag in answer["tags"][:len(tokens)]]
+        found = {"tokens": [token for token, *_ in tokens], "tags": tags, "probability": [
+            float(p[tag]) for p, tag in zip(answer["marginals"], answer["tags"][:len(tokens)])],
+            **offsets(text, [place for _, *place in tokens])}
+        if self.facts["scheme"]:
+            found["spans"] = [{"type": kind, **{name: found[name][first if name[0] == "s" else last - 1]
+                                                for name in OFFSETS}}
+                              for first, last, kind in spans(tags)]
+        return found
+
+
+UNITS = {  # What an offset counts in a text of bytes.
+    "char": lambda text: len(text.decode("utf-8", "surrogateescape")),
+    "utf16": lambda text: sum(1 + (c > "\uffff") for c in text.decode("utf-8", "surrogateescape")),
+    "byte": len}
+OFFSETS = [f"{side}_{unit}" for unit in UNITS for side in ("start", "end")]
+
+
+def offsets(text, places):
+    """Where tokens start and end, in each unit: {"start_char": […], "end_char": […], …}.
+
+    Args:  text  bytes or str;  places  [(start, end)] in bytes, in order
+
+    >>> offsets("né 🙂", [(0, 3), (4, 8)])["end_utf16"]
+    [2, 5]
+    """
+    text, borders = encoded(text), [0, *(border for place in places for border in place)]
+    pieces = [text[start:end] for start, end in zip(borders, borders[1:])]
+    found = {}
+    for unit, size in UNITS.items():
+        at = np.cumsum([size(piece) for piece in pieces], dtype=int).tolist()
+        found[f"start_{unit}"], found[f"end_{unit}"] = at[::2], at[1::2]
+    return found
+
+
+def spans(tags):
+    """[(first, last, type)] of tags in BIO, IOB1 or BIOES, the last exclusive.
+
+    >>> spans(["B-X", "I-X", "O", "S-Y", "B-Y"])
+    [(0, 2, 'X'), (3, 4, 'Y'), (4, 5, 'Y')]
+    """
+    found, start, before, kind_before = [], 0, "O", ""
+    for n, tag in enumerate([*tags, "O"]):
+        letter, _, kind = tag.partition("-")
+        if "O" in (before, letter) or kind_before != kind or before in "ES" or letter in "BS":
+            if before != "O":
+                found.append((start, n, kind_before))
+            start = n
+        before, kind_before = letter, kind
+    return found
 
 
 class Generator(Model):
     """Generates from a prompt, or from a label: `Generator(path)("It was ")` → {"text"}.
 
-    Temperature 0 is greedy; the same seed gives the same text. A file of fixed shapes generates
-    at most as many tokens as it was made for.
+    Temperature 0 is greedy; text number n of a seed is always the same one, `first` is the number of
+    the first text. A file of fixed shapes generates at most as many tokens as it was made for.
     """
 
     options = {"length": 200, "seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "typical": 1.0,
                "repetition_penalty": 1.0}
 
-    def __call__(self, asked, length=200, seed=0, **settings):
+    def predict(self, texts, length=200, seed=0, first=0, **settings):
         at_least_one(length=length)
-        last, states = self.begin(asked)
-        uniform = np.random.default_rng(seed).random((1, length), np.float32)
-        settings = {**self.options, **settings}
-        written = self.ask("generate_ids", ids=[last], uniform=uniform, **states, **settings)
-        return {"text": self.read.text(written["ids"][0, :length], inside=not self.facts["labels"])}
+        labels, settings = self.facts["labels"], {**self.options, **settings}
+        unknown = [text for text in texts if labels and text not in labels]
+        if unknown:
+            raise ValueError(f"expected a label among {', '.join(labels)}, received {unknown[0]!r}")
+        ids = [[START] + ([] if labels else self.read.ids(encoded(text))) for text in texts]
+        numbers = [labels.index(text) if labels else 0 for text in texts]
 
-    def begin(self, asked):
-        """The last id of a text, and the states before it: {name: array [1, H]}."""
-        labels = self.facts["labels"]
-        if labels and asked not in labels:
-            raise ValueError(f"expected a label among {', '.join(labels)}, received {asked!r}")
-        ids = [START] + ([] if labels else self.read.ids(encoded(asked)))
-        states = self.ask("init", ids=[START], label=[labels.index(asked) if labels else 0])
+        def predict(chosen):
+            last, states = self.begin([ids[n] for n in chosen], [numbers[n] for n in chosen])
+            uniform = [np.random.default_rng([seed, first + n]).random(length, np.float32)
+                       for n in chosen]
+            written = self.ask("generate_ids", ids=last, uniform=uniform, **states, **settings)["ids"]
+            return [{"text": self.read.text(row[:length], inside=not labels)} for row in written]
+        return self.in_batches(list(map(len, ids)), predict)
+
+    def begin(self, ids, labels):
+        """The last id of each text, and the states before it: {name: array [B, H]}."""
+        states = self.ask("init", ids=[START] * len(ids), label=labels)
         # What is read is what comes before each id: the states never include the last.
-        size = self.runner("ids").get_input_details()["ids"]["shape_signature"][1]
-        size = len(ids) if size < 0 else size
-        for n in range(0, len(ids) - 1, size):
-            some = padded([ids[n + 1:n + 1 + size]])
-            answer = self.ask("ids", ids=some, previous=[ids[n]], **states)
-            states = {name: answer[name] for name in states}
-        return ids[-1], states
+        previous, following = [START] * len(ids), padded([row[1:] for row in ids])
+        steps = max(map(len, ids)) - 1
+        for n in range(0, steps, self.length or max(1, steps)):
+            some = following[:, n:n + (self.length or steps)]
+            answer = self.ask("ids", ids=some, previous=previous, **states)
+            states, previous = {name: answer[name] for name in states}, some[:, -1]
+        return [row[-1] for row in ids], states
 
 
 class Translator(Model):
     """Translates a text: `Translator(path)("我爱中国")` → {"translation", "score"}. Width 1 is greedy.
 
-    With attention an unknown word is replaced by the source word with the largest weight.
+    With `n_best` above 1 there are "translations" too, a list of both. With attention an unknown word is
+    replaced by the source word with the largest weight.
     """
 
-    options = {"width": 5, "alpha": 0.75}
+    options = {"width": 5, "alpha": 0.75, "n_best": 1}
 
     def open(self, folder):
         """Read the vocabularies."""
         self.read, self.target = Reader(folder, "source_"), Reader(folder, "target_")
 
-    def __call__(self, text, width=5, alpha=0.75):
-        at_least_one(width=width)
-        text = encoded(text)
-        ids = padded([self.read.ids(text)])
-        found = self.ask("beam", ids=ids, width=width, alpha=alpha)
-        best, unknown = found["ids"][0, 0], None
-        if "alignments" in found:
-            words = [word for word, pieces in self.read.parts(text) for _ in pieces]
-            places = found["alignments"][0, 0, :, :ids.shape[1]].argmax(-1)
-            unknown = [words[place] if place < len(words) else b"" for place in places]
-        return {"translation": self.target.text(best, unknown), "score": float(found["scores"][0, 0])}
+    def predict(self, texts, width=5, alpha=0.75, n_best=1):
+        at_least_one(width=width, n_best=n_best)
+        if n_best > width:
+            raise ValueError(f"n_best: expected at most the width of the beam, {width}, received "
+                             f"{n_best}; raise width")
+        texts = list(map(encoded, texts))
+        ids = list(map(self.read.ids, texts))
+
+        def predict(chosen):
+            found = self.ask("beam", ids=padded([ids[n] for n in chosen]), width=width, alpha=alpha)
+            rows = ({name: value[n] for name, value in found.items()} for n in range(len(chosen)))
+            return [self.translated(row, texts[n], n_best) for row, n in zip(rows, chosen)]
+        return self.in_batches(list(map(len, ids)), predict)
+
+    def translated(self, found, text, n_best):
+        """The translations of a text by the beam's ids [n, T], scores [n] and alignments [n, T, S]."""
+        every = []
+        for n in range(n_best):
+            unknown = self.looked_at(found["alignments"][n], text) if "alignments" in found else None
+            if n == 0 or found["scores"][n] > NOTHING:
+                every.append({"translation": self.target.text(found["ids"][n], unknown),
+                              "score": float(found["scores"][n])})
+        return {**every[0], **({"translations": every} if n_best > 1 else {})}
+
+    def words(self, text):
+        """The word of the source that each of its ids is of."""
+        return [word for word, pieces in self.read.parts(encoded(text)) for _ in pieces]
+
+    def looked_at(self, weights, text):
+        """The word of the source that was looked at most, for each row of weights [T, S]."""
+        words = self.words(text)
+        return [words[place] if place < len(words) else b"" for place in weights.argmax(-1)]
 
 
 HEADS = {"generator": Generator, "translator": Translator}
 
 
-def load(path):
-    """The model of a TFLite file. Raises FileNotFoundError, ValueError."""
-    return HEADS.get(facts_of(need(pathlib.Path(path))).get("head"), Model)(path)
+def load(path, ask=None):
+    """The model of a TFLite file; see `Model`. Raises FileNotFoundError, ValueError."""
+    path = pathlib.Path(path)
+    return HEADS.get(facts_of(path).get("head"), Model)(path, ask)
 
 
 def facts_of(path):
@@ -429,12 +599,21 @@ def parsed(arguments, options):
 
 def main(arguments):
     """Print a line of JSON for every text."""
+    if {"--help", "-h"} & set(arguments):
+        return print(usage())
     if len(arguments) < 2:
         raise ValueError("expected a TFLite file and texts: run.py model.tflite \"not bad at all\"")
     model = load(arguments[0])
     texts, settings = parsed(arguments[1:], model.options)
-    for text in texts:
-        print(json.dumps(model(text, **settings), ensure_ascii=False))
+    for prediction in model.predict(texts, **settings):
+        print(json.dumps(prediction, ensure_ascii=False))
+
+
+def usage():
+    """What `--help` prints: the module's own words, and the options with their defaults."""
+    lines = [f"  {name}: " + "  ".join(f"--{option}={value}" for option, value in head.options.items())
+             for name, head in HEADS.items()]
+    return "\n".join([__doc__, "Options, with their defaults:", *lines])
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ class Lite:
         if "ids" not in self.signatures:
             return None
         inputs = self._runner("ids").get_input_details()
-        return int(inputs["ids"]["shape"][1]) if fixed_shapes.are_fixed(inputs) else None
+        tokens = inputs.get("ids") or inputs["code_points"]
+        return int(tokens["shape"][1]) if fixed_shapes.are_fixed(inputs) else None
 
     def _open(self):
         from ai_edge_litert.interpreter import Interpreter

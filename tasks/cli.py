@@ -45,6 +45,13 @@ def main(task):
 
 
 def started(task, settings):
+    """Run the task; what a TFLite file predicts takes no TensorFlow."""
+    prediction = importlib.import_module("tasks.prediction")
+    if prediction.is_wanted(settings):
+        wanted = prediction.of(task, settings)
+        if not wanted.needs_model:
+            with interrupt.as_exception():
+                return prediction.main(wanted)
     quiet.import_tensorflow()
     module = importlib.import_module(f"tasks.{task}.task")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
@@ -172,8 +179,8 @@ def guarded(function):
 
 def is_tensorflows(error):
     """Whether TensorFlow's runtime raised it."""
-    import tensorflow as tf  # after --help has answered
-    return isinstance(error, tf.errors.OpError)
+    tensorflow = sys.modules.get("tensorflow")  # Where it is not loaded it has raised nothing.
+    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
 
 
 def hang_up():

@@ -6,8 +6,6 @@ import numpy as np
 
 from export import saved_model, tflite, verify
 from tasks.training.run_directory import register
-from zoo.models import head_class
-from zoo.models.head import in_slices
 
 WRITTEN = ("saved_model/[0-9]*", "saved_model/*.config", "saved_model/.*",
            "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*")
@@ -100,13 +98,6 @@ def same_answers(some, others):
     0.5
     """
     return float(np.mean([one == other for one, other in zip(some, others, strict=True)]))
-
-
-def served(run, texts):
-    """The last SavedModel's answers, a dictionary a text; the model itself is not built."""
-    serve = saved_model.load(run.folder / "saved_model")["serving_default"]
-    readable, facts = head_class(run.folder).readable, run.read_json("model.json")
-    return in_slices(lambda strings: serve(text=strings), texts, lambda row: readable(row, facts))
 
 
 def of_head(head):

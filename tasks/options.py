@@ -19,6 +19,7 @@ from tasks.reading.splits import PARTS
 from zoo.options import Options, fields, names_of, option, unknown
 
 MODES = ("train", "evaluate", "export")
+VARIANTS = ("float32", "float16", "int8", "static")      # of `export.tflite`, those that take texts
 ACTION = {"is_setting": False}
 TUNED = {"open": "from the recipe"}
 
@@ -168,7 +169,9 @@ class EvaluationOptions(Options):
     mode: str = option("train", "train does everything; evaluate scores the trained model on its corpus, "
                        "or on another --corpus; export writes and measures the exports again.", MODES,
                        first=True, **ACTION)
-    output: str = option(None, "File that --mode=evaluate writes its report into, as JSON.", **ACTION)
+    output: str = option(None, "File that --mode=evaluate writes its report into, as JSON, or --input "
+                         "its rows with their predictions: .csv, .tsv or .jsonl; - is standard output.",
+                         **ACTION)
     split: str = option("test", "The split that --mode=evaluate scores.", PARTS[1:], was="part", **ACTION)
 
 
@@ -176,8 +179,12 @@ class EvaluationOptions(Options):
 class PredictionOptions(Options):
     """Of prediction by a trained model."""
 
-    predict: str = option(None, "Predict for this text with the export; - reads lines of text from "
-                          "standard input.", first=True, **ACTION)
+    predict: str = option(None, "Predict for this text with the export and print it; - reads lines of "
+                          "text from standard input.", first=True, **ACTION)
+    input: str = option(None, "Predict for every row of this file, a table, JSON Lines or a text a line; "
+                        "- reads lines of text, or JSON objects, from standard input.", **ACTION)
+    variant: str = option("float32", "TFLite file of the export that --predict and --input take.",
+                          VARIANTS, **ACTION)
 
 
 @dataclasses.dataclass(frozen=True)

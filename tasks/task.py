@@ -9,15 +9,14 @@ import numpy as np
 
 import zoo
 from export import model_card, saved_model
-from tasks import exporting
-from tasks.reading.standard_input import texts_of
+from tasks import exporting, prediction
 from tasks.reading.splits import HELD_OUT, PARTS, WHOLE
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import FINGERPRINT, Run, register
+from tasks.training.run_directory import FINGERPRINT, Run, command_of, register
 
 register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
          "model.keras", "model.json", "text.json", "vocabulary.txt", "alphabet.txt", "labels.txt",
@@ -50,8 +49,8 @@ class Task:
 
     def main(self):
         """Predict, evaluate, export again, or train."""
-        if self.settings.predict is not None:
-            self.answer()
+        if prediction.is_wanted(self.settings):
+            prediction.main(prediction.of(self.name, self.settings, self.trained_head))
         else:
             ways = {"train": self.train, "evaluate": self.evaluate, "export": self.export_again}
             ways[self.settings.mode]()
@@ -237,12 +236,30 @@ class Task:
     def show_answers(self, head, corpus, count=4):
         """A few test texts with the model's answers."""
 
-    def answer(self):
-        """Answer texts from the last export, without building the model."""
-        run = Run.trained(self.settings.output_dir, self.name)
-        texts = texts_of(self.settings.predict, self.settings.encoding)
-        for text, row in zip(texts, exporting.served(run, texts)):
-            print(self.line(row, text))
+    def trained_head(self, run):
+        """The head of a run or, where it has stopped, of its best checkpoint."""
+        if (run.folder / "model.keras").is_file():
+            return zoo.load(run.folder)
+        stored = run.load_checkpoint("best")
+        if not stored:
+            raise ValueError(f"expected a finished run in {run.folder}, found one that stopped in its "
+                             "first epoch; go on with the command that started it: "
+                             f"{command_of(self.name, run.folder)} …")
+        return self.of_checkpoint(run, stored[0])
+
+    def of_checkpoint(self, run, arrays):
+        """The head of a run with the weights of a checkpoint; its corpus is read for the vocabulary."""
+        self.settings = self.settings.resumed(run.settings)
+        corpus = self.load_corpus()
+        if corpus.fingerprint != run.settings[FINGERPRINT]:
+            raise ValueError(f"expected the corpus that {run.folder} was started with, received another; "
+                             "bring it back")
+        head = self.untrained(corpus)
+        data = self.parts(head, corpus, ("train", "validation"))
+        self.prepare(head, data["train"])
+        loop.restore({"network": self.trained(head).variables}, arrays)
+        self.calibrate(head, data["validation"])
+        return head
 
     def evaluate(self):
         """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""

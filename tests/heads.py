@@ -119,14 +119,15 @@ class Head:
         return {"ids": ids}
 
 
-def classifier(cell, pooling, bidirectional=True, units=8):
+def classifier(cell, pooling, bidirectional=True, units=8, **options):
     """A real head, untrained: the text classifier of the zoo."""
     from zoo.models.classifier import Classifier, TextClassifier
     from zoo.text.tokenizer import Text
     text = Text.learn(["a good film, not bad", "a bad film"])
     network = Classifier(len(text), outputs=2, cell=cell, pooling=pooling, units=units,
-                         bidirectional=bidirectional, embedding=6)
-    network(tf.ones([1, 2], tf.int32))
+                         bidirectional=bidirectional, embedding=6, **options)
+    if network.wide:
+        network.wide.kernel.assign(keras.random.normal(network.wide.kernel.shape, seed=1))
     return TextClassifier(network, text, ["bad", "good"], temperature=1.5)
 
 

@@ -111,17 +111,17 @@ def commands():
 def commands_of(line):
     """The commands of a line of shell, without loops, settings and what runs another command.
 
-    >>> list(commands_of("for x in 0 1; do A=1 python -m a --b='c d'; done && taskset -c 1 e  # f"))
-    [['python', '-m', 'a', '--b=c d'], ['e']]
+    >>> list(commands_of("for x in 0 1; do A=1 python -m a --b='c d'; done && taskset -c 1 e | f # g"))
+    [['python', '-m', 'a', '--b=c d'], ['e'], ['f']]
     """
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="&;")
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="&;|")
     lexer.whitespace_split = True
     parts = [[]]
     for word in lexer:
-        parts += [[]] if word in ("&&", ";") else []
-        parts[-1] += [word] if word not in ("&&", ";") else []
+        parts += [[]] if word in ("&&", ";", "|") else []
+        parts[-1] += [word] if word not in ("&&", ";", "|") else []
     for part in parts:
-        while part and (re.match(r"\w+=", part[0]) or part[0] in ("do", "taskset", "-c", "1")):
+        while part and (re.match(r"\w+=", part[0]) or part[0] in ("do", "time", "taskset", "-c", "1")):
             part.pop(0)
         if part and part[0] not in ("for", "done"):
             yield part
@@ -195,14 +195,14 @@ def test_other_commands_use_files_and_extras_that_exist():
 
 
 def test_every_command_is_checked_somewhere():
-    modules = {"pip", "pytest", "tasks", *(f"tasks.{task}" for task in TASKS), "export.serve", "export.run",
-               "export.client"}
+    modules = {"pip", "pytest", "tasks", *(f"tasks.{task}" for task in TASKS), "export.serve",
+               "export.run", "export.client"}
     for command in COMMANDS:
         if command[:2] == ["python", "-m"]:
             name = command[2]
             assert name in modules or (ROOT / f"{name.replace('.', '/')}.py").is_file(), command
         else:
-            assert command[0] in ("curl", "docker", "kubectl", "tensorflow_model_server"), command
+            assert command[0] in ("curl", "docker", "kubectl", "tail", "tensorflow_model_server"), command
 
 
 # ---------------------------------------------------------------------------- commands and snippets run
@@ -236,6 +236,18 @@ def test_predictions_are_those_of_the_documents(trained):
         if arguments[0].startswith("runs/sentiment/"):
             done = program("export.run", *arguments, cwd=trained[0])
             assert done.returncode == 0 and f'"label": "{shown}"' in done.stdout
+
+
+@pytest.mark.slow
+def test_a_file_is_predicted_as_the_documents_show(trained):
+    page = ROOT / "docs/predictions.md"
+    source, (shown, *_) = blocks(page, "csv")[0], blocks(page, "text")
+    (trained[0] / "new.csv").write_text(source, encoding="utf-8")
+    arguments = next(found for found in arguments_of("tasks.sentiment") if "--input=new.csv" in found)
+    done = program("tasks.sentiment", *arguments, cwd=trained[0])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    predicted = (trained[0] / "predicted.csv").read_text(encoding="utf-8")
+    assert without_numbers(predicted) == without_numbers(shown)
 
 
 @pytest.mark.slow

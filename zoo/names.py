@@ -12,4 +12,5 @@ FORMS = ("last", "transformed", "pooled")                     # of the one vecto
 USES = ("first", "every")                                     # where that vector enters
 SCORES = ("additive", "concat", "dot", "general")             # of attention
 ATTENTIONS = ("none", *SCORES)
+CHARACTERS = 24                                               # of a word that n-grams are made of
 MOST_LABELS = 32                                              # that naive Bayes counts for

@@ -3,8 +3,9 @@
     python -m export.client http://127.0.0.1:8080/v1/models/sentiment "not bad at all"
     python -m export.client grpc://127.0.0.1:8500/sentiment "not bad at all"
 
-`rest` needs Python alone and asks `export.serve` or TF Serving's REST API; `grpc_predict` needs
-tensorflow-serving-api and asks TF Serving. Both take and give every signature of every model.
+Prints a line of JSON for every text. `rest` needs Python alone and asks `export.serve` or TF Serving's
+REST API; `grpc_predict` needs tensorflow-serving-api and asks TF Serving. Both take and give every
+signature of every model.
 """
 import json
 import sys
@@ -98,6 +99,8 @@ def _texts(value):
 def main():
     """Print a line of JSON for every text of the command line."""
     arguments = sys.argv[1:]
+    if {"--help", "-h"} & set(arguments):
+        return print(__doc__)
     if len(arguments) < 2 or not arguments[0].startswith(("http://", "https://", "grpc://")):
         raise ValueError('expected a server and texts: http://127.0.0.1:8080/v1/models/NAME "a text", or '
                          'grpc://127.0.0.1:8500/NAME "a text"')

@@ -49,6 +49,9 @@ class PredictionOptions(options.actions(SamplingOptions), options.PredictionOpti
 
     length: int = option(LENGTH, "Largest number of symbols that --predict generates.", least=1,
                          **ACTION)
+    temperature: tuple = option(
+        (SamplingOptions().temperature,), "Temperature of the choice of a symbol; 0 takes the most "
+        "probable one; several, with commas between, give a text each.", of=float, least=0, **ACTION)
     beam_width: int = option(None, "Search for the likeliest text with a beam of this width, in place of "
                              "sampling.", least=1, **ACTION)
     stop: str = option(None, "Text before which generation stops.", **ACTION)

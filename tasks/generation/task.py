@@ -1,9 +1,7 @@
 """What generation has of its own on the way of `tasks.task`."""
 
 import numpy as np
-import tensorflow as tf
 
-from export import saved_model
 from tasks.generation import baselines as language_baselines, corpora, surprise
 from tasks.generation.dataset import LabelledTexts, RunningText, lines
 from tasks.generation.dynamic_evaluation import DynamicEvaluation
@@ -13,11 +11,9 @@ from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.reading.standard_input import texts_of
 from tasks.recipes import GENERATION, recipe
 from tasks.task import Task
-from tasks.training.run_directory import Run, register
-from zoo.decoding.options import SamplingOptions
+from tasks.training.run_directory import register
 from zoo.models.configurations import GENERATORS, configuration
 from zoo.models.language_model import Generator, TextGenerator
 from zoo.models.options import GeneratorOptions
@@ -144,37 +140,6 @@ class Generation(Task):
 
     def line(self, row, text):
         return f"  {text.strip()}{': ' * bool(text.strip())}{row['text']}"
-
-    def answer(self):
-        """Go on with texts from the last export, without building the model."""
-        settings = self.settings
-        run = Run.trained(settings.output_dir, self.name)
-        signatures = saved_model.load(run.folder / "saved_model")
-        labels = run.read_json("model.json")["labels"]
-        for n, text in enumerate(texts_of(settings.predict, settings.encoding)):
-            row = generated(signatures, inputs_of(text, labels), settings, [settings.seed, n])
-            print(("" if labels else text) + row)
-
-
-def inputs_of(text, labels):
-    """What the signatures take for a prompt, or for a label."""
-    if labels and text not in labels:
-        raise ValueError(f"expected a label among {', '.join(labels)}, received {text!r}")
-    given = {"text": "", "label": text} if labels else {"text": text}
-    return {name: tf.constant([value]) for name, value in given.items()}
-
-
-def generated(signatures, inputs, settings, seed):
-    """The text that is generated, up to `stop`: sampled, or searched for by a beam."""
-    if settings.beam_width:
-        answer = signatures["search"](**inputs, width=tf.constant(settings.beam_width),
-                                      length=tf.constant(settings.length))
-    else:
-        uniform = np.random.default_rng(seed).random([1, settings.length], np.float32)
-        sampling = {name: tf.constant(value) for name, value in settings.chosen(SamplingOptions).items()}
-        answer = signatures["generate"](**inputs, uniform=tf.constant(uniform), **sampling)
-    text = answer["text"].numpy()[0].decode("utf-8", "replace")
-    return text.partition(settings.stop)[0] if settings.stop else text
 
 
 def main(settings):

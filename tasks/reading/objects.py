@@ -91,7 +91,7 @@ def table(name, numbered, notes, unit="line"):
         rows = [(number, _flat(row)) for number, row in numbered]
         keys = list(dict.fromkeys(key for _, row in rows for key in row))
         cells = ((number, [cell(row.get(key)) for key in keys]) for number, row in rows)
-        return Table(name, _names(keys), cells, notes, unit)
+        return Table(name, _names(keys), cells, notes, unit, objects=[row for _, row in numbered])
     if types != {list}:
         number, row = next((pair for pair in numbered if type(pair[1]) is not kind_of_row
                             or kind_of_row not in (dict, list)), (1, None))

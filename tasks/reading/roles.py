@@ -243,6 +243,29 @@ def _two(columns, found, free):
     return (0, 1) if first.length >= second.length else (1, 0)
 
 
+def of_input(table, role):
+    """The index of the one column that is wanted, and the names of all; a header leaves the rows.
+
+    A column without a name is called by its number: column_1.
+
+    Raises:  ValueError: one line that names the flag
+    """
+    rows = first_rows(table)
+    width, written = len(rows[0]), table.names or rows[0]
+    names = headed(table, rows, {"input": role})
+    rows = rows[1:] if names and not table.names else rows
+    found = asked(table, {"input": role}, names, width)
+    texts = [at for at, column in enumerate(columns_of(rows)) if width == 1 or column.cells and not (
+        column.number or column.repeats or column.code)]
+    if not found and len(texts) != 1:
+        among = f": {', '.join(names[:12])}" if names else ""
+        raise ValueError(f"{table.name}: expected a column called {role.names[0]!r}, or a single one "
+                         f"with texts, received {width} columns{among}; set {role.flag}")
+    numbers = [f"column_{n + 1}" for n in range(width)]
+    shown = [str(name).strip() or number for name, number in zip(written, numbers)] if names else numbers
+    return found.get("input", *texts[:1]), shown
+
+
 def of_pairs(table, wanted, heads):
     """The `Roles` of sentences and their translations; `wanted` has source, target and id.
 

@@ -13,6 +13,7 @@ class Table:
                or a tuple of strings where JSON or Parquet has a list
     unit       what a number counts: a line or a row
     delimiter  between the cells, in words
+    objects    the rows as they were read, where they are objects
     """
     name: str
     names: list | None
@@ -20,6 +21,7 @@ class Table:
     notes: list
     unit: str = "line"
     delimiter: str = "tabs"
+    objects: list | None = None
 
     def where(self, number):
         """The place of a row, for a message."""

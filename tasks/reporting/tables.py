@@ -99,6 +99,20 @@ def shown(text, width=60):
     return textwrap.shorten(" ".join(text.split()), width, placeholder=" …")
 
 
+def chosen(row):
+    """The labels that a prediction gives: of several, which a name's own "|" does not part, the list.
+
+    >>> chosen({"label": "a|c", "chosen": ["a", "c"]}), chosen({"label": "a|c"})
+    (['a', 'c'], ['a|c'])
+    """
+    return row.get("chosen", [row["label"]])
+
+
+def likeliest(p, count):
+    """The labels of the greatest probabilities, falling: {label: p}."""
+    return dict(sorted(p.items(), key=lambda pair: -pair[1])[:count])
+
+
 def answer(row):
     """One line for one text's answer: the label and how sure the model is, or the value.
 
@@ -109,18 +123,15 @@ def answer(row):
     """
     if "values" in row:
         return "  ".join(f"{value:.3f}" for value in row["values"].values())
-    label, p = row["label"], row["probabilities"]
-    # A name may hold the sign that joins several.
-    chosen = [label] if label in p else [name for name in p if p[name] > 0.5]
-    sure = [f"{p[name]:.0%}".replace("%", " %") for name in chosen]
-    return f"{label or '(none)':12}  {', '.join(sure)}"
+    sure = [f"{row['probabilities'][name]:.0%}".replace("%", " %") for name in chosen(row)]
+    return f"{row['label'] or '(none)':12}  {', '.join(sure)}"
 
 
 def marked(row, text):
     """A text with its spans in brackets; without spans, every token with its tag.
 
-    >>> row = {"tokens": ["in", "Łódź", "?"], "tags": ["O", "S-place", "O"], "start": [0, 3, 10],
-    ...        "end": [2, 10, 11], "spans": [{"type": "place", "start": 3, "end": 10}]}
+    >>> row = {"tokens": ["in", "Łódź", "?"], "tags": ["O", "S-place", "O"],
+    ...        "spans": [{"type": "place", "start_char": 3, "end_char": 7}]}
     >>> marked(row, "in Łódź?")
     'in [Łódź place]?'
     >>> row["tags"] = ["ADP", "PROPN", "PUNCT"]
@@ -129,9 +140,9 @@ def marked(row, text):
     """
     if row.get("spans") is None:
         return " ".join(f"{token}/{tag}" for token, tag in zip(row["tokens"], row["tags"]))
-    encoded, parts, at = text.encode("utf-8", "surrogateescape"), [], 0
+    parts, at = [], 0
     for span in row["spans"]:
-        start, end = span["start"], span["end"]
-        parts += [encoded[at:start], b"[", encoded[start:end], f" {span['type']}".rstrip().encode(), b"]"]
+        start, end = span["start_char"], span["end_char"]
+        parts += [text[at:start], f"[{text[start:end]} {span['type']}".rstrip(), "]"]
         at = end
-    return b"".join([*parts, encoded[at:]]).decode("utf-8", "replace")
+    return "".join([*parts, text[at:]])

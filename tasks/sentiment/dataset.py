@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.reporting.report import ERRORS, scores
-from tasks.sentiment import metrics
+from tasks.sentiment import linear, metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from zoo.layers.naive_bayes import CrossFit
@@ -17,9 +17,11 @@ class Texts(Data):
     A subclass is one kind of answer, and says
 
         encoded(examples, labels)        targets, an array whose first axis is the examples
+        score(targets, logits)           how good logits [N, K] are, higher is better
         loss(targets, logits, smoothing, weights)   a scalar, summed over the examples
         indicators(targets, K)           [N, K] of 0 and 1: which labels a text has
         balanced()                       `weights` of the loss: rare labels weigh as much as frequent ones
+        costs(weights)                   what they make of each text and label, [N, K] or [N, 1]
     """
 
     unit, output = "nats", "probabilities"
@@ -27,10 +29,17 @@ class Texts(Data):
     def __init__(self, head, examples):
         self.texts = [example.text for example in examples]
         self.targets = self.encoded(examples, head.labels)
-        self.ids = [row for n in range(0, len(self.texts), 1024)
-                    for row in head.text(self.texts[n:n + 1024]).numpy()]
+        self.wanted, self.labels, self.reads = self.targets, head.labels, head.network.reads
+        self.head = head
+        self.crossfit, self.wide = None, None
+        self.ids = [row for some in self.slices() for row in head.text(some).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
-        self.wanted, self.crossfit, self.labels = self.targets, None, head.labels
+        self.code_points = [row[:np.count_nonzero(row[:, 0])] for some in self.slices()
+                            for row in head.text.code_points(some).numpy()] if head.network.wide else []
+
+    def slices(self, size=1024):
+        """The texts, some at a time."""
+        return (self.texts[n:n + size] for n in range(0, len(self.texts), size))
 
     def standardise(self, head):
         """Learn numbers of mean 0 and deviation 1, whatever their unit; the head turns them back."""
@@ -43,16 +52,40 @@ class Texts(Data):
         self.crossfit = CrossFit(self.ids, indicators, network.ratios.vocabulary_size, seed)
         self.crossfit.give(network.ratios)
 
+    def fit_linear(self, head, seed, weights=None):
+        """Fit the linear model of n-grams, and keep what it says of these texts out of fold."""
+        layer, numbers = head.network.wide, head.kind == "regression"
+        seen = sum((n > 0).sum(0) for n in self.of_code_points(layer.counts))
+        layer.idf.assign(np.log((1 + len(self)) / (1 + seen)) + 1)
+        rows = [row for x in self.of_code_points(layer.features) for row in linear.rows_of(x)]
+        wanted = self.wanted if numbers else 2 * self.indicators(self.targets, layer.outputs) - 1
+        fit = linear.fit(rows, wanted, layer.buckets, lambda z: self.score(self.wanted, z), numbers, seed,
+                         1.0 if weights is None else self.costs(weights))
+        if not numbers:
+            fit = fit.scaled(1 / metrics.fit_temperature(fit.out_of_fold, self.targets))
+        fit.give(layer)
+        self.wide = fit.out_of_fold
+
+    def of_code_points(self, function, size=64):
+        """function(code points) of some texts at a time, in order: arrays."""
+        compiled = tf.function(function, input_signature=[tf.TensorSpec([None] * 3, tf.int32)])
+        for n in range(0, len(self), size):
+            yield compiled(self.padded(range(n, min(n + size, len(self))))["code_points"]).numpy()
+
     def batch(self, rows):
         """One training step's data, padded to its longest text."""
-        ids = self.padded(rows)["ids"]
+        inputs = {"ids": right_padded([self.ids[row] for row in rows])} if "ids" in self.reads else {}
         if self.crossfit:
-            ids = ids, self.crossfit.ratios(rows, ids)
-        return Batch(ids, self.wanted[rows], len(rows), int(self.lengths[rows].sum()))
+            inputs["ratios"] = self.crossfit.ratios(rows, inputs["ids"])
+        if self.wide is not None:
+            inputs["wide"] = self.wide[rows]
+        return Batch(inputs, self.wanted[rows], len(rows), int(self.lengths[rows].sum()))
 
     def padded(self, rows):
-        """The ids of some texts: [rows, T], 0 after the end."""
-        return {"ids": right_padded([self.ids[row] for row in rows])}
+        """What the network reads of some texts, 0 after the end."""
+        read = {"ids": lambda: right_padded([self.ids[row] for row in rows]),
+                "code_points": lambda: stacked([self.code_points[row] for row in rows])}
+        return {name: read[name]() for name in self.reads}
 
     def served(self, signatures):
         """What a loaded SavedModel answers to the texts themselves."""
@@ -65,6 +98,7 @@ class SingleLabel(Texts):
     """One label a text."""
 
     monitor = quality = "accuracy"
+    score = staticmethod(metrics.accuracy)
 
     @staticmethod
     def encoded(examples, labels):
@@ -87,6 +121,9 @@ class SingleLabel(Texts):
         """N / (C·n_c) of each class, as scikit-learn's class_weight="balanced"."""
         counts = np.bincount(self.targets, minlength=len(self.labels))
         return np.float32(len(self.targets) / (len(self.labels) * np.maximum(counts, 1)))
+
+    def costs(self, weights):
+        return weights[self.targets][:, None]
 
     @staticmethod
     def indicators(targets, count):
@@ -114,6 +151,10 @@ class MultiLabel(Texts):
     monitor = quality = "micro_f1"
 
     @staticmethod
+    def score(targets, logits):
+        return metrics.multi_label(targets, metrics.sigmoid(logits))["micro_f1"]
+
+    @staticmethod
     def encoded(examples, labels):
         check_known((label for example in examples for label in example.label), labels)
         return np.array([[label in example.label for label in labels] for example in examples],
@@ -136,21 +177,25 @@ class MultiLabel(Texts):
         counts = np.stack([len(self.targets) - given, given])
         return np.float32(len(self.targets) / (2 * np.maximum(counts, 1)))
 
+    def costs(self, weights):
+        return np.where(self.targets > 0, weights[1], weights[0])
+
     @staticmethod
     def indicators(targets, count):
         return targets
 
     def measures(self, answers):
-        return metrics.multi_label(self.targets, answers)
+        return metrics.multi_label(self.targets, answers, self.head.thresholds)
 
     def predictions(self, answers):
         for text, target, row in zip(self.texts, self.targets, answers):
             yield {"text": text, "label": chosen(self.labels, target),
-                   "predicted": chosen(self.labels, row), "probabilities": by_label(self.labels, row)}
+                   "predicted": chosen(self.labels, row, self.head.thresholds),
+                   "probabilities": by_label(self.labels, row)}
 
     def details(self, answers):
-        truth, found = self.targets > 0.5, np.asarray(answers) > 0.5
-        surest = np.max(np.abs(np.asarray(answers) - 0.5) * (truth != found), 1) + 0.5
+        truth, found = self.targets > 0.5, np.asarray(answers) > self.head.thresholds
+        surest = np.max(np.where(found, answers, 1 - np.asarray(answers)) * (truth != found), 1)
         wrong = [{**row, "confidence": float(p)} for row, p in zip(self.predictions(answers), surest)
                  if row["label"] != row["predicted"]]
         return {"per_class": per_class(self.labels, (truth & found).sum(0), found.sum(0), truth.sum(0)),
@@ -166,6 +211,10 @@ class Regression(Texts):
     @staticmethod
     def encoded(examples, labels):
         return np.array([[example.label] for example in examples], np.float32)
+
+    @staticmethod
+    def score(targets, values):
+        return -np.square(targets - values).mean()
 
     @staticmethod
     def loss(targets, values, smoothing, weights=None):
@@ -186,6 +235,19 @@ class Regression(Texts):
                                  for row in self.predictions(answers)], "error")}
 
 
+def stacked(arrays):
+    """Arrays [T, C] of different sizes as one, 0 after their ends: [N, T, C], T ≥ 1.
+
+    >>> stacked([np.ones([2, 1]), np.ones([0, 3])]).tolist()
+    [[[1, 0, 0], [1, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
+    """
+    steps, letters = np.max([array.shape for array in arrays], 0)
+    whole = np.zeros([len(arrays), max(1, steps), letters], np.int32)
+    for some, array in zip(whole, arrays):
+        some[:array.shape[0], :array.shape[1]] = array
+    return whole
+
+
 DATASETS = {"single": SingleLabel, "multi": MultiLabel, "regression": Regression}
 
 
@@ -194,13 +256,13 @@ def by_label(labels, row):
     return dict(zip(labels, map(float, row)))
 
 
-def chosen(labels, row):
-    """The labels of a text of several, of 0 and 1 or of probabilities [C].
+def chosen(labels, row, thresholds=None):
+    """The labels of a text of several, of 0 and 1 or of probabilities [C] above thresholds [C].
 
-    >>> chosen(["a", "b", "c"], [0.9, 0.1, 0.6])
+    >>> chosen(["a", "b", "c"], [0.9, 0.1, 0.4], [0.5, 0.5, 0.3])
     ['a', 'c']
     """
-    return [label for label, p in zip(labels, row) if p > 0.5]
+    return [label for label, p, least in zip(labels, row, thresholds or [0.5] * len(labels)) if p > least]
 
 
 def per_class(labels, right, predicted, support):

@@ -26,15 +26,15 @@ def classification(labels, probabilities):
     }
 
 
-def multi_label(labels, probabilities):
-    """The metrics of a multi-label classifier; a label is given when its probability is above 0.5.
+def multi_label(labels, probabilities, thresholds=0.5):
+    """The metrics of a multi-label classifier; a label is given above its threshold, [C] or one for all.
 
     micro_f1, macro_f1: as `macro_f1` has it, from the counts of all labels together, and label by label.
     subset_accuracy: the part of the examples whose labels are all right.
     expected_calibration_error: over all N·C decisions, each a choice between given and not.
     """
     labels, probabilities = _flags(labels, probabilities)
-    found = probabilities > 0.5
+    found = probabilities > np.asarray(thresholds)
     occurs = np.flatnonzero((labels | found).any(axis=0))
     return {
         "micro_f1": _f1(labels, found, occurs, "micro"),
@@ -149,6 +149,31 @@ def fit_temperature(logits, labels, low=0.05, high=20.0):
     log_t = _golden_section(lambda log_t: _surprise(logits / math.exp(log_t), labels),
                             math.log(low), math.log(high))
     return 1.0 if log_t - math.log(low) < 1e-3 else math.exp(log_t)
+
+
+def fit_thresholds(labels, probabilities):
+    """For each label [N, C] the threshold that gives the best F1 on these examples, [C].
+
+    It lies halfway between two probabilities that occur; of equally good ones it is the nearest to 0.5,
+    and 0.5 for a label that no example has.
+
+    >>> fit_thresholds([[1], [1], [0]], [[0.4], [0.3], [0.1]])
+    [0.2]
+    """
+    labels, probabilities = _flags(labels, probabilities)
+    return [_threshold(*column) for column in zip(labels.T, probabilities.T)]
+
+
+def _threshold(labels, p):
+    order = np.argsort(-p, kind="stable")
+    p, right = p[order], np.cumsum(labels[order])
+    if not right[-1]:
+        return 0.5
+    f1 = 2 * right / (np.arange(1, len(p) + 1) + right[-1])
+    after = np.append(p[1:], 0.0)
+    cuts, f1 = ((p + after) / 2)[p > after], f1[p > after]
+    best = cuts[f1 >= f1.max() - 1e-12]
+    return float(best[np.argmin(np.abs(best - 0.5))])
 
 
 def _surprise(logits, labels):

@@ -30,16 +30,24 @@ class CorpusOptions(options.CorpusOptions):
 
 
 @dataclasses.dataclass(frozen=True)
+class PredictionOptions(options.PredictionOptions):
+    """How labels are predicted."""
+
+    top_k: int = option(None, "Give the k likeliest labels only.", least=1, open="all labels",
+                        **options.ACTION)
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingOptions(options.TrainingOptions, output_dir="runs/sentiment"):
     """How a classifier is trained."""
 
     label_smoothing: float = option(None, "Share of the target's probability spread over all labels.",
                                     **RATE, **options.TUNED)
-    class_weight: str = option("none", "balanced weighs an example's loss by the inverse frequency of "
-                               "its label.", ("none", "balanced"), source="King & Zeng 2001")
+    class_weight: str = option(None, "balanced weighs an example's loss by the inverse frequency of "
+                               "its label.", ("balanced",), source="King & Zeng 2001")
 
 
 Settings = options.settings(
     data=CorpusOptions, model=options.model_options(ClassifierOptions, CLASSIFIERS),
     training=TrainingOptions, evaluation=options.EvaluationOptions,
-    prediction=options.PredictionOptions, export=options.ExportOptions)
+    prediction=PredictionOptions, export=options.ExportOptions)

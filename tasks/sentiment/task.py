@@ -7,8 +7,8 @@ from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import CLASSIFICATION, recipe
-from tasks.reporting import plots, tables
-from tasks.sentiment import corpora, metrics
+from tasks.reporting import plots
+from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
 from tasks.task import Task
@@ -79,6 +79,8 @@ class Sentiment(Task):
             training.standardise(head)
         balanced = self.settings.class_weight == "balanced"
         self.weights = training.balanced() if balanced else None
+        if head.network.wide:
+            training.fit_linear(head, self.settings.seed, self.weights)
 
     def loss(self, head):
         """The mean of the losses of the ensemble's networks: each learns as if it were alone."""
@@ -92,14 +94,17 @@ class Sentiment(Task):
         return loss
 
     def calibrate(self, head, validation):
-        """Fit the temperature that makes the head's probabilities believable."""
+        """Fit the temperature that makes probabilities believable, and thresholds of several labels."""
         if head.kind != "regression":
-            logits = tf.function(lambda ids: head.network(ids, training=False),
-                                 input_signature=[tf.TensorSpec([None, None], tf.int32)])
-            head.temperature = metrics.fit_temperature(validation.outputs(logits), validation.targets)
+            graph = tf.function(lambda inputs: head.network(inputs, training=False),
+                                input_signature=[head.specs])
+            logits, targets = validation.outputs(lambda **inputs: graph(inputs)), validation.targets
+            head.temperature = metrics.fit_temperature(logits, targets)
+        if head.kind == "multi":
+            head.thresholds = metrics.fit_thresholds(targets, metrics.sigmoid(logits / head.temperature))
 
     def facts(self, head, corpus):
-        return {"temperature": head.temperature}
+        return {"temperature": head.temperature, "thresholds": head.thresholds}
 
     def baselines(self, corpus, test, head):
         return {name: baseline(corpus.train, test.texts, head.labels)
@@ -124,7 +129,7 @@ class Sentiment(Task):
             print(f"  {self.line(row, example.text)}   (truth: {example.label})")
 
     def line(self, row, text):
-        return f"{tables.answer(row)}   {tables.shown(text)}"
+        return prediction.line(row, text)
 
 
 def main(settings):

@@ -237,7 +237,7 @@ class Training:
             raise ValueError(f"expected the data {run.folder} was started with, {progress.steps} "
                              f"batches an epoch, received {self.progress.steps}; bring it back, or "
                              "pass --overwrite to start afresh")
-        _restore(self._groups(), stored[0])
+        restore(self._groups(), stored[0])
         self.progress = progress
         return True
 
@@ -247,7 +247,7 @@ class Training:
         if not stored:
             raise ValueError(f"expected the best weights in {run.folder}/checkpoints/best.npz, "
                              "found none; pass --overwrite to start afresh")
-        _restore({"network": self.network.variables}, stored[0])
+        restore({"network": self.network.variables}, stored[0])
 
     def _groups(self):
         # A network's `variables` hold the states of its seed generators too.
@@ -384,7 +384,7 @@ def _arrays(groups):
             for group, variables in groups.items() for index, variable in enumerate(variables)}
 
 
-def _restore(groups, arrays):
+def restore(groups, arrays):
     """Assign the arrays to the variables they were taken from."""
     expected = {name: array.shape for name, array in _arrays(groups).items()}
     found = {name: array.shape for name, array in arrays.items()}

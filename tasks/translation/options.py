@@ -39,7 +39,7 @@ class CorpusOptions(options.CorpusOptions):
 class PredictionOptions(BeamOptions, options.PredictionOptions):
     """How a sentence is translated."""
 
-    n_best: int = option(1, "Number of translations that --predict prints.", least=1, **ACTION)
+    n_best: int = option(1, "Number of translations that --predict and --input give.", least=1, **ACTION)
     banned: tuple = option((), "Phrase that no translation of --predict contains, spelt as the corpus "
                            "has it; may be given several times.", repeated=True, **ACTION)
     required: tuple = option((), "Phrase that every translation of --predict contains; may be given "

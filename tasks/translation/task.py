@@ -1,33 +1,24 @@
 """What translation has of its own on the way of `tasks.task`."""
 
-import functools
-import pathlib
-
 import numpy as np
 
-import zoo
-from export import saved_model
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT, PARTS
-from tasks.reading.standard_input import texts_of
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import Run, register
-from tasks.translation import alignment, baselines as translation_baselines, corpora, metrics
+from tasks.training.run_directory import register
+from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
 from tasks.translation.dataset import Answers, Translations
 from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
-from zoo.decoding.beam_search import NOTHING
 from zoo.models.configurations import TRANSLATORS, configuration
-from zoo.models.head import in_slices
 from zoo.models.options import TranslatorOptions
 from zoo.models.translator import TextTranslator, Translator
 from zoo.text.subwords import Subwords
 from zoo.text.text_pair import TextPair
-from zoo.text.vocabulary import UNKNOWN
 
 register("source/*.txt", "source/*.json", "target/*.txt", "target/*.json",
          "plots/attention_*.svg", "plots/predicted.svg")
@@ -155,45 +146,6 @@ class Translation(Task):
     def line(self, row, text):
         return row["translation"]
 
-    def answer(self):
-        """Translate texts by the last export; with --picture draw where attention looked."""
-        settings = self.settings
-        run = Run.trained(settings.output_dir, self.name)
-        if settings.n_best > settings.width:
-            raise ValueError(f"n_best: expected at most the width of the beam, {settings.width}, "
-                             f"received {settings.n_best}; raise --width")
-        n_best, lines = searching(run.folder, settings), texts_of(settings.predict, settings.encoding)
-        texts = [line for line in lines if line.strip()]
-        beam = {"width": np.int32(settings.width), "alpha": np.float32(settings.alpha)}
-        rows = texts and in_slices(lambda strings: n_best(text=strings, **beam), texts, lambda row: row)
-        if settings.required and any(row["scores"][0] <= NOTHING for row in rows):
-            raise ValueError(f"required: expected phrases that fit into every translation, received "
-                             f"{list(settings.required)}; leave some out")
-        translated = iter(rows)
-        for line in lines:              # an empty one has no translation, and keeps its place
-            found = printed(next(translated), settings.n_best) if line.strip() else None
-            print(*found or [""] * settings.n_best, sep="\n")
-        if settings.picture and not (len(rows) == 1
-                                     and pictured(rows[0], pathlib.Path(settings.picture))):
-            raise ValueError("picture: expected one text, with words, and a translator with attention; "
-                             "leave --picture out")
-
-
-def searching(folder, settings):
-    """n_best(text, width, alpha) of a run: the export's, or with phrases, which it does not take, the
-    model's."""
-    phrases = {name: [phrase.strip() for phrase in getattr(settings, name)]
-               for name in ("banned", "required") if getattr(settings, name)}
-    if not phrases:
-        return saved_model.load(folder / "saved_model")["n_best"]
-    head = zoo.load(folder)
-    for name, given in phrases.items():
-        for phrase, ids in zip(given, head.text.target(given).to_list()):
-            if not ids or UNKNOWN in ids:
-                raise ValueError(f"{name}: expected tokens that the target's vocabulary has, received "
-                                 f"{phrase!r}; spell it as the corpus does")
-    return functools.partial(head.n_best, **phrases)
-
 
 def by_language(language):
     """What a symbol is where nobody said: a character, or a word piece."""
@@ -207,28 +159,13 @@ def longest(text, pairs):
     return int(min(LONGEST, max(2, np.ceil(np.max(sides[1] / np.maximum(sides[0], 4))))))
 
 
-def printed(row, count):
-    """The best translations of a row of `n_best`; several with their scores.
-
-    >>> row = {"translations": [b"Yes.", b"Sure."], "scores": [-0.5, -0.75]}
-    >>> printed(row, 1), printed(row, 2)
-    (['Yes.'], ['-0.500  Yes.', '-0.750  Sure.'])
-    """
-    texts = [text.decode("utf-8", "replace") for text in row["translations"][:count]]
-    return texts if count == 1 else [f"{score:.3f}  {text}" for score, text in zip(row["scores"], texts)]
-
-
 def pictured(row, path):
     """Draw where attention looked for the best translation of a row; whether there is such a picture."""
     if "alignments" not in row:
         return False
     source, target = ([token.decode("utf-8", "replace") for token in tokens if token]
                       for tokens in (row["source_tokens"], row["tokens"][0]))
-    if not (source and target):
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    alignment.draw(source, target, row["alignments"][0][:len(target), :len(source)], path)
-    return True
+    return prediction.drawn(source, target, row["alignments"][0], path)
 
 
 def main(settings):

@@ -15,8 +15,9 @@ from conftest import diagonal
 from export import fixed_shapes, run, tflite
 from heads import classifier, generator, tagger, translator
 from zoo.models import language_model, translator as text_translator
+from zoo.text.spans import spans
 from zoo.text.subwords import GENERATED, Subwords
-from zoo.text.token_features import SHAPES, Tokens
+from zoo.text.token_features import OFFSETS, SHAPES, Tokens
 from zoo.text.tokenizer import IDEOGRAPHS, Text
 
 COUNT = int(os.environ.get("ZOO_FUZZ", 1500))
@@ -61,7 +62,17 @@ def test_ids_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
     different = [t for t, ids in zip(texts, wanted) if read.ids(t) != ids]
     assert not different, (len(different), different[:3])
     assert len({n for ids in wanted for n in ids}) > 50
-    assert read(b"")[0]["ids"].tolist() == [[0]]
+    assert run.stacked([read(b"")[0]])["ids"].tolist() == [[0]]
+
+
+@pytest.mark.parametrize("tokenizer, lowercase, limit", [("word", True, None), ("byte", False, 3)])
+def test_code_points_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
+    texts = [*strings(COUNT, seed=4), b"", "a" * 30, "İI " + "ΣΊΣΥΦΟΣ", "don’t"]
+    text = Text.learn(WORDS, tokenizer, lowercase=lowercase, max_length=limit)
+    read, wanted = written(text, tmp_path), text.code_points(texts).numpy()
+    for one, row in zip(texts, wanted, strict=True):
+        found = run.stacked([read(one)[0]])["code_points"]
+        np.testing.assert_array_equal(run.fitted(found, [1, *row.shape])[0], row, str(one))
 
 
 @pytest.mark.parametrize("tokenizer, lowercase, limit", [
@@ -90,14 +101,16 @@ def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenize
     text = Tokens.learn([known], tokenizer=tokenizer, lowercase=lowercase, digits=digits,
                         max_characters=5)
     read = written(text, tmp_path)
-    tokens, start, end = text.split(texts)
-    inputs = text(tokens)
+    tokens, offsets = text.split(texts)
+    inputs, offsets = text(tokens), {name: array.numpy() for name, array in offsets.items()}
     for n, one in enumerate(texts):
         found, places = read(one)
-        count = max(1, len(places))
+        wanted = run.offsets(one, [place for _, *place in places])
+        exact = one.decode("utf-8", "ignore").encode() == one
+        for name in run.OFFSETS if exact else ("start_byte", "end_byte"):
+            assert wanted[name] == offsets[name][n][:len(places)].tolist(), (name, one)
+        found, count = run.stacked([found]), max(1, len(places))
         width = found["characters"].shape[2]
-        assert [(a, b) for _, a, b in places] == \
-            [(a, b) for a, b in zip(start[n].numpy(), end[n].numpy()) if b], one
         for name in ("ids", "shapes"):
             assert found[name].tolist() == [inputs[name][n, :count].numpy().tolist()], (name, one)
         assert found["characters"].tolist() == [inputs["characters"][n, :count, :width].numpy().tolist()]
@@ -172,8 +185,9 @@ def alone(folder, *arguments):
     return subprocess.run([sys.executable, "-c", ALONE, *arguments], cwd=folder, capture_output=True)
 
 
-def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path):
-    head = classifier("gru", "mean+max")
+@pytest.mark.parametrize("options", [{}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
+    head = classifier("gru", "mean+max", **options)
     texts = ["a good film, not bad", "", "BAD", b"\xff film".decode("utf-8", "surrogateescape")]
     path = on_device(head, tmp_path / "device")
     ran = alone(path.parent, path.name, *texts)
@@ -184,14 +198,48 @@ def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path):
         assert answer["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
+@pytest.mark.parametrize("options", [{"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path, options):
+    head, texts = classifier("gru", "mean", **options), ["a good film", "not bad", "", "a bad film"]
+    path = on_device(head, tmp_path / "device", changed=lambda free: fixed_shapes.fixed(free, 7))
+    for found, wanted in zip(run.load(path).predict(texts), head.predict(texts), strict=True):
+        assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
+
+
 def test_tags_equal_the_heads(tmp_path):
-    head, texts = tagger("bilstm_char_crf"), ["A good film, not bad!", "", "好 Bad film"]
+    head = tagger("bilstm_char_crf")
+    texts = ["A good film, not bad!", "", "好 Bad film", "Zoe\u0308 🙂 👩‍👩‍👧 bad 𠮷 film", " "]
     model = run.Model(on_device(head, tmp_path / "device"))
-    for text, wanted in zip(texts, head.predict(texts)):
-        answer = model(text)
-        for name, key in (("token", "tokens"), ("tag", "tags"), ("start", "start"), ("end", "end")):
-            assert [one[name] for one in answer] == wanted[key]
-        assert [one["probability"] for one in answer] == pytest.approx(wanted["probability"], abs=1e-5)
+    for answer, wanted in zip(model.predict(texts), head.predict(texts), strict=True):
+        assert answer.pop("probability") == pytest.approx(wanted.pop("probability"), abs=1e-5)
+        assert answer == wanted
+    assert model.predict(texts[1:2]) == [head.predict("")[0]]
+
+
+def test_spans_are_those_of_the_project_and_so_are_the_names_of_offsets():
+    draw = random.Random(0)
+    tags = ["O", "B", "I", *(f"{letter}-{kind}" for letter in "BIES" for kind in "XY")]
+    for _ in range(500):
+        row = draw.choices(tags, k=draw.randrange(9))
+        assert run.spans(row) == spans(row), row
+    assert run.OFFSETS == OFFSETS
+
+
+def test_offsets_count_characters_utf16_units_and_bytes():
+    text = "Zoë lives in New München now"
+    assert run.offsets(text, [(14, 26)]) == {
+        "start_char": [13], "end_char": [24], "start_utf16": [13], "end_utf16": [24],
+        "start_byte": [14], "end_byte": [26]}
+
+
+def test_texts_of_a_batch_are_predicted_as_each_alone(tmp_path):
+    head = classifier("gru", "mean+max")
+    model = run.load(on_device(head, tmp_path / "device"))
+    texts = [" ".join(["good", "a", "film", "bad"][n % 4] for n in range(m)) for m in (9, 0, 3, 40, 1)]
+    alone, model.most = [model(text) for text in texts], 2
+    for found, wanted in zip(model.predict(texts), alone, strict=True):
+        assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
+    assert model.predict([]) == []
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +262,16 @@ def continued(head, text, length, seed=0, label=None, **settings):
 def test_a_text_goes_on_as_the_heads(writing, text, settings):
     head, model = writing
     assert model(text, length=30, **settings) == {"text": continued(head, text, 30, **settings)}
+
+
+def test_prompts_of_a_batch_go_on_as_each_alone_does_by_its_own_numbers(writing):
+    head, model = writing
+    texts = ["sing o muse\nthe", "", "o"]
+    found = model.predict(texts, length=20, seed=3, first=4)
+    for n, text in enumerate(texts):
+        uniform = tf.constant(np.random.default_rng([3, 4 + n]).random((1, 20), np.float32))
+        wanted = head.generate(tf.constant([text]), uniform, **language_model.SETTINGS)["text"]
+        assert found[n]["text"] == wanted.numpy()[0].decode()
 
 
 def test_words_go_on_inside_their_line(tmp_path):
@@ -261,12 +319,18 @@ def test_translations_equal_the_heads_unknown_words_too(tmp_path, options):
             assert found["score"] == pytest.approx(float(wanted["scores"][0, 0]), abs=1e-4)
     if head.network.attends:
         assert "猫" in model("猫")["translation"]
+    texts, wanted = ["我爱中国", "猫"], head.n_best(["我爱中国", "猫"], 4)
+    for n, found in enumerate(model.predict(texts, width=4, n_best=3)):
+        assert [one["translation"] for one in found["translations"]] == [
+            text.decode() for text in wanted["translations"][n, :3].numpy()]
+        assert found["score"] == found["translations"][0]["score"]
 
 
 def test_settings_are_the_heads_where_nobody_says_others():
     options = dict(run.Generator.options)
     assert options.pop("seed") == 0 and options.pop("length") == language_model.LENGTH
-    assert options == language_model.SETTINGS and run.Translator.options == text_translator.DEFAULTS
+    assert options == language_model.SETTINGS
+    assert run.Translator.options == {**text_translator.DEFAULTS, "n_best": 1}
 
 
 def test_a_copy_of_the_module_writes_by_its_options(writing):
@@ -275,6 +339,12 @@ def test_a_copy_of_the_module_writes_by_its_options(writing):
     assert ran.returncode == 0, ran.stderr.decode()[-500:]
     assert [json.loads(line)["text"] for line in ran.stdout.splitlines()] == \
         [continued(head, text, 9, temperature=0.0) for text in ("the ", "o")]
+
+
+def test_help_lists_the_options_with_their_defaults(tmp_path, capsys):
+    run.main(["--help"])
+    out = capsys.readouterr().out
+    assert out.startswith(run.__doc__) and "--length=200" in out and "--n_best=1" in out
 
 
 @pytest.mark.parametrize("option, said", [
@@ -299,15 +369,15 @@ def test_a_file_without_the_signature_says_what_it_has(writing):
     ({"labels": ["a", "b"], "kind": "single"}, {"probabilities": [.25, .75]}, "b")])
 def test_labels_are_chosen_as_the_kind_says(facts, answer, right):
     model = run.Model.__new__(run.Model)
-    model.facts = facts
-    assert model.readable({key: np.array(value) for key, value in answer.items()}, None)["label"] == right
+    model.facts, answer = facts, {key: np.array(value) for key, value in answer.items()}
+    assert model.readable(answer, None, "")["label"] == right
 
 
 def test_numbers_stand_by_their_names_and_the_rest_as_it_is():
     model = run.Model.__new__(run.Model)
     model.facts = {"labels": ["stars"]}
-    assert model.readable({"values": np.array([2.5])}, None) == {"values": {"stars": 2.5}}
-    assert model.readable({"ids": np.array([4, 2])}, None) == {"ids": [4, 2]}
+    assert model.readable({"values": np.array([2.5])}, None, "") == {"values": {"stars": 2.5}}
+    assert model.readable({"ids": np.array([4, 2])}, None, "") == {"ids": [4, 2]}
 
 
 @pytest.mark.parametrize("arguments, said", [

@@ -52,6 +52,17 @@ def test_long_texts_are_cut(classifying):
                                free(ids=ids[:, :LENGTH])["probabilities"], atol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+def test_n_grams_of_a_text_are_those_of_its_first_words(tmp_path, options):
+    head = classifier("gru", "mean", **options)
+    free, fixed = written(head, tmp_path)
+    assert fixed.length == LENGTH
+    for text in ("a good film", "not bad " * LENGTH):
+        short = " ".join(text.split()[:LENGTH])
+        np.testing.assert_allclose(fixed(**head.read([text]))["probabilities"],
+                                   free(**head.read([short]))["probabilities"], atol=1e-6)
+
+
 @pytest.mark.parametrize("texts", [["a"], ["not a good film", "bad"], ["a " * LENGTH]])
 def test_tokens_are_tagged_alike_and_no_others(tagging, texts):
     head, _, free, fixed = tagging

@@ -124,7 +124,7 @@ def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name):
     assert verify.check(path, answers)["ops_checked"] > 10
     answer = answers["serving_default"][1]
     for n, text in enumerate(tf.constant(EXAMPLES).numpy()):
-        for token, start, end in zip(*(answer[key][n] for key in ("tokens", "start", "end"))):
+        for token, start, end in zip(*(answer[key][n] for key in ("tokens", "start_byte", "end_byte"))):
             assert text[start:end] == token
 
 

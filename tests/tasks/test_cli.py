@@ -16,7 +16,7 @@ import tensorflow as tf
 from conftest import ROOT
 from tasks import cli, exporting, option_tables
 from tasks.reading.splits import Example
-from tasks.reading.standard_input import texts_of
+from tasks.reading.standard_input import decoded, lines
 from tasks.reporting import tables
 from tasks.sentiment.options import Settings
 from tasks.reading.corpus import Corpus
@@ -79,7 +79,7 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
 
 def standard_input(monkeypatch, data, encoding=None):
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-    return texts_of("-", encoding)
+    return [line for batch in lines(encoding) for line in batch]
 
 
 def test_only_line_feeds_end_a_text(monkeypatch):
@@ -90,7 +90,19 @@ def test_only_line_feeds_end_a_text(monkeypatch):
 
 
 def test_what_is_not_utf8_in_an_argument_is_lost():
-    assert texts_of(os.fsdecode(b"ab\xff good")) == ["ab\ufffd good"]
+    assert decoded(os.fsdecode(b"ab\xff good")) == "ab\ufffd good"
+
+
+def test_a_line_of_another_encoding_that_comes_later_is_refused_with_its_number(monkeypatch):
+    class Pipe(io.BytesIO):
+        def read1(self, size):
+            return self.readline()
+    pipe = Pipe("tea\ntée\n".encode() + b"t\xe9\n")
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=pipe))
+    batches = lines()
+    assert [next(batches), next(batches)] == [["tea"], ["tée"]]
+    with pytest.raises(ValueError, match="standard input, line 3: expected utf-8, .* 0xe9.*--encoding"):
+        next(batches)
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -113,12 +125,14 @@ def test_the_encoding_of_standard_input_may_be_named(monkeypatch):
     assert standard_input(monkeypatch, "我喜欢茶\n".encode("gbk"), "gbk") == ["我喜欢茶"]
 
 
-@pytest.mark.parametrize("label, probabilities, line", [
-    ("a|b", {"a|b": .9, "c": .1}, "a|b           90 %"),
-    ("a|c", {"a": .9, "b": .1, "c": .6}, "a|c           90 %, 60 %"),
-    ("", {"a": .4}, "(none)        "), ("a", {"a": .4, "b": .35, "c": .25}, "a             40 %")])
-def test_a_name_that_holds_the_sign_between_labels_is_shown(label, probabilities, line):
-    assert tables.answer({"label": label, "probabilities": probabilities}) == line
+@pytest.mark.parametrize("row, line", [
+    ({"label": "a|b", "probabilities": {"a|b": .9, "c": .1}}, "a|b           90 %"),
+    ({"label": "a|c", "chosen": ["a", "c"], "probabilities": {"a": .9, "b": .1, "c": .6}},
+     "a|c           90 %, 60 %"),
+    ({"label": "", "chosen": [], "probabilities": {"a": .4}}, "(none)        "),
+    ({"label": "a", "probabilities": {"a": .4, "b": .35, "c": .25}}, "a             40 %")])
+def test_a_name_that_holds_the_sign_between_labels_is_shown(row, line):
+    assert tables.answer(row) == line
 
 
 def corpus(train, test=(Example("t", "a"),)):
@@ -179,7 +193,7 @@ def test_a_flag_of_an_earlier_name_still_works_and_help_does_not_show_it():
 def test_help_shows_ten_flags_first_then_the_others_by_group_each_once():
     page = cli.help_page("sentiment", Settings)
     headings = re.findall(r"^(\S[\w ]*):$", page, re.M)
-    assert headings == ["most used", "data", "model", "training", "evaluation", "export"]
+    assert headings == ["most used", "data", "model", "training", "evaluation", "prediction", "export"]
     first = page[page.index("most used:"):page.index("\ndata:")]
     assert len(re.findall(r"^  --", first, re.M)) == 10
     shown = re.findall(r"^  --(?:\[no\])?(\w+)", page, re.M)

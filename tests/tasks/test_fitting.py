@@ -131,7 +131,7 @@ def test_several_labels_and_numbers_are_learnt_from_lists():
     several = [[label, "long"] if len(text) > 30 else [label] for text, label in zip(TEXTS, LABELS)]
     model = sentiment.fit(TEXTS, several, multi_label=True, verbose=False, **SMALL)
     report = sentiment.evaluate(model, TEXTS, several)
-    predicted = np.array(model.predict_proba(TEXTS)) > 0.5
+    predicted = np.array(model.predict_proba(TEXTS)) > model.thresholds
     truth = np.array([[label in row for label in model.labels] for row in several])
     assert report.micro_f1 == pytest.approx(peer.f1_score(truth, predicted, average="micro"))
     numbers = [len(text) / 10 for text in TEXTS]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from zoo.layers.embedding import Embedding
 from zoo.layers.naive_bayes import LogCountRatios
+from zoo.layers.ngrams import NGrams
 from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
 from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
@@ -15,6 +16,8 @@ from zoo.models.network import Network
 from zoo.models.options import ClassifierOptions, poolings_of
 from zoo.models.transfer import Named
 from zoo.text.tokenizer import Text
+
+MOST_WEIGHTS = 1 << 20      # of the linear model of n-grams: with more labels it needs fewer buckets
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -29,15 +32,24 @@ class Classifier(Network):
         x_t = [E[w_t]; r(w_t); r(w_{t-1} w_t)]        logits = y·V + c + (a·Σ r(w) + b·Σ r(w w')) / √T
 
     With `filters` the pooled vector also holds the best match of learnt n-grams of words (see
-    `zoo.layers.pooling.ConvolutionPooling`). An `ensemble` is several such networks, each from its own
-    start, that share the ratios; its logits are the mean of theirs.
+    `zoo.layers.pooling.ConvolutionPooling`). With `ngrams` it corrects z, what a linear model says of the
+    n-grams of words and characters (see `zoo.layers.ngrams`); without layers that is all, but for c:
+
+        logits = y·V + c + z
+
+    If it `corrects` nothing, y·V + c learns by itself, and z is added when both have been learnt.
+    An `ensemble` is several such networks, each from its own start, that share the ratios and z; its
+    logits are the mean of theirs.
 
     Args:    vocabulary_size   rows of the embedding; id 0 is padding, 1 unknown
              outputs           width of the logits
-             ratios            the table of ratios of another network, to share; by default a new one
+             ratios, wide      the table of ratios and the linear model of another network, to share; by
+                               default new ones
              options           see `zoo.models.options.ClassifierOptions`
-    Call:    ids [B, T] int32 → logits [B, outputs]; in training also (ids, ratios [B, T, 2, outputs])
-             → [ensemble, B, outputs] while training several, so that each learns by its own loss
+    Call:    {"ids" [B, T], "code_points" [B, T, C]} int32, those that it `reads`, or ids alone → logits
+             [B, outputs]; in training also "ratios" [B, T, 2, outputs] and, in place of the code points,
+             z as "wide" [B, outputs]; → [ensemble, B, outputs] while training several, so that each
+             learns by its own loss
     Raises:  ValueError: a wrong value of an option
 
     >>> network = Classifier(vocabulary_size=10, outputs=2, cell="gru", units=4, embedding=3)
@@ -47,13 +59,23 @@ class Classifier(Network):
 
     options_class, arguments = ClassifierOptions, ("vocabulary_size", "outputs")
 
-    def __init__(self, vocabulary_size, outputs, ratios=None, **options):
+    def __init__(self, vocabulary_size, outputs, ratios=None, wide=None, **options):
         super().__init__(**options)
         options = self.options
         self.vocabulary_size, self.outputs = vocabulary_size, outputs
         self.ratios = ratios or (
             LogCountRatios(vocabulary_size, outputs) if options.naive_bayes else None)
+        self.wide = wide or (
+            NGrams(outputs, buckets_for(outputs, options.ngrams)) if options.ngrams else None)
         self.seed_generator = keras.random.SeedGenerator()
+        self.recurrent, self.others = None, []
+        if options.layers:
+            self._make_layers()
+        self.build()
+
+    def _make_layers(self):
+        """All but what is counted and fitted."""
+        options, outputs, vocabulary_size = self.options, self.outputs, self.vocabulary_size
         start = keras.initializers.RandomUniform(-options.embedding_range, options.embedding_range)
         self.embedding = Embedding(vocabulary_size, options.embedding, start)
         self.embedding_dropout = keras.layers.SpatialDropout1D(options.embedding_dropout)
@@ -62,16 +84,22 @@ class Classifier(Network):
         self.attention = self.poolings.get("attention")  # In files its weights have this name.
         self.ngrams = ConvolutionPooling(options.filters) if options.filters else None
         self.output_dropout = keras.layers.Dropout(options.output_dropout)
-        # A correction of naive Bayes starts from none.
+        # A correction starts from none.
+        corrected = options.naive_bayes or options.ngrams and options.corrects
         self.linear = keras.layers.Dense(
-            outputs, kernel_initializer="zeros" if options.naive_bayes else "glorot_uniform")
+            outputs, kernel_initializer="zeros" if corrected else "glorot_uniform")
         one = {**dataclasses.asdict(options), "ensemble": 1}
-        self.others = [Classifier(vocabulary_size, outputs, self.ratios, dtype=self.dtype_policy, **one)
-                       for _ in range(options.ensemble - 1)]
-        self.build()
+        self.others = [Classifier(vocabulary_size, outputs, self.ratios, self.wide,
+                                  dtype=self.dtype_policy, **one) for _ in range(options.ensemble - 1)]
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
+        self.built = True
+        if self.wide and not self.wide.built:
+            self.wide.build()
+        if not self.recurrent:
+            self.bias = self.add_weight(name="bias", shape=(self.outputs,), initializer="zeros")
+            return
         width = self.options.embedding
         self.embedding.build((None, None))
         if self.ratios:
@@ -88,10 +116,23 @@ class Classifier(Network):
             self.ngrams.build((None, None, width))
             pooled += width_of(self.ngrams, width)
         self.linear.build((None, pooled))
-        self.built = True
+
+    @property
+    def reads(self):
+        """The names of the inputs."""
+        return ["ids"] * bool(self.recurrent) + ["code_points"] * bool(self.wide)
 
     def call(self, inputs, training=False):
-        ids, ratios = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
+        logits = self.corrections(inputs, training) if self.recurrent else self.bias
+        if self.wide and (self.options.corrects or not (training and self.recurrent)):
+            wide = inputs["wide"] if "wide" in inputs else self.wide(inputs["code_points"])
+            logits += tf.cast(wide, tf.float32)
+        return logits
+
+    def corrections(self, inputs, training):
+        """The logits but for the n-grams."""
+        ids, ratios = inputs["ids"], inputs.get("ratios")
         if self.ratios and ratios is None:
             ratios = self.ratios(ids)
         each = [network.correct(ids, ratios, training) for network in self.networks()]
@@ -99,8 +140,8 @@ class Classifier(Network):
         return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
 
     def networks(self):
-        """The networks whose logits are averaged, this one first."""
-        return [self, *self.others]
+        """The networks whose logits are averaged, this one first; none where only n-grams are read."""
+        return [self, *self.others] if self.recurrent else []
 
     def correct(self, ids, ratios, training):
         """The logits of this network alone: [B, outputs], without the sum of the ratios."""
@@ -141,7 +182,16 @@ class Classifier(Network):
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
-        return cells_of(self.recurrent)[0].engine_in_use
+        return cells_of(self.recurrent)[0].engine_in_use if self.recurrent else "none"
+
+
+def buckets_for(outputs, most):
+    """An even number of buckets, so that they have at most `MOST_WEIGHTS` weights, or `most`.
+
+    >>> buckets_for(2, 65536), buckets_for(77, 65536)
+    (65536, 13616)
+    """
+    return min(most, MOST_WEIGHTS // outputs // 2 * 2)
 
 
 class TextClassifier(Head):
@@ -157,39 +207,50 @@ class TextClassifier(Head):
              kind         "single", "multi" or "regression"
              temperature  fitted on validation data, so that probabilities can be believed
              mean, deviation  of the numbers in training, so that the network's own are near 1
+             thresholds   of kind "multi", one a label: the probability above which a text has it
     Source:  Guo et al. 2017 (temperature)
     """
 
     KINDS = ("single", "multi", "regression")
     name, text_class = "classifier", Text
-    settings = "labels", "kind", "temperature", "mean", "deviation"
-    fitted = "temperature", "mean", "deviation"
+    settings = "labels", "kind", "temperature", "mean", "deviation", "thresholds"
 
     def __init__(self, network, text, labels, kind="single", temperature=1.0, mean=0.0,
-                 deviation=1.0):
+                 deviation=1.0, thresholds=None):
         if kind not in self.KINDS:
             raise ValueError(f"kind: expected one of {self.KINDS}, received {kind!r}")
         self.network, self.text, self.labels = network, text, list(labels)
         self.kind, self.temperature = kind, temperature
         self.mean, self.deviation = mean, deviation
+        self.thresholds = thresholds or ([0.5] * len(self.labels) if kind == "multi" else None)
 
-    def predict_ids(self, ids):
-        """ids [B, T] → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
-        logits = self.network(ids, training=False)
+    def read(self, strings):
+        """What the network reads of strings [B]."""
+        given = {"ids": self.text.dense, "code_points": self.text.code_points}
+        return {name: given[name](strings) for name in self.network.reads}
+
+    def predict_ids(self, inputs):
+        """{"ids" [B, T], …} → {"probabilities": [B, C]}, or {"values": [B, C]} for regression."""
+        logits = self.network(inputs, training=False)
         if self.kind == "regression":
             return {"values": self.mean + self.deviation * logits}
         squash = tf.nn.softmax if self.kind == "single" else tf.sigmoid
         return {"probabilities": squash(logits / self.temperature)}
 
     def predict_text(self, text):
-        """strings [B] → `predict_ids`, and "label" [B]: the names; several joined by '|', or none."""
-        found = self.predict_ids(self.text.dense(batch(text)))
+        """strings [B] → `predict_ids`, "labels" [B, C], the names in its order, and "label" [B].
+
+        The label is the name of the greatest probability; of several labels those above their
+        thresholds, joined by '|', or none. A regression has none.
+        """
+        names, found = tf.constant(self.labels), self.predict_ids(self.read(batch(text)))
+        found["labels"] = tf.tile(names[tf.newaxis], [tf.shape(batch(text))[0], 1])
         if self.kind == "regression":
             return found
-        names, p = tf.constant(self.labels), found["probabilities"]
+        p = found["probabilities"]
         if self.kind == "single":
             return {"label": tf.gather(names, tf.argmax(p, -1)), **found}
-        chosen = tf.where(p > 0.5, tf.expand_dims(names, 0), "")
+        chosen = tf.where(p > self.thresholds, tf.expand_dims(names, 0), "")
         joined = tf.strings.reduce_join(chosen, -1, separator="|")
         return {"label": tf.strings.regex_replace(
             tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", ""), **found}
@@ -206,7 +267,10 @@ class TextClassifier(Head):
                          for row in self.predict(texts)]).reshape(-1, len(self.labels))
 
     def backbones(self):
-        """One for each network of the ensemble."""
+        """One for each network of the ensemble. Raises ValueError where only n-grams are read."""
+        if not self.network.recurrent:
+            raise ValueError("init_from: expected models with an embedding and layers, received one of "
+                             "n-grams alone; use another --model")
         return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
                 for network in self.network.networks()]
 
@@ -223,21 +287,43 @@ class TextClassifier(Head):
             found += [Named(kernel, 0, reads) for one in self.backbones() for kernel in one.kernels]
             found += [Named(one.kernel, 1, reads) for network in self.network.networks()
                       if network.ngrams for one in network.ngrams.convolutions]
+        if self.network.wide:
+            found += [Named(self.network.wide.kernel, 1, labels), Named(self.network.wide.bias, 0, labels)]
         return found
+
+    def take_fitted(self, other):
+        self.temperature, self.mean, self.deviation = other.temperature, other.mean, other.deviation
+        if self.thresholds:
+            known = dict(zip(other.labels, other.thresholds))
+            self.thresholds = [known.get(label, one) for label, one in zip(self.labels, self.thresholds)]
 
     @staticmethod
     def readable(row, facts):
         """A prediction for people: strings decoded, numbers by their labels; `facts` of model.json."""
-        return {key: value.decode() if isinstance(value, bytes) else
-                dict(zip(facts["labels"], map(float, value))) for key, value in row.items()}
+        found = {key: value.decode() if isinstance(value, bytes) else
+                 dict(zip(facts["labels"], map(float, value))) for key, value in row.items()
+                 if key != "labels"}
+        if facts["kind"] == "multi":
+            least = facts.get("thresholds") or [0.5] * len(facts["labels"])
+            found["chosen"] = [label for label, p, threshold in zip(
+                facts["labels"], row["probabilities"], least) if p > threshold]
+        return found
+
+    @property
+    def specs(self):
+        """{name: TensorSpec} of what the network reads."""
+        specs = {"ids": IDS, "code_points": tf.TensorSpec([None, None, None], tf.int32)}
+        return {name: specs[name] for name in self.network.reads}
 
     def signature_table(self):
         """Strings or ids in, everything batch first."""
-        return {
+        table = {
             "serving_default": Signature(self.predict_text, {"text": TEXTS}),
             "embed": Signature(self.embed, {"text": TEXTS}),
-            "ids": Signature(self.predict_ids, {"ids": IDS},
-                             lambda strings: {"ids": self.text.dense(strings)})}
+            "ids": Signature(lambda **inputs: self.predict_ids(inputs), self.specs, self.read)}
+        if not self.network.recurrent:
+            del table["embed"]
+        return table
 
     def embed(self, text):
         """The fixed-size representation of strings [B]: {"representation" [B, R]}."""

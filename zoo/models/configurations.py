@@ -12,6 +12,12 @@ CLASSIFIERS = {
                       "naive_bayes": True, "units": 64, "embedding": 128, "embedding_range": 0.25,
                       "filters": 100, "ensemble": 3, "word_dropout": 0.1, "embedding_dropout": 0.5,
                       "output_dropout": 0.5},
+    # A support vector machine over the n-grams of words and characters: Wang & Manning 2012.
+    "linear": {"layers": 0, "ngrams": 1 << 16},
+    # A bidirectional LSTM that corrects it: Cheng et al. 2016.
+    "linear_bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
+                      "ngrams": 1 << 16, "units": 64, "embedding": 64, "word_dropout": 0.3,
+                      "embedding_dropout": 0.5, "output_dropout": 0.5},
     # Graves 2012; mean and max pooling, Conneau et al. 2017.
     "bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "mean+max"},
     # Cho et al. 2014.

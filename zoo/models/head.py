@@ -20,13 +20,12 @@ class Head:
 
         name, text_class      as model.json names it; the class of its text processing
         settings              arguments of its own that model.json keeps
-        fitted                those that are fitted beside the weights
         predict_text(text)    strings [B] → {name: tensor}, batch first
         readable(row, facts)  one text's prediction as people read it
         signature_table()     {name: `Signature`}: what is exported, each stated once
     """
 
-    settings, fitted = (), ()
+    settings = ()
     classes = {}    # {name: subclass}, for `zoo.load`
     _held, _graph = None, None
 
@@ -90,9 +89,11 @@ class Head:
         differs = transfer.difference(self, other)
         if not differs:
             transfer.take_all(self, other)
-            for name in self.fitted:
-                setattr(self, name, getattr(other, name))
+            self.take_fitted(other)
         return transfer.described(self, other, differs)
+
+    def take_fitted(self, other):
+        """Take over another head's numbers that are fitted beside the weights, if there are any."""
 
     def vocabularies(self):
         """{what it lists, in the plural: list of str, by id}: those of the backbones first."""
@@ -144,7 +145,8 @@ class Head:
         folder = pathlib.Path(folder)
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         network = keras.saving.load_model(folder / "model.keras", compile=False)
-        return cls(network, cls.text_class.load(folder), **{name: facts[name] for name in cls.settings})
+        return cls(network, cls.text_class.load(folder), **{
+            name: facts[name] for name in cls.settings if name in facts})
 
 
 def batch(texts):

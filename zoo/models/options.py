@@ -26,6 +26,7 @@ class NetworkOptions(Options):
 class ClassifierOptions(NetworkOptions):
     """Of `zoo.models.classifier.Classifier`."""
 
+    layers: int = option(1, "Number of recurrent layers; 0 with ngrams alone.", least=0)
     bidirectional: bool = option(True, "Read in both directions.", source="Graves 2012")
     pooling: str = option("mean+max", "How the states become one vector: last, or some of mean, max and "
                           "attention joined by '+'.", source="Conneau et al. 2017; Yang et al. 2016")
@@ -38,9 +39,16 @@ class ClassifierOptions(NetworkOptions):
                           source="Kim 2014")
     ensemble: int = option(1, "Number of networks whose logits are averaged.", least=1, was="members",
                            source="Hansen & Salamon 1990")
+    ngrams: int = option(0, "Largest number of buckets of word and character n-grams, whose linear model "
+                         "is corrected; 0 for none.", least=0, source="Cheng et al. 2016")
+    corrects: bool = option(True, "The recurrent part learns what the linear model of n-grams misses; "
+                            "otherwise it learns by itself, and both are added.")
 
     def __post_init__(self):
         super().__post_init__()
+        if not self.layers and (not self.ngrams or self.naive_bayes or self.filters or self.ensemble > 1):
+            raise ValueError("layers: expected at least 1, or ngrams and no naive_bayes, filters or "
+                             "ensemble, received 0")
         poolings_of(self.pooling)
         if self.pooling == "last" and self.window is not None:
             raise ValueError("window: expected a pooling over the whole text, received pooling='last'")

@@ -15,7 +15,7 @@ from zoo.models.options import TaggerOptions
 from zoo.models.transfer import Named
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
-from zoo.text.token_features import SHAPES, Tokens
+from zoo.text.token_features import OFFSETS, SHAPES, Tokens
 from zoo.text.tokenizer import normalise
 
 SHAPE_WIDTH = 8
@@ -184,8 +184,8 @@ class TextTagger(Head):
 
     Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
 
-    `predict` gives lists: "tokens", "tags", "probability", where each token has its "start" and its "end"
-    in bytes of the text, and with a scheme the "spans".
+    `predict` gives lists: "tokens", "tags", "probability", where each token starts and ends (see
+    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets.
     """
 
     name, text_class = "tagger", Tokens
@@ -232,10 +232,9 @@ class TextTagger(Head):
                 "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1)}
 
     def predict_text(self, text):
-        """strings [B] → `predict_tokens`, "tokens" [B, T], and "start" and "end" of each in bytes."""
-        tokens, start, end = self.text.split(batch(text))
-        return {"tokens": normalise(tokens, lowercase=False), "start": start, "end": end,
-                **self.predict_tokens(tokens)}
+        """strings [B] → `predict_tokens`, the "tokens" [B, T], and where each starts and ends."""
+        tokens, offsets = self.text.split(batch(text))
+        return {"tokens": normalise(tokens, lowercase=False), **offsets, **self.predict_tokens(tokens)}
 
     def read(self, tokens):
         """What the network reads of tokens [B, T]."""
@@ -249,9 +248,10 @@ class TextTagger(Head):
         found = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
                  for key, items in columns.items()}
         if facts["scheme"]:
-            starts, ends = found["start"], found["end"]
-            found["spans"] = [{"type": kind, "start": starts[first], "end": ends[last - 1]}
-                              for first, last, kind in spans(found["tags"])]
+            found["spans"] = [
+                {"type": kind, **{name: found[name][first if name.startswith("start") else last - 1]
+                                  for name in OFFSETS}}
+                for first, last, kind in spans(found["tags"])]
         return found
 
     def embed(self, text):

@@ -1,6 +1,6 @@
 r"""Tokens as a tagger reads them: where they stand in a text, their ids, their characters, their shape.
 
-    text → tokens, byte offsets        ids: of the word, in lower case, every digit a 0
+    text → tokens, offsets             ids: of the word, in lower case, every digit a 0
                                        characters: of the token as it stands
                                        shapes: which case its letters have
 
@@ -22,6 +22,21 @@ from zoo.text.vocabulary import (
 # What a token is, as a pattern; what lies between two tokens is skipped.
 TOKENS = dict(zip(names.TOKENS, (WORD, rf"[^{SEPARATOR}]+", rf"[^{SEPARATOR}]"), strict=True))
 MARK = "\x1f"  # stands around tokens for a moment; a text that holds one has a space in its place
+
+ASTRAL = r"[\x{10000}-\x{10FFFF}]"  # characters of two UTF-16 units
+
+
+def character_count(strings):
+    """How many characters strings have."""
+    return tf.strings.length(tf.strings.regex_replace(strings, "(?s).", "x"))
+
+
+# What an offset counts: characters (slices of a Python string), UTF-16 units (JavaScript, Java, Swift)
+# or bytes of UTF-8.
+LENGTHS = {"char": character_count,
+           "utf16": lambda strings: character_count(tf.strings.regex_replace(strings, ASTRAL, "xx")),
+           "byte": tf.strings.length}
+OFFSETS = [f"{side}_{unit}" for unit in LENGTHS for side in ("start", "end")]
 
 # The first pattern that a token matches, from 1; 7 where none does.
 SHAPES = (
@@ -48,9 +63,9 @@ class Tokens(tf.Module):
     >>> text = Tokens.learn([["Room", "12"], ["room"]])
     >>> text.words.tokens, text.alphabet.tokens[2:]
     (['[PAD]', '[UNK]', 'room', '00'], ['o', 'm', '1', '2', 'R', 'r'])
-    >>> tokens, start, end = text.split(["Room 77, Zoé's room"])
-    >>> tokens[0, 3].numpy().decode(), int(start[0, 4]), int(end[0, 4])
-    ("Zoé's", 16, 20)
+    >>> tokens, offsets = text.split(["Room 77, Zoé's room"])
+    >>> tokens[0, 3].numpy().decode(), int(offsets["start_char"][0, 4]), int(offsets["start_byte"][0, 4])
+    ("Zoé's", 15, 16)
     >>> text(tokens)["ids"].numpy().tolist()
     [[2, 3, 1, 1, 2]]
     """
@@ -108,19 +123,22 @@ class Tokens(tf.Module):
         return self.words.tokens
 
     def split(self, strings):
-        """strings [B] → tokens [B, T], where each starts and ends in its string, in bytes; T ≥ 1.
+        """strings [B] → tokens [B, T], {"start_char" [B, T], "end_char", …}: see `OFFSETS`; T ≥ 1.
 
-        Malformed UTF-8 and control characters count as spaces.
+        Malformed UTF-8 and control characters count as spaces. Offsets in bytes are always exact, those
+        in characters and in UTF-16 units where the string is well-formed.
         """
         strings = tf.strings.regex_replace(strings, rf"[\x00{MARK}]", " ")
         marked = tf.strings.regex_replace(strings, TOKENS[self.tokenizer], rf"{MARK}\0{MARK}")
         # Between marks stand by turns a gap, perhaps empty, and a token.
         pieces = tf.strings.split(marked, MARK).to_tensor("")
         pieces = tf.pad(pieces, [[0, 0], [0, tf.maximum(0, 2 - tf.shape(pieces)[1])]], constant_values="")
-        lengths = tf.strings.length(pieces)
-        tokens, length = pieces[:, 1::2], lengths[:, 1::2]
-        end = tf.where(tf.equal(tokens, ""), 0, tf.cumsum(lengths, 1)[:, 1::2])
-        return tokens, end - length, end
+        tokens, offsets = pieces[:, 1::2], {}
+        for unit, length in LENGTHS.items():
+            lengths = length(pieces)
+            end = tf.where(tf.equal(tokens, ""), 0, tf.cumsum(lengths, 1)[:, 1::2])
+            offsets |= {f"start_{unit}": end - lengths[:, 1::2], f"end_{unit}": end}
+        return tokens, offsets
 
     def keys(self, tokens):
         """Tokens of any shape as they are looked up."""

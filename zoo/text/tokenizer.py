@@ -195,6 +195,21 @@ class Text(tf.Module):
         tokens = self._split(strings, self.tokenizer, self.lowercase)
         return tokens[:, :self.max_length] if self.max_length else tokens
 
+    def code_points(self, strings):
+        """The words, whatever the tokenizer, as the Unicode numbers of their first 24 characters.
+
+        [B] tf.string or a list -> [B, T, C] int32, T and C ≥ 1, 0 after a word and after the last one
+
+        >>> Text(["[PAD]", "[UNK]"]).code_points(["A b", ""]).numpy().tolist()
+        [[[97], [98]], [[0], [0]]]
+        """
+        tokens = self._split(strings, "word", self.lowercase)
+        tokens = tokens[:, :self.max_length] if self.max_length else tokens
+        letters = tf.strings.unicode_decode(tokens.to_tensor(""), "UTF-8")
+        letters = letters[:, :, :names.CHARACTERS].to_tensor(0)
+        missing = tf.cast(tf.equal(tf.shape(letters)[1:], 0), tf.int32)
+        return tf.pad(letters, [[0, 0], [0, missing[0]], [0, missing[1]]])
+
     @property
     def vocabulary(self):
         """list of str, by id; see `Vocabulary`."""

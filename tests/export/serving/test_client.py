@@ -115,3 +115,9 @@ def test_an_answer_that_is_not_json_is_quoted():
         threading.Thread(target=server.handle_request, daemon=True).start()
         with pytest.raises(client.ServerError, match="503: Service Unavailable"):
             client.rest(f"http://127.0.0.1:{server.server_port}/v1/models/m", {"text": ["a"]})
+
+
+def test_help_shows_how_it_is_called():
+    ran = subprocess.run([sys.executable, "-m", "export.client", "--help"], cwd=ROOT, text=True,
+                         capture_output=True)
+    assert (ran.returncode, ran.stderr) == (0, "") and "python -m export.client http://" in ran.stdout

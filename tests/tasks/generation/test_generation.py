@@ -16,7 +16,8 @@ from export import saved_model, tflite
 from tasks import cli
 from tasks.generation.dataset import LabelledTexts
 from tasks.generation.options import Settings
-from tasks.generation.task import Generation, inputs_of, main
+from tasks.generation.prediction import searched
+from tasks.generation.task import Generation, main
 from tasks.training import loop
 from tasks.training.run_directory import Run
 
@@ -199,9 +200,11 @@ def test_what_is_written_has_its_labels_letters_and_an_end(labelled):
     assert np.mean([len(text) for text in texts]) < 15
 
 
-def test_a_label_that_is_none_is_refused():
+def test_the_likeliest_text_of_a_label_is_searched_and_another_label_refused(labelled):
+    low, high = searched(labelled[0], ["low", "high"], width=3, length=20)
+    assert set(low["text"]) <= set("abcd") and set(high["text"]) <= set("wxyz")
     with pytest.raises(ValueError, match="expected a label among high, low, received 'middle'"):
-        inputs_of("middle", ["high", "low"])
+        searched(labelled[0], ["middle"], width=3, length=20)
 
 
 def test_texts_with_labels_are_not_adapted_to(labelled):

@@ -358,6 +358,8 @@ def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, c
     assert out.endswith(f"next: python -m tasks.sentiment --output_dir={tmp_path} --mode=export\n")
     assert not (tmp_path / "saved_model").exists() and not (tmp_path / "tflite").exists()
     assert "## Signatures" not in (tmp_path / "MODEL_CARD.md").read_text()
+    here("--predict=warm", f"--output_dir={tmp_path}")
+    assert "warm" in capsys.readouterr().out
     facts = json.loads((tmp_path / "metrics.json").read_text())
     assert comparison.row_of(tmp_path)["test"] == facts["test"]["accuracy"]
     assert [*tables.rows(facts)] == [*facts["baselines"], facts["model"]]

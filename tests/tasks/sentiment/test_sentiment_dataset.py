@@ -8,13 +8,16 @@ import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
 from tasks.reading.splits import Example
+from tasks.sentiment import metrics
 from tasks.sentiment.dataset import DATASETS
+from zoo.models.classifier import Classifier, TextClassifier
+from zoo.text.tokenizer import Text
 
 
 def measures(kind, targets, answers):
     """The measures of a dataset that has these targets."""
     data = DATASETS[kind].__new__(DATASETS[kind])
-    data.targets = targets
+    data.targets, data.head = targets, types.SimpleNamespace(thresholds=0.5)
     return data.measures(answers)
 
 
@@ -52,11 +55,68 @@ def test_flags_are_calibrated_one_by_one():
     assert found["expected_calibration_error"] == pytest.approx(0.05)
 
 
+def with_linear_model(kind, labels, answers, layers=1):
+    """A head and the dataset of some texts, after the linear model of n-grams was fitted on them."""
+    texts = [f"{word} film {n}" for n in range(15) for word in ("good", "fine", "bad", "unbearably dull")]
+    text = Text.learn(texts)
+    network = Classifier(len(text), len(labels), units=3, embedding=3, layers=layers, ngrams=1 << 10)
+    head = TextClassifier(network, text, labels, kind)
+    data = DATASETS[kind](head, [Example(text, answers[n % len(answers)])
+                                 for n, text in enumerate(texts)])
+    data.fit_linear(head, seed=0)
+    return head, data
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_the_linear_model_is_fitted_on_all_texts_and_corrected_where_it_has_not_seen_them(layers):
+    head, data = with_linear_model("single", ["no", "yes"], ["yes", "yes", "no", "no"], layers)
+    batch = data.batch(np.arange(5))
+    assert list(batch.inputs) == ["ids", "wide"][1 - layers:]
+    np.testing.assert_array_equal(batch.inputs["wide"], data.wide[:5])
+    seen = head.network(data.padded(range(60))).numpy()
+    assert metrics.accuracy(data.targets, seen) == metrics.accuracy(data.targets, data.wide) == 1
+    assert (np.abs(seen).mean() > np.abs(data.wide).mean()) and np.abs(seen - data.wide).max() > 0.01
+
+
+def test_the_inverse_document_frequency_is_that_of_scikit_learn():
+    head, data = with_linear_model("single", ["no", "yes"], ["yes", "yes", "no", "no"])
+    seen = (head.network.wide.counts(data.padded(range(60))["code_points"]).numpy() > 0).sum(0)
+    np.testing.assert_allclose(head.network.wide.idf, np.log(61 / (1 + seen)) + 1, rtol=1e-6)
+    assert 0 in seen and 15 in seen and 60 in seen
+
+
+@pytest.mark.parametrize("kind, labels, answers", [
+    ("single", ["a", "b", "c"], ["a", "b", "c", "c"]),
+    ("multi", ["a", "b"], [("a", "b"), ("a",), (), ("b",)])])
+def test_a_linear_model_of_labels_is_as_sure_as_it_is_right(kind, labels, answers):
+    rng = np.random.default_rng(0)
+    often_right = [answers[n % 4 if rng.random() < 0.7 else rng.integers(4)] for n in range(60)]
+    _, data = with_linear_model(kind, labels, often_right)
+    assert 0.5 < data.score(data.targets, data.wide) < 0.95
+    assert metrics.fit_temperature(data.wide, data.targets) == pytest.approx(1, abs=1e-3)
+
+
+def test_numbers_are_fitted_on_the_scale_that_the_network_learns():
+    head, data = with_linear_model("regression", ["stars"], [5.0, 4.0, 1.0, 2.0])
+    found = head.network(data.padded(range(60))).numpy()
+    np.testing.assert_allclose(found, data.wanted, atol=0.5)
+    assert np.corrcoef(data.wide[:, 0], data.wanted[:, 0])[0, 1] > 0.95
+
+
 def dataset(kind, names, labels):
     """The dataset of texts of one token that have these labels."""
     head = types.SimpleNamespace(
-        labels=names, text=lambda texts: tf.ragged.constant([[2]] * len(texts)))
+        labels=names, text=lambda texts: tf.ragged.constant([[2]] * len(texts)),
+        network=types.SimpleNamespace(reads=["ids"], wide=None))
     return DATASETS[kind](head, [Example("x", label) for label in labels])
+
+
+@pytest.mark.parametrize("kind, answers, costs", [
+    ("single", ["no", "yes", "yes", "yes"], [[2.0], [2 / 3], [2 / 3], [2 / 3]]),
+    ("multi", [("no",), ("yes",), (), ("yes",)], [[2.0, 1], [2 / 3, 1], [2 / 3, 1], [2 / 3, 1]])])
+def test_a_text_costs_what_its_labels_weigh(kind, answers, costs):
+    data = dataset(kind, ["no", "yes"], answers)
+    np.testing.assert_allclose(data.costs(data.balanced()), costs, rtol=1e-6)
 
 
 def test_balanced_classes_weigh_as_scikit_learn_says():

@@ -4,6 +4,8 @@ import math
 import numpy as np
 import pytest
 
+from sklearn import metrics as peer
+
 from tasks.sentiment import metrics
 
 # Three classes, five examples; predicted 0 0 1 2 1, so right, wrong, right, right, wrong.
@@ -167,3 +169,23 @@ def test_softmax_and_sigmoid_do_not_overflow():
 def test_shapes_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_fitted_thresholds_are_the_best_of_all_cuts():
+    rng = np.random.default_rng(0)
+    labels = rng.random((60, 4)) < [0.1, 0.3, 0.6, 0.0]
+    p = np.clip(0.3 * labels + 0.7 * rng.random((60, 4)), 0, 1)
+    found = metrics.fit_thresholds(labels, p)
+    for column in range(3):
+        every = [peer.f1_score(labels[:, column], p[:, column] > cut)
+                 for cut in (np.sort(p[:, column])[:-1] + np.sort(p[:, column])[1:]) / 2]
+        score = peer.f1_score(labels[:, column], p[:, column] > found[column])
+        assert score == pytest.approx(max(every)) and score >= peer.f1_score(
+            labels[:, column], p[:, column] > 0.5)
+    assert found[3] == 0.5
+
+
+def test_the_thresholds_decide_what_is_counted():
+    labels, p = [[1, 0], [1, 1]], [[0.3, 0.6], [0.3, 0.9]]
+    assert metrics.multi_label(labels, p)["micro_f1"] == pytest.approx(2 / 5 * 1)
+    assert metrics.multi_label(labels, p, [0.2, 0.7])["micro_f1"] == 1.0

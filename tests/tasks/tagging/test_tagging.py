@@ -112,7 +112,7 @@ def test_the_saved_model_gives_offsets_into_the_request(finished):
     predicted = zoo.load(finished[0]).predict(texts)
     for n, text in enumerate(texts):
         count, encoded = answer["lengths"][n], text.encode()
-        assert [encoded[a:b] for a, b in zip(answer["start"][n][:count], answer["end"][n][:count])] == \
+        assert [encoded[a:b] for a, b in zip(answer["start_byte"][n], answer["end_byte"][n])][:count] == \
             answer["tokens"][n][:count].tolist()
         assert [tag.decode() for tag in answer["tags"][n][:count]] == predicted[n]["tags"]
         assert set(answer["tags"][n][count:]) <= {b""}

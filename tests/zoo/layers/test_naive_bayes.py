@@ -107,9 +107,9 @@ def test_the_network_starts_as_naive_bayes():
 
 def test_given_ratios_take_the_place_of_its_own():
     network = correcting()
-    own = network((IDS, network.ratios(IDS)))
+    own = network({"ids": IDS, "ratios": network.ratios(IDS)})
     np.testing.assert_allclose(network(IDS), own, atol=1e-6)
-    assert np.abs(network((IDS, tf.zeros([3, 5, 2, 2]))).numpy()).max() == 0
+    assert np.abs(network({"ids": IDS, "ratios": tf.zeros([3, 5, 2, 2])}).numpy()).max() == 0
 
 
 def test_windows_are_read_side_by_side_and_pooled_together():

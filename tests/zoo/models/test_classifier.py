@@ -16,10 +16,23 @@ TEXTS = ["a good film", "a bad film", "not a good film at all", "", "好电影"]
 IDS = tf.constant([[2, 3, 4, 0, 0], [5, 6, 0, 0, 0], [2, 2, 7, 8, 9], [0, 0, 0, 0, 0]])
 
 
+CODE_POINTS = Text(["[PAD]", "[UNK]"]).code_points(TEXTS[1:])
+INPUTS = {"ids": IDS, "code_points": CODE_POINTS}
+
+
 def network(**options):
     small = {"units": 5, "embedding": 4, "vocabulary_size": 12, "outputs": 3}
     built = Classifier(**{**small, **options})
-    built(tf.minimum(IDS, built.vocabulary_size - 1))
+    built({**INPUTS, "ids": tf.minimum(IDS, built.vocabulary_size - 1)})
+    return built
+
+
+def configured(name):
+    """A network of a configuration, with two layers if it has any, and no weight as in a new one."""
+    options = configuration(CLASSIFIERS, name, {})
+    built = network(**{**options, "layers": 2 * options.get("layers", 1)})
+    for weight in built.weights:
+        weight.assign(weight + 0.1 * keras.random.normal(weight.shape, seed=1))
     return built
 
 
@@ -31,10 +44,10 @@ def head(kind="single", labels=("bad", "good", "neither"), **options):
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_configuration_gives_logits_that_padding_does_not_change(name):
-    built = network(**configuration(CLASSIFIERS, name, {"layers": 2}))
-    padded = tf.pad(IDS, [[0, 0], [0, 4]])
-    assert built(IDS).shape == (4, 3)
-    np.testing.assert_allclose(built(IDS), built(padded), atol=1e-6)
+    built = configured(name)
+    padded = {key: tf.pad(value, [[0, 0], *[[0, 4]] * (value.ndim - 1)]) for key, value in INPUTS.items()}
+    assert built(INPUTS).shape == (4, 3)
+    np.testing.assert_allclose(built(INPUTS), built(padded), atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -58,6 +71,43 @@ def test_an_ensemble_s_logits_are_the_mean_of_networks_that_start_apart_and_shar
     np.testing.assert_allclose(trained, np.array(each) + total, rtol=1e-4, atol=1e-5)
     assert np.abs(each[0] - each[1]).max() > 0.1 < np.abs(each[1] - each[2]).max()
     assert sum(weight is built.ratios.words for weight in built.weights) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2, "naive_bayes": True}])
+def test_a_network_starts_as_the_linear_model_of_n_grams_that_it_corrects(options):
+    built = network(ngrams=64, **options)
+    built.wide.kernel.assign(keras.random.normal(built.wide.kernel.shape, seed=1))
+    z = np.array(built.wide(CODE_POINTS))
+    assert built.reads == ["ids", "code_points"] and np.abs(z[:3]).max() > 0.1
+    np.testing.assert_allclose(built(INPUTS), z, atol=1e-6)
+    other = built({"ids": IDS, "wide": z + 1.0}, training=True)
+    np.testing.assert_allclose(other, tf.broadcast_to(z + 1.0, other.shape), atol=1e-6)
+    built.linear.bias.assign([0.5, 0.0, 0.0])
+    np.testing.assert_allclose(built(INPUTS)[:, 0], z[:, 0] + 0.5 / len(built.networks()), atol=1e-6)
+    assert not any(weight is built.wide.kernel for weight in built.trainable_weights)
+
+
+def test_a_network_that_corrects_nothing_learns_without_the_n_grams_and_predicts_with_them():
+    built, other = network(ngrams=64, corrects=False), network(ngrams=64)
+    other.set_weights(built.get_weights())
+    wide = tf.random.stateless_normal([4, 3], [0, 0])
+    given = {"ids": IDS, "wide": wide}
+    np.testing.assert_allclose(built(given, training=True) + wide, other(given, training=True), atol=1e-5)
+    np.testing.assert_allclose(built(given), other(given), atol=1e-6)
+    assert np.abs(built(given, training=True)).max() > 0.001
+
+
+def test_without_layers_only_n_grams_are_read_and_a_bias_is_trained():
+    built = network(layers=0, ngrams=64)
+    built.wide.kernel.assign(keras.random.normal(built.wide.kernel.shape, seed=1))
+    built.bias.assign([1.0, 2.0, 3.0])
+    assert built.reads == ["code_points"] and len(built.trainable_weights) == 1
+    np.testing.assert_allclose(built({"code_points": CODE_POINTS}), built.wide(CODE_POINTS) + built.bias)
+
+
+def test_with_many_labels_there_are_fewer_buckets():
+    built = network(outputs=33, layers=0, ngrams=1 << 16)
+    assert built.wide.kernel.shape == (31774, 33)  # 2^20 / 33
 
 
 def test_the_representation_holds_states_and_n_grams_of_the_whole_ensemble():
@@ -93,13 +143,11 @@ def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding()
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_configuration_survives_a_keras_file(tmp_path, name):
-    built = network(**configuration(CLASSIFIERS, name, {"layers": 2}))
-    for weight in built.weights:  # Nothing is left at a value that a new network would have too.
-        weight.assign(weight + 0.1 * keras.random.normal(weight.shape, seed=1))
+    built = configured(name)
     built.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(built(IDS), again(IDS))
-    assert len(again.weights) == len(built.weights) > 5
+    np.testing.assert_array_equal(built(INPUTS), again(INPUTS))
+    assert len(again.weights) == len(built.weights) > 3
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16", "mixed_float16"])
@@ -120,8 +168,10 @@ def test_an_unknown_pooling_is_refused(pooling):
 def test_an_unknown_cell_or_model_is_refused():
     with pytest.raises(ValueError, match="cell: expected one of .*received 'transformer'"):
         network(cell="transformer")
-    with pytest.raises(ValueError, match="layers: expected a whole number of at least 1, received 0"):
-        network(layers=0)
+    for others in ({}, {"ngrams": 64, "filters": 2}, {"ngrams": 64, "naive_bayes": True},
+                   {"ngrams": 64, "ensemble": 2}):
+        with pytest.raises(ValueError, match="layers: expected at least 1, or ngrams .* received 0"):
+            network(layers=0, **others)
     with pytest.raises(ValueError, match="expected a model among nb_bilstm.*received 'bert'"):
         configuration(CLASSIFIERS, "bert", {})
 
@@ -217,6 +267,19 @@ def test_starting_from_a_head_with_other_labels_leaves_what_reads_their_ratios_n
     np.testing.assert_array_equal(np.array(kernel)[4:], before[4:])
 
 
+@pytest.mark.parametrize("kind", TextClassifier.KINDS)
+def test_a_served_answer_names_the_labels_of_its_numbers(kind):
+    one = head(kind)
+    answer = one.signatures()["serving_default"](text=tf.constant(TEXTS))
+    numbers = answer["values" if kind == "regression" else "probabilities"].numpy()
+    assert answer["labels"].shape == numbers.shape == (len(TEXTS), 3)
+    for row, labels, predicted in zip(numbers, answer["labels"].numpy(), one.predict(TEXTS)):
+        named = dict(zip([label.decode() for label in labels], row))
+        found = predicted["values" if kind == "regression" else "probabilities"]
+        assert found == pytest.approx(named, abs=1e-6) and list(found) == one.labels
+        assert kind != "single" or predicted["label"] == max(named, key=named.get)
+
+
 def middle(sequence, mask):
     """The state in the middle of each text."""
     place = tf.reduce_sum(tf.cast(mask, tf.int32), 1) // 2
@@ -256,3 +319,15 @@ def test_a_pooling_is_added_in_one_place(tmp_path, monkeypatch, added, width, al
     assert tf.reduce_sum(one.network(IDS) ** 2) < loss
     one.save(tmp_path)
     assert zoo.load(tmp_path).predict(TEXTS) == one.predict(TEXTS)
+
+
+def test_thresholds_decide_the_labels_in_every_form(tmp_path):
+    text = Text.learn(["good bad film"] * 3)
+    model = TextClassifier(Classifier(len(text), 3, units=2, embedding=2), text, ["a", "b", "c"], "multi")
+    p = model.predict("good film")[0]["probabilities"]
+    model.thresholds = [p["a"] - 0.01, p["b"] + 0.01, p["c"] - 0.01]
+    row = model.predict("good film")[0]
+    assert row["label"] == "a|c" and row["chosen"] == ["a", "c"]
+    model.save(tmp_path)
+    again = zoo.load(tmp_path)
+    assert again.thresholds == model.thresholds and again.predict("good film")[0]["label"] == "a|c"

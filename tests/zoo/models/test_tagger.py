@@ -125,8 +125,9 @@ def test_a_saved_head_answers_as_before_and_offsets_are_those_of_the_request(tmp
     answers = one.predict(TEXTS)
     assert zoo.load(tmp_path).predict(TEXTS) == answers
     for text, answer in zip(TEXTS, answers):
-        places = zip(answer["start"], answer["end"])
-        assert [text.encode()[a:b].decode() for a, b in places] == answer["tokens"]
+        assert answer["tokens"] == [text[a:b] for a, b in zip(answer["start_char"], answer["end_char"])]
+        assert answer["tokens"] == [text.encode()[a:b].decode() for a, b in zip(
+            answer["start_byte"], answer["end_byte"])]
         assert len(answer["tags"]) == len(answer["probability"]) == len(answer["tokens"])
         assert all(0 < p <= 1.0001 for p in answer["probability"])
 
@@ -151,7 +152,7 @@ def test_a_tagger_starts_from_another():
 
 def test_five_thousand_tokens_are_answered():
     answer = head().predict(["Boston in " * 2500])[0]
-    assert len(answer["tags"]) == 5000 and answer["end"][-1] == 24999
+    assert len(answer["tags"]) == 5000 and answer["end_byte"][-1] == 24999
 
 
 @pytest.mark.parametrize("labels, scheme, expected", [

@@ -60,6 +60,7 @@ def filled(head, fill):
 ALIKE = {
     "classifier": (classified, "a good film", {}),
     "naive Bayes": (classified, "a good film", BAYES),
+    "n-grams": (classified, "a good film", {"ngrams": 64}),
     "several labels": (classified, "a good film", {"pooling": "last", "bidirectional": False}),
     "crf": (tagged, "a good Film", {"crf": True}),
     "character lstm": (tagged, "a good Film", {"characters": "lstm"}),
@@ -89,6 +90,19 @@ def test_what_is_fitted_beside_the_weights_is_taken():
     old.temperature, old.mean, old.deviation = 1.5, 2.0, 3.0
     new.start_from(old)
     assert (new.temperature, new.mean, new.deviation) == (1.5, 2.0, 3.0)
+    old = TextClassifier(old.network, old.text, ["a", "b"], "multi", thresholds=[0.2, 0.3])
+    new = TextClassifier(new.network, new.text, ["b", "c"], "multi", thresholds=[0.6, 0.7])
+    new.start_from(old)
+    assert new.thresholds == [0.3, 0.7]
+
+
+def test_columns_of_the_linear_model_of_ngrams_go_by_their_labels():
+    old, new = classified(ngrams=64), classified(("good", "new"), fill=NEW, ngrams=64)
+    new.start_from(old)
+    ours, theirs = new.network.wide, old.network.wide
+    np.testing.assert_array_equal(ours.kernel[:, 0], theirs.kernel[:, 1])
+    np.testing.assert_array_equal(ours.idf, theirs.idf)
+    assert (np.array(ours.kernel)[:, 1] == NEW).all() and float(ours.bias[1]) == NEW
 
 
 @pytest.mark.parametrize("options", [{}, BAYES])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from zoo.text.token_features import TOKENS, Tokens
 
 TEXTS = ["What time is it in Boston?", "", "  Łódź,  3.5 €! ", "我爱中国 ok", "It’s Zoé's 👨‍👩‍👧 café", "\t\n",
-         "a\x00b\x1fc"]
+         "a\x00b\x1fc", "Zoe\u0308 🏴\U000e0067\U000e007f 𠮷野家 x"]
 
 
 def tokens(tokenizer="word", **options):
@@ -16,8 +16,10 @@ def tokens(tokenizer="word", **options):
 
 
 def triples(text, string):
-    """[(token, start, end)] of one string."""
-    found, start, end = (array.numpy()[0] for array in text.split([string]))
+    """[(token, start, end)] of one string, in bytes."""
+    found, offsets = text.split([string])
+    found, start, end = (array.numpy()[0] for array in (
+        found, offsets["start_byte"], offsets["end_byte"]))
     return [(token.decode("utf-8", "replace"), int(a), int(b)) for token, a, b in zip(found, start, end)
             if token]
 
@@ -28,6 +30,18 @@ def test_a_token_is_the_slice_of_the_text_between_its_offsets(tokenizer, string)
     encoded = string.encode()
     for token, start, end in triples(tokens(tokenizer), string):
         assert encoded[start:end].decode() == token != ""
+
+
+@pytest.mark.parametrize("tokenizer", TOKENS)
+@pytest.mark.parametrize("string", TEXTS)
+def test_an_offset_counts_characters_or_the_units_of_utf16(tokenizer, string):
+    found, offsets = tokens(tokenizer).split([string])
+    units = string.encode("utf-16-le")
+    rows = zip(found.numpy()[0], *(offsets[name].numpy()[0] for name in (
+        "start_char", "end_char", "start_utf16", "end_utf16")))
+    for token, *places in rows:
+        a, b, c, d = places
+        assert token.decode() == string[a:b] == units[2 * c:2 * d].decode("utf-16-le")
 
 
 def test_space_and_character_tokens_are_those_of_python():
@@ -46,15 +60,20 @@ def test_words_are_cut_as_a_reader_would():
 
 
 def test_malformed_bytes_are_skipped_and_move_no_offset():
-    found, start, end = tokens().split(tf.constant([b"\xff\xfeab \xe4\xbd cd\xff"]))
+    string = b"\xff\xfeab \xe4\xbd cd\xff"
+    found, offsets = tokens().split(tf.constant([string]))
     assert found.numpy()[0].tolist() == [b"ab", b"cd"]
-    assert start.numpy()[0].tolist() == [2, 8] and end.numpy()[0].tolist() == [4, 10]
+    places = {name: array.numpy()[0].tolist() for name, array in offsets.items()}
+    assert places["start_byte"] == [2, 8] and places["end_byte"] == [4, 10]
+    text = string.decode("utf-8", "surrogateescape")
+    assert [text[a:b] for a, b in zip(places["start_char"], places["end_char"])] == ["ab", "cd"]
 
 
 def test_a_batch_of_empty_texts_has_one_column_of_nothing():
     text = tokens()
-    found, start, end = text.split(["", " "])
-    assert found.numpy().tolist() == [[b""], [b""]] and not end.numpy().any()
+    found, offsets = text.split(["", " "])
+    assert found.numpy().tolist() == [[b""], [b""]]
+    assert not any(array.numpy().any() for array in offsets.values())
     assert {name: array.numpy().tolist() for name, array in text(found).items()} == {
         "ids": [[0], [0]], "characters": [[[0]], [[0]]], "shapes": [[0], [0]]}
 

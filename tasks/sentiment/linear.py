@@ -1,0 +1,103 @@
+"""The linear model of n-grams: support vector machines with a squared hinge, a label against the rest.
+
+    minimise  λ/2·|w|² + ½·Σ_i c_i·max(0, 1 − y_i f_i)²        f_i = w·x_i, y_i = ±1
+
+by dual coordinate descent: w = Σ β_i x_i, and example by example, for all labels at once,
+
+    β_i ← β_i + (y_i − f_i − λβ_i/c_i) / (|x_i|² + λ/c_i)        0 where the sign is not that of y_i
+
+For numbers the loss is ½·c_i·(y_i − f_i)², and β_i has any sign. λ is the one that answers best out of
+fold; those answers are also what a network learns to correct, because a model looks too sure of the
+texts it was fitted on.
+
+Source: Hsieh et al. 2008 (dual coordinate descent); Wolpert 1992 (stacking out-of-fold answers)
+"""
+
+import typing
+
+import numpy as np
+
+PENALTIES = 2.0, 0.5, 0.12     # λ; each fit starts from the one before
+FOLDS = 5
+EPOCHS, CLOSE = 10, 0.02            # passes for one λ; fewer once β changes by a smaller share
+
+
+class Row(typing.NamedTuple):
+    """The features of a text that are not 0."""
+
+    places: np.ndarray
+    values: np.ndarray
+
+
+class Fit(typing.NamedTuple):
+    """kernel [V, K], bias [K], and what is said of each text by a model that has not seen it, [N, K]."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    out_of_fold: np.ndarray
+
+    def scaled(self, factor):
+        """The model that says `factor` times as much."""
+        return Fit(*(factor * array for array in self))
+
+    def give(self, layer):
+        """Put the weights into an `NGrams`."""
+        layer.kernel.assign(self.kernel)
+        layer.bias.assign(self.bias)
+
+
+def rows_of(x):
+    """Features [N, V] → a `Row` each."""
+    return [Row(places, line[places]) for line in x for places in [np.flatnonzero(line)]]
+
+
+def fit(rows, targets, width, score, numbers=False, seed=0, costs=1.0):
+    """The model whose λ has the best score out of fold.
+
+    Args:    rows     a `Row` a text
+             targets  [N, K] of ±1, or numbers
+             width    V
+             score    answers [N, K] → the higher the better
+             costs    c, that can be broadcast to [N, K]
+    """
+    rows = [Row(np.append(row.places, width), np.append(row.values, np.float32(1))) for row in rows]
+    targets, rng = np.asarray(targets, np.float32), np.random.default_rng(seed)
+    costs = np.broadcast_to(np.float32(costs), targets.shape)
+    fold = rng.permutation(len(rows)) % FOLDS
+    answers = np.zeros((len(PENALTIES), *targets.shape), np.float32)
+    for n in range(FOLDS):
+        inside, outside = np.flatnonzero(fold != n), np.flatnonzero(fold == n)
+        path = solutions([rows[i] for i in inside], targets[inside], costs[inside], width, numbers, rng)
+        for found, weights in zip(answers, path):
+            found[outside] = [rows[i].values @ weights[rows[i].places] for i in outside]
+    best = int(np.argmax([score(found) for found in answers]))
+    for _, weights in zip(range(best + 1), solutions(rows, targets, costs, width, numbers, rng)):
+        pass
+    return Fit(weights[:-1], weights[-1], answers[best])
+
+
+def solutions(rows, targets, costs, width, numbers, rng):
+    """The weights [V + 1, K] for each λ, the bias last; each is the array of the one before, changed."""
+    weights = np.zeros((width + 1, targets.shape[1]), np.float32)
+    dual = np.zeros_like(targets)
+    for penalty in PENALTIES:
+        for _ in range(EPOCHS):
+            changed = descend(rows, targets, penalty / costs, weights, dual, numbers, rng)
+            if changed < CLOSE * np.abs(dual).sum():
+                break
+        yield weights
+
+
+def descend(rows, targets, penalties, weights, dual, numbers, rng):
+    """One pass over all texts, in a random order, that changes `weights` and `dual`; → Σ|Δβ|."""
+    changed = 0.0
+    for i in rng.permutation(len(rows)):
+        places, values = rows[i]
+        some, before, y, penalty = weights[places], dual[i], targets[i], penalties[i]
+        after = before + (y - values @ some - penalty * before) / (values @ values + penalty)
+        if not numbers:
+            after = np.where(after * y > 0, after, 0)
+        weights[places] = some + values[:, None] * (after - before)
+        changed += float(np.abs(after - before).sum())
+        dual[i] = after
+    return changed
