@@ -20,7 +20,8 @@ def write(path, facts):
                 errors                                 list of lines, the worst predictions; optional
                 seed                                   int
                 signatures                             {name: {"takes": text, "returns": text,
-                                                       "example": text}}; see `saved_model.describe`
+                                                       "example": text}}; see `saved_model.describe`;
+                                                       empty where nothing is exported
                 limits                                 list of sentences
     Raises: ValueError: names the facts that are missing or unknown; ExportError: cannot write
     """
@@ -51,7 +52,7 @@ def card(facts):
         "Signatures": "The first axis of every tensor is the batch; `?` is any size; an input with `=` "
                       "is optional and has that default. An example is the body of a request to TF "
                       "Serving's REST API.\n\n"
-                      + table(facts["signatures"], "signature"),
+                      + table(facts["signatures"], "signature") if facts["signatures"] else "",
         "Limits": "\n".join(f"* {limit}" for limit in facts["limits"]),
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)

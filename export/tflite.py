@@ -30,7 +30,7 @@ CALIBRATION = "calibration.npz"
 
 
 def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0.005,
-          baseline=None, force=False, length=64, calibration=None):
+          baseline=None, force=False, length=64, calibration=None, on_file=lambda variant: None):
     """Write `folder/name_variant.tflite` for each variant, and the head's assets beside them.
 
     Args:    evaluate  score(run) → float, higher is better, on validation data; run is the `Lite` of
@@ -41,6 +41,7 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
              force     keep a variant that is over the budget
              length    tokens of a text in the variant "static"
              calibration  inputs of `step` as they come, one text's: [{name: array}]; "int16x8" needs them
+             on_file   called with each variant once it is converted, or cannot be
     Returns: {variant: {"file", "bytes", "score"}}, where there is no file {variant: {"error"}} or
              {variant: {"refused", "score"}}: one line that says why
     Raises:  ExportError: an unknown variant, no variant converted, a folder that takes no files.
@@ -61,7 +62,7 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
                 _save(head, work / INTEGER, lambda free: fixed_shapes.fixed({"step": free["step"]}, 1))
                 np.savez(work / CALIBRATION, **{name: np.stack([given[name] for given in calibration])
                                                 for name in calibration[0]})
-            entries = _convert_all(work, variants)
+            entries = _convert_all(work, variants, on_file)
             _judge(work, entries, evaluate, budget, baseline, force)
             _publish(work, pathlib.Path(folder), name, entries, head.assets())
         except OSError as error:
@@ -176,11 +177,11 @@ def _save(head, path, changed=lambda signatures: signatures):
         raise ExportError(f"cannot save the head for TFLite: {one_line(error)}") from error
 
 
-def _convert_all(work, variants):
+def _convert_all(work, variants, on_file=lambda variant: None):
     """{variant: {} or {"error"}}: the files are in `work`. A crash costs one variant, not all."""
     entries, waiting = {}, list(variants)
     while waiting:
-        code, done = _converter(work, waiting)
+        code, done = _converter(work, waiting, on_file)
         entries.update(done)
         waiting = [variant for variant in waiting if variant not in done]
         if waiting:
@@ -191,19 +192,27 @@ def _convert_all(work, variants):
     return {variant: entries[variant] for variant in variants}
 
 
-def _converter(work, variants):
+def _converter(work, variants, on_file):
     """Exit status of a converter process, and {variant: {} or {"error"}} as far as it came."""
     root = pathlib.Path(__file__).resolve().parents[1]
-    run = subprocess.run(
-        [sys.executable, "-m", "export.tflite", "convert", str(work.resolve()), *variants],
-        cwd=root, capture_output=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
-    lines = [line for line in run.stdout.decode().splitlines() if line.startswith('{"variant"')]
     done = {}
-    for entry in map(json.loads, lines):
-        if "unwritable" in entry:
-            raise OSError(entry["unwritable"])
-        done[entry.pop("variant")] = entry
-    return run.returncode, done
+    with subprocess.Popen(
+            [sys.executable, "-m", "export.tflite", "convert", str(work.resolve()), *variants],
+            cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}) as child:
+        try:
+            for line in child.stdout:
+                if line.startswith(b'{"variant"'):
+                    entry = json.loads(line)
+                    if "unwritable" in entry:
+                        raise OSError(entry["unwritable"])
+                    variant = entry.pop("variant")
+                    done[variant] = entry
+                    on_file(variant)
+        except BaseException:
+            child.kill()
+            raise
+    return child.returncode, done
 
 
 def convert(work, variants):

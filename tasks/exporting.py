@@ -1,5 +1,7 @@
 """What every task does with a trained head: write its files, and measure each on the test part."""
 
+import time
+
 import numpy as np
 
 from export import saved_model, tflite, verify
@@ -8,6 +10,8 @@ from tasks.training.run_directory import register
 WRITTEN = ("saved_model/[0-9]*", "saved_model/*.config", "saved_model/.*",
            "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*")
 register(*WRITTEN)
+
+NONE = {"saved_model": {}, "tflite": {}}        # what `export` returns where nothing is exported
 
 # TFLite files are asked as a device asks, one text at a time.
 ONE_TEXT = 1
@@ -27,19 +31,22 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     Raises:  ExportError: see `export`
     """
     print("\nexporting …", flush=True)
-    validation = data["validation"]
+    validation, told = data["validation"], Steps()
 
     def score(lite):
         return validation.measures(of_lite(lite)(validation))[validation.quality]
 
     calibration = validation.calibration(of_head(head))
     variants = (*tflite.VARIANTS, tflite.STATIC, *[tflite.INTEGER] * (calibration is not None))
-    exports = {
-        "saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16], server),
-        "tflite": tflite.write(
-            head, run.folder / "tflite", variants=variants, evaluate=score,
-            budget=validation.budget, force=force, calibration=calibration,
-            length=int(np.percentile(validation.lengths, 99)))}
+    exports = {"saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16],
+                                                server)}
+    told("saved_model")
+    exports["tflite"] = tflite.write(
+        head, run.folder / "tflite", variants=variants, evaluate=score,
+        budget=validation.budget, force=force, calibration=calibration,
+        length=int(np.percentile(validation.lengths, 99)),
+        on_file=lambda variant: told(f"tflite {variant}"))
+    told("tflite on the validation split")
     for check in exports["saved_model"]["skipped"]:
         print(f"not checked: {check}")
     signatures = saved_model.load(run.folder / "saved_model")
@@ -47,7 +54,20 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     for entry in exports["tflite"].values():
         if "file" in entry:
             entry.update(lite_on(data, answers, run.folder / "tflite" / entry["file"]))
+    told("all files on the test split")
     return exports
+
+
+class Steps:
+    """Prints a line a step as it ends, with its seconds: those since the last one, or the start."""
+
+    def __init__(self):
+        self.last = time.perf_counter()
+
+    def __call__(self, step):
+        now = time.perf_counter()
+        print(f"  {step:32}{now - self.last:6.1f} s", flush=True)
+        self.last = now
 
 
 def cut(data, answers, lite, found):

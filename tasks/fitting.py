@@ -22,6 +22,7 @@ def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
     """
     with quiet(verbose), directory(settings) as folder:
         task = make(dataclasses.replace(settings, output_dir=str(folder)))
+        task.follow_earlier()
         corpus = corpus_of(task, columns, validation)
         head, run = task.begun(task.introduced(corpus))
         if run.finished:

@@ -157,8 +157,8 @@ class TrainingOptions(RunOptions):
     clip_norm: float = option(1.0, "Largest norm of the gradient; 0 for any.", least=0)
     mixed_precision: bool = option(False, "Compute in bfloat16 in training, with weights in float32; "
                                    "exports are float32.")
-    init_from: str = option(None, "Run directory whose embedding and recurrent layers training starts "
-                            "from.")
+    init_from: str = option(None, "Run directory whose weights training starts from: its vocabulary goes "
+                            "on, words and labels are found by their names.")
     tensorboard: bool = option(False, "Write TensorBoard logs into the run directory.", **ACTION)
 
 
@@ -191,6 +191,8 @@ class PredictionOptions(Options):
 class ExportOptions(Options):
     """Of the exported files."""
 
+    export: bool = option(True, "Write and measure the exports of a trained model; --mode=export writes "
+                          "them later.", **ACTION)
     force: bool = option(False, "Keep a TFLite variant that loses more than the budget.", **ACTION)
     tf_serving: str = option(verify.SERVER, "Oldest version of TF Serving that is to load the "
                              "SavedModel.", tuple(verify.LACKS), **ACTION)

@@ -1,5 +1,7 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
+import dataclasses
+import functools
 import pathlib
 import shlex
 
@@ -30,6 +32,8 @@ class Task:
         load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
+        head_class                 of its heads
+        text_settings(text)        {option: value} of the text processing of a head
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
@@ -53,6 +57,7 @@ class Task:
 
     def train(self):
         """The whole way from a corpus to exported, measured files."""
+        self.follow_earlier()
         corpus = self.introduced(self.load_corpus())
         head, run = self.begun(corpus)
         if run.finished:
@@ -75,11 +80,27 @@ class Task:
                   + ", ".join(f"{name} {value}" for name, value in recipe.items()))
         with precision.mixed(settings.mixed_precision):
             head = self.untrained(corpus)
-        if settings.init_from:
-            head.start_from(zoo.load(settings.init_from))
+        if self.earlier:
+            print(f"init_from {settings.init_from}: {head.start_from(self.earlier)}")
         run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
                        {**loop.environment(), "engine": head.network.engine_in_use})
         return head, run
+
+    @functools.cached_property
+    def earlier(self):
+        """The head that training starts from, or None."""
+        return zoo.load(self.settings.init_from) if self.settings.init_from else None
+
+    def follow_earlier(self):
+        """Read texts as the head that training starts from does, where nothing else is given."""
+        if isinstance(self.earlier, self.head_class):
+            taken = self.text_settings(self.earlier.text)
+            self.settings = dataclasses.replace(self.settings, **{
+                name: value for name, value in taken.items() if name not in self.settings.given})
+
+    def extended(self, text):
+        """A text processing in which the ids of the head that training starts from stay."""
+        return text.after(self.earlier.text) if isinstance(self.earlier, self.head_class) else text
 
     def parts(self, head, corpus, names=PARTS):
         """{part: `tasks.training.dataset.Data`}."""
@@ -143,7 +164,7 @@ class Task:
         return {part: data[part].answers(now) for part in ("validation", "test")}
 
     def finish(self, run, head, corpus, data, result):
-        """Export, measure every file on the test part, and write all results."""
+        """Export, if that is wanted, measure every file on the test part, and write all results."""
         test, answers = data["test"], self.answers(head, data)
         report = test.report(answers["test"])
         facts = {
@@ -160,8 +181,10 @@ class Task:
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
         run.write_lines("test_predictions.jsonl", test.predictions(answers["test"]))
         print(f"\ntest split: {tables.line(facts['test'])}")
-        facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
-                                            self.settings.tf_serving)
+        facts["exports"] = exporting.NONE
+        if self.settings.export:
+            facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
+                                                self.settings.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -171,7 +194,8 @@ class Task:
         self.show_answers(head, corpus)
         print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
-        command_line = ["python", "-m", f"tasks.{self.name}", *given, "--predict", self.question(head)]
+        way = ["--predict", self.question(head)] if self.settings.export else ["--mode=export"]
+        command_line = ["python", "-m", f"tasks.{self.name}", *given, *way]
         print(f"\nnext: {shlex.join(command_line)}")
 
     def facts(self, head, corpus):
@@ -204,7 +228,8 @@ class Task:
             "errors": [error_line(row) for row in facts["report"].get("errors", [])],
             "seed": facts["seed"],
             "command": facts["command"],
-            "signatures": saved_model.describe(run.folder / "saved_model"),
+            "signatures": facts["exports"]["saved_model"] and saved_model.describe(
+                run.folder / "saved_model"),
             "limits": ["Trained on one corpus: texts of another kind get worse answers.",
                        *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)

@@ -27,7 +27,7 @@ SHOWN = 3000            # symbols of the test part on the page of surprises
 class Generation(Task):
     """Language modelling, N→N, and texts from labels, 1→N."""
 
-    name = "generation"
+    name, head_class = "generation", TextGenerator
     kind, example = "A recurrent language model", "The "
     unit, without_labels = "characters", "the next symbol of a text"
 
@@ -68,12 +68,15 @@ class Generation(Task):
         """The settings of the corpus, else of its kind."""
         return recipe(GENERATION, corpus.name, "with labels" if corpus.labels else "default")
 
+    def text_settings(self, text):
+        return {"level": text.tokenizer}
+
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
         texts = [example.text for example in corpus.train] if corpus.labels else lines(corpus.train)
-        text = Subwords.learn(to_learn(texts), settings.level, settings.vocabulary_size,
-                              settings.min_count)
+        text = self.extended(Subwords.learn(to_learn(texts), settings.level, settings.vocabulary_size,
+                                            settings.min_count))
         options = configuration(GENERATORS, settings.model, settings.chosen(GeneratorOptions))
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)
 

@@ -22,7 +22,7 @@ from zoo.text.tokenizer import Text
 class Sentiment(Task):
     """Text classification, N→1."""
 
-    name = "sentiment"
+    name, head_class = "sentiment", TextClassifier
     kind, example = "A recurrent text classifier", "not bad at all"
     weights = None
 
@@ -54,11 +54,15 @@ class Sentiment(Task):
             return recipe(CLASSIFICATION, "many flags" if corpus.multi_label else "many labels")
         return recipe(CLASSIFICATION, "flags" if corpus.multi_label else corpus.name)
 
+    def text_settings(self, text):
+        return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}
+
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
-        text = Text.learn(to_learn(example.text for example in corpus.train), settings.tokenizer,
-                          settings.vocabulary_size, settings.min_count, max_length=settings.max_length)
+        text = self.extended(Text.learn(
+            to_learn(example.text for example in corpus.train), settings.tokenizer,
+            settings.vocabulary_size, settings.min_count, max_length=settings.max_length))
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
         options = configuration(CLASSIFIERS, settings.model, settings.chosen(ClassifierOptions))

@@ -22,7 +22,7 @@ MOST_TAGS_DRAWN = 40
 class Tagging(Task):
     """Sequence labelling, N→N."""
 
-    name = "tagging"
+    name, head_class = "tagging", TextTagger
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 
@@ -48,14 +48,17 @@ class Tagging(Task):
         """The settings of the corpus, else of its kind."""
         return recipe(TAGGING, corpus.name, "default" if corpus.scheme else "plain tags")
 
+    def text_settings(self, text):
+        return {"tokenizer": text.tokenizer, "digits": text.digits}
+
     def untrained(self, corpus):
         """A head whose vocabulary and labels are learnt and whose network is new."""
         settings = self.settings
         scheme = corpus.scheme and settings.model_scheme
         words, known = word_vectors.read(settings.vectors) if settings.vectors else ([], None)
-        text = Tokens.learn(to_learn(sentence.tokens for sentence in corpus.train),
-                            settings.vocabulary_size, settings.min_count, words,
-                            tokenizer=settings.tokenizer, digits=settings.digits)
+        text = self.extended(Tokens.learn(
+            to_learn(sentence.tokens for sentence in corpus.train), settings.vocabulary_size,
+            settings.min_count, words, tokenizer=settings.tokenizer, digits=settings.digits))
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
         network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),

@@ -259,9 +259,19 @@ class Run:
         if not self.finished:
             changes += _changes(stored["environment"], wanted["environment"])
         if changes:
-            raise ValueError(f"{self.folder} holds a run with other settings: {', '.join(changes)};"
-                             " use the same ones to resume it, --overwrite to start afresh, or "
-                             "another --output_dir")
+            raise ValueError(f"{self.folder} holds a run with other settings: {', '.join(changes)}; "
+                             f"{self._advice(changes)}")
+
+    def _advice(self, changes):
+        """What to do about settings that differ."""
+        usual = "use the same ones to resume it, --overwrite to start afresh, or another --output_dir"
+        if len(changes) != 1 or not changes[0].startswith("--epochs was"):
+            return usual
+        why = ("the learning rate falls to 0 over all epochs, so a run cannot go on exactly with more or "
+               "fewer")
+        start = shlex.quote(f"--init_from={self.folder}")
+        return f"{why}; " + (f"start from its weights with {start} --output_dir=ANOTHER, or afresh with "
+                             "--overwrite" if self.finished else usual)
 
     def _remove_written(self):
         for pattern in WRITTEN:

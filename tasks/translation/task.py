@@ -33,7 +33,7 @@ LONGEST = 50                                    # a translation has at most so m
 class Translation(Task):
     """Translation, N→M."""
 
-    name = "translation"
+    name, head_class = "translation", TextTranslator
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
 
@@ -66,15 +66,18 @@ class Translation(Task):
     def recipe(self, corpus):
         return recipe(TRANSLATION, corpus.name, "default")
 
+    def text_settings(self, text):
+        return {f"{side}_level": one.tokenizer for side, one in text.sides.items()}
+
     def untrained(self, corpus):
         """A head whose vocabularies are learnt and whose network is new."""
         settings = self.settings
-        text = TextPair(*(
+        text = self.extended(TextPair(*(
             Subwords.learn(to_learn(pair[side] for pair in corpus.train), level or by_language(language),
                            settings.vocabulary_size, settings.min_count)
             for side, (level, language) in enumerate((
                 (settings.source_level, corpus.source_language),
-                (settings.target_level, corpus.target_language)))))
+                (settings.target_level, corpus.target_language))))))
         options = configuration(TRANSLATORS, settings.model, settings.chosen(TranslatorOptions))
         network = Translator(len(text.source), len(text.target), **options)
         return TextTranslator(network, text, longest(text, corpus.train))

@@ -4,6 +4,7 @@ import types
 
 import pytest
 
+from tasks import exporting
 from tasks.exporting import on_parts, same_answers
 
 ANSWERS = {"validation": [["O"], ["B-x", "O"]], "test": [["O", "O"], ["B-x"], ["O"], []]}
@@ -29,3 +30,13 @@ def test_of_numbers_only_the_test_part_is_asked_and_measured():
 def test_answers_to_other_texts_are_not_compared():
     with pytest.raises(ValueError):
         same_answers(ANSWERS["test"], ANSWERS["test"][:2])
+
+
+def test_each_step_of_an_export_is_a_line_with_its_own_seconds(monkeypatch, capsys):
+    clock = iter([100.0, 112.34, 114.44])
+    monkeypatch.setattr(exporting.time, "perf_counter", lambda: next(clock))
+    told = exporting.Steps()
+    told("saved_model")
+    told("tflite int8")
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["saved_model", "12.3", "s"], ["tflite", "int8", "2.1", "s"]]

@@ -123,6 +123,14 @@ class AdaptiveSoftmax(Softmax):
                             tf.gather_nd(targets, rows) - low))
         return choices
 
+    def rows(self, words):
+        """As those of `Softmax`; a cluster's symbol in the head has its number as its name."""
+        names = [[*words[:self.cutoffs[0]], *range(len(self.tails))],
+                 *(words[low:high] for low, high in self.tails)]
+        kernels = [] if self.tied else self.kernels
+        return [(weight, 0, names[n]) for weights in (self.biases, kernels)
+                for n, weight in enumerate(weights)]
+
     def _given(self, h, embeddings):
         if self.tied != (embeddings is not None):
             raise ValueError(f"embeddings: expected {'a table [V, D]' if self.tied else 'none'} with "

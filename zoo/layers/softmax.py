@@ -78,6 +78,10 @@ class Softmax(keras.layers.Layer):
             loss += smoothing * (apart + tf.gather(bias, targets) - tf.reduce_mean(bias))
         return tf.reduce_sum(loss)
 
+    def rows(self, words):
+        """[(weight, axis, names)]: along which axis of its own weights the words stand, a name a row."""
+        return [(weight, 0, words) for weight in (self.kernel, self.bias) if weight is not None]
+
     def _given(self, h, embeddings):
         kernel = tf.convert_to_tensor(embeddings if self.tied else self.kernel)
         return tf.cast(h, self.compute_dtype), tf.cast(kernel, self.compute_dtype)

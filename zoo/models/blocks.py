@@ -1,4 +1,4 @@
-"""What networks share: recurrent layers by name, word dropout, the weights of another network."""
+"""What networks share: recurrent layers by name, word dropout, what another may start from."""
 
 import typing
 
@@ -40,29 +40,6 @@ def drop_words(ids, rate, seed_generator):
     return tf.where((drawn < rate) & tf.not_equal(ids, 0), UNKNOWN, ids)
 
 
-def start_from(ours, theirs):
-    """Take over embeddings, word by word, and recurrent layers.
-
-    The rows of a kernel that read anything but words stay new.
-
-    Args:    ours, theirs   lists of `Backbone`, equally long
-    Raises:  ValueError: layers of other shapes; nothing has changed then
-    """
-    shapes = [[[part.shape for _, part in one.weights()] for one in backbones]
-              for backbones in (ours, theirs)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"init_from: expected recurrent layers of shapes {shapes[0]}, received "
-                         f"{shapes[1]}; train with the same cell, units, layers and embedding")
-    for our, their in zip(ours, theirs):
-        for (weight, _), (_, part) in zip(our.weights(), their.weights()):
-            weight.assign(np.concatenate([part, np.array(weight)[len(part):]]))
-        row = {token: n for n, token in enumerate(their.words)}
-        found = [(n, row[token]) for n, token in enumerate(our.words) if token in row]
-        table, (mine, other) = our.table, np.transpose(found)
-        table[mine] = their.table[other]
-        our.embedding.embeddings.assign(table)
-
-
 class Backbone(typing.NamedTuple):
     """An embedding of words, the words of its rows, and the recurrent layers above it."""
 
@@ -75,11 +52,16 @@ class Backbone(typing.NamedTuple):
         """The rows of the embedding [V, D], a copy."""
         return np.array(self.embedding.embeddings)
 
+    @property
+    def kernels(self):
+        """The weights that read the embedding, one a direction."""
+        return [w for w in (self.layers[0].weights if self.layers else []) if w.name == "kernel"]
+
     def weights(self):
         """[(weight, its part that reads embeddings or states)]: the table, in which all words may be
         others, with no rows; then those of the recurrent layers."""
         width = self.table.shape[1]
-        first = {id(w) for w in (self.layers[0].weights if self.layers else []) if w.name == "kernel"}
+        first = set(map(id, self.kernels))
         parts = [(w, np.array(w)[:width] if id(w) in first else np.array(w))
                  for layer in self.layers for w in layer.weights]
         return [(self.embedding.embeddings, self.table[:0]), *parts]

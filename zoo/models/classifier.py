@@ -14,6 +14,7 @@ from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
 from zoo.models.network import Network
 from zoo.models.options import ClassifierOptions, poolings_of
+from zoo.models.transfer import Named
 from zoo.text.tokenizer import Text
 
 MOST_WEIGHTS = 1 << 20      # of the linear model of n-grams: with more labels it needs fewer buckets
@@ -272,6 +273,29 @@ class TextClassifier(Head):
                              "n-grams alone; use another --model")
         return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
                 for network in self.network.networks()]
+
+    def outputs(self):
+        """The columns of the linear layers and of the ratios, and what reads the ratios."""
+        labels, ratios, found = self.labels, self.network.ratios, []
+        for network in self.network.networks():
+            found += [Named(network.linear.kernel, 1, labels), Named(network.linear.bias, 0, labels)]
+        if ratios:
+            found += [Named(ratios.words, 0, self.text.vocabulary), Named(ratios.words, 1, labels),
+                      Named(ratios.pairs, 1, labels)]
+            reads = [*range(self.network.options.embedding),
+                     *((kind, label) for kind in ("word", "pair") for label in labels)]
+            found += [Named(kernel, 0, reads) for one in self.backbones() for kernel in one.kernels]
+            found += [Named(one.kernel, 1, reads) for network in self.network.networks()
+                      if network.ngrams for one in network.ngrams.convolutions]
+        if self.network.wide:
+            found += [Named(self.network.wide.kernel, 1, labels), Named(self.network.wide.bias, 0, labels)]
+        return found
+
+    def take_fitted(self, other):
+        self.temperature, self.mean, self.deviation = other.temperature, other.mean, other.deviation
+        if self.thresholds:
+            known = dict(zip(other.labels, other.thresholds))
+            self.thresholds = [known.get(label, one) for label, one in zip(self.labels, self.thresholds)]
 
     @staticmethod
     def readable(row, facts):

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.models.blocks import Backbone, start_from
+from zoo.models import transfer
+from zoo.models.blocks import Backbone
 
 
 class Head:
@@ -73,16 +74,35 @@ class Head:
     def start_from(self, other):
         """Take over another head's embedding, word by word, and its recurrent layers.
 
-        The rows of a kernel that read anything but words stay new.
+        Where both are built alike (see `zoo.models.transfer.difference`) all other weights are taken
+        too: rows and columns of words and labels by their names. New words and labels keep their start.
 
-        Raises:  ValueError: layers of other shapes, or another number of backbones
+        Returns: what was taken and what is new, in a sentence
+        Raises:  ValueError: layers of other shapes, or another number of backbones; nothing has changed
         """
         ours, theirs = self.backbones(), other.backbones()
         if len(ours) != len(theirs):
             raise ValueError(f"init_from: expected {len(ours)} embeddings with their layers, received "
                              f"{len(theirs)}; train with the same cell, units, layers, embedding and "
                              "ensemble")
-        start_from(ours, theirs)
+        transfer.take_backbones(ours, theirs)
+        differs = transfer.difference(self, other)
+        if not differs:
+            transfer.take_all(self, other)
+            self.take_fitted(other)
+        return transfer.described(self, other, differs)
+
+    def take_fitted(self, other):
+        """Take over another head's numbers that are fitted beside the weights, if there are any."""
+
+    def vocabularies(self):
+        """{what it lists, in the plural: list of str, by id}: those of the backbones first."""
+        return {"words": self.text.vocabulary}
+
+    def outputs(self):
+        """A `zoo.models.transfer.Named` for each axis of a weight, beside the embeddings of words, along
+        which labels or words stand."""
+        return []
 
     def backbones(self):
         """A `Backbone` for each embedding of words."""

@@ -16,6 +16,7 @@ from zoo.models.blocks import CELLS, Backbone
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import GeneratorOptions
+from zoo.models.transfer import Named
 from zoo.text.subwords import GENERATED, Subwords
 
 
@@ -186,6 +187,17 @@ class TextGenerator(Head):
 
     def backbones(self):
         return [Backbone(self.network.embedding, self.text.vocabulary, self.network.decoder.layers)]
+
+    def vocabularies(self):
+        return {"symbols": self.text.vocabulary}
+
+    def outputs(self):
+        """The rows of the softmax, and the vectors of labels."""
+        network = self.network
+        found = [Named(*one) for one in network.softmax.rows(self.text.vocabulary)]
+        if network.label_embedding:
+            found.append(Named(network.label_embedding.embeddings, 0, self.labels))
+        return found
 
     def examples(self):
         """A few labels that texts follow from, else texts."""

@@ -12,6 +12,7 @@ from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import TaggerOptions
+from zoo.models.transfer import Named
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
 from zoo.text.token_features import OFFSETS, SHAPES, Tokens
@@ -196,6 +197,24 @@ class TextTagger(Head):
     def facts(self):
         """What it takes to read the predictions."""
         return {"labels": self.labels, "scheme": self.scheme}
+
+    def vocabularies(self):
+        return {"words": self.text.vocabulary, "characters": self.text.alphabet.tokens}
+
+    def outputs(self):
+        """The columns of the last layer, the CRF's scores, and the characters' embedding."""
+        network, labels, found = self.network, self.labels, []
+        if network.characters:
+            found.append(Named(network.characters.embedding.embeddings, 0, self.text.alphabet.tokens))
+        if network.feedback:
+            reads = network.feedback.reader.kernel
+            inputs = range(reads.shape[0] - len(labels))
+            found.append(Named(reads, 0, [*inputs, *labels]))
+        if network.crf:
+            found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
+            found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
+        last = network.feedback.writer if network.feedback else network.linear
+        return [*found, Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
 
     def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""

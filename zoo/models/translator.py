@@ -19,6 +19,7 @@ from zoo.models.blocks import CELLS, Backbone, cells_of
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
 from zoo.models.options import TranslatorOptions
+from zoo.models.transfer import Named
 from zoo.text.subwords import GENERATED
 from zoo.text.text_pair import TextPair
 from zoo.text.vocabulary import RESERVED
@@ -237,6 +238,13 @@ class TextTranslator(Head):
         decoder = network.decoder.decoder if network.attends else network.decoder
         return [Backbone(network.embedding, text.source.vocabulary, network.recurrent.layers),
                 Backbone(network.target_embedding, text.target.vocabulary, decoder.layers)]
+
+    def vocabularies(self):
+        return {f"symbols of the {side}": text.vocabulary for side, text in self.text.sides.items()}
+
+    def outputs(self):
+        """The rows of the softmax."""
+        return [Named(*one) for one in self.network.softmax.rows(self.text.target.vocabulary)]
 
     # Reading.
 

@@ -25,6 +25,10 @@ class TextPair(tf.Module):
     def sides(self):
         return {"source": self.source, "target": self.target}
 
+    def after(self, earlier):
+        """The pair in which ids known to an earlier one stay; see `Subwords.after`."""
+        return type(self)(self.source.after(earlier.source), self.target.after(earlier.target))
+
     @property
     def vocabulary(self):
         """What is read: list of str, by id."""

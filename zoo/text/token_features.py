@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.tokenizer import SEPARATOR, WORD, normalise
-from zoo.text.vocabulary import RESERVED, Vocabulary, most_frequent, read_vocabulary, write_files
+from zoo.text.vocabulary import (
+    RESERVED, Vocabulary, check_alike, most_frequent, read_vocabulary, write_files)
 
 # What a token is, as a pattern; what lies between two tokens is skipped.
 TOKENS = dict(zip(names.TOKENS, (WORD, rf"[^{SEPARATOR}]+", rf"[^{SEPARATOR}]"), strict=True))
@@ -105,6 +106,16 @@ class Tokens(tf.Module):
         learnt = most_frequent(words, size, min_count)
         learnt = list(dict.fromkeys([*learnt, *known]))
         return cls(learnt, most_frequent(letters, 10000, 1), **options)
+
+    def after(self, earlier):
+        """These tokens, but ids known to earlier ones stay: their words and characters come first.
+
+        Raises:  ValueError: another tokenizer, case, digits or number of characters
+        """
+        check_alike(self, earlier, self.options)
+        lists = [list(dict.fromkeys([*getattr(earlier, name).tokens, *getattr(self, name).tokens]))
+                 for name in ("words", "alphabet")]
+        return type(self)(*lists, **{name: getattr(self, name) for name in self.options})
 
     @property
     def vocabulary(self):

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.vocabulary import (
-    RESERVED, Vocabulary, decoded, encoded, escaped_lines, most_frequent, read_saved, read_vocabulary,
-    write_files)
+    RESERVED, Vocabulary, check_alike, decoded, encoded, escaped_lines, most_frequent, read_saved,
+    read_vocabulary, write_files)
 from zoo.text.word_pieces import learn_word_pieces, word_piece_tokenizer
 
 
@@ -149,6 +149,23 @@ class Text(tf.Module):
         counts = _count(texts, lambda batch: cls._split(batch, tokenizer, lowercase))
         learnt = learn_word_pieces if tokenizer == "subword" else most_frequent
         return cls(learnt(counts, size, min_count, cls.reserved), tokenizer, lowercase, max_length)
+
+    def after(self, earlier):
+        """This text processing, but ids known to an earlier one stay: its tokens come first.
+
+        Of word pieces only characters are new, since other pieces would cut known words in another way.
+
+        Raises:  ValueError: another tokenizer or case
+
+        >>> text = Text(["[PAD]", "[UNK]", "a", "c"]).after(Text(["[PAD]", "[UNK]", "b", "a"]))
+        >>> text.vocabulary[2:]
+        ['b', 'a', 'c']
+        """
+        check_alike(self, earlier, ("tokenizer", "lowercase"))
+        new = [token for token in self.vocabulary
+               if self.tokenizer != "subword" or len(token.removeprefix("##")) == 1]
+        return type(self)(list(dict.fromkeys([*earlier.vocabulary, *new])), self.tokenizer,
+                          self.lowercase, self.max_length)
 
     def __call__(self, strings):
         """ids of strings: [B] tf.string or a list -> ragged [B, None] int32."""

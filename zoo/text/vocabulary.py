@@ -105,6 +105,18 @@ def read_saved(path):
     return path.read_bytes()
 
 
+def check_alike(text, earlier, names):
+    """Refuse a text processing that does not cut and look up as an earlier one does.
+
+    Raises:  ValueError: one of the attributes `names` differs
+    """
+    for name in names:
+        ours, theirs = getattr(text, name), getattr(earlier, name)
+        if ours != theirs:
+            raise ValueError(f"init_from: expected {name} {theirs!r}, as the earlier model has, received "
+                             f"{ours!r}; leave the option out, or start from another model")
+
+
 def write_files(folder, files):
     """Write {file name: text} into a folder, made if it is absent."""
     folder = pathlib.Path(folder)

@@ -17,6 +17,7 @@ import zoo
 from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli, exporting
+from tasks.reporting import comparison, tables
 from tasks.sentiment import task
 from tasks.reading.corpus import Corpus
 from tasks.sentiment.corpora import load
@@ -349,6 +350,29 @@ def no_files(monkeypatch):
 def test_a_run_starts_from_another(own, tmp_path, plain_numbers, no_files):
     here(*columns(own[0]), *TINY, "--epochs=1", f"--init_from={own[1]}", f"--output_dir={tmp_path}")
     assert (tmp_path / "metrics.json").exists()
+
+
+def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, capsys):
+    here(*columns(own[0]), *TINY, "--epochs=1", "--noexport", f"--output_dir={tmp_path}")
+    out = capsys.readouterr().out
+    assert "exporting" not in out and "TFLite" not in out and "SavedModel" not in out
+    assert out.endswith(f"next: python -m tasks.sentiment --output_dir={tmp_path} --mode=export\n")
+    assert not (tmp_path / "saved_model").exists() and not (tmp_path / "tflite").exists()
+    assert "## Signatures" not in (tmp_path / "MODEL_CARD.md").read_text()
+    here("--predict=warm", f"--output_dir={tmp_path}")
+    assert "warm" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "metrics.json").read_text())
+    assert comparison.row_of(tmp_path)["test"] == facts["test"]["accuracy"]
+    assert [*tables.rows(facts)] == [*facts["baselines"], facts["model"]]
+    here(*columns(own[0]), *TINY, "--epochs=1", f"--output_dir={tmp_path}")
+    assert "finished" in capsys.readouterr().out        # an export is no setting that shapes the result
+    with quick_exports():
+        here("--mode=export", f"--output_dir={tmp_path}")
+    assert "exporting …\n  saved_model  " in capsys.readouterr().out
+    after = json.loads((tmp_path / "metrics.json").read_text())
+    assert after["exports"]["saved_model"]["test"] == pytest.approx(facts["test"])
+    assert {**after, "exports": 0} == {**facts, "exports": 0}
+    assert "## Signatures" in (tmp_path / "MODEL_CARD.md").read_text()
 
 
 def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):

@@ -199,6 +199,24 @@ def test_the_history_has_one_row_an_epoch(tmp_path):
     assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,0.5\n2,0.25\n"
 
 
+def test_another_number_of_epochs_is_refused_with_the_reason_and_a_way_on(tmp_path):
+    folder, settings = tmp_path / "my run", {"epochs": 5, "units": 8}
+    run = Run.open(folder, "toy", settings)
+    with pytest.raises(ValueError, match=r"--epochs was 5 \(now 9\); the learning rate falls to 0 over "
+                                         "all epochs.* use the same ones to resume") as refusal:
+        Run.open(folder, "toy", {**settings, "epochs": 9})
+    assert "init_from" not in str(refusal.value)        # there is no trained model yet
+    run.write_json("metrics.json", {})
+    with pytest.raises(ValueError, match="the learning rate falls to 0 over all epochs") as refusal:
+        Run.open(folder, "toy", {**settings, "epochs": 9})
+    words = shlex.split(str(refusal.value))
+    assert f"--init_from={folder}" in words and "--output_dir=ANOTHER," in words
+    assert words[-1] == "--overwrite" and "\n" not in str(refusal.value)
+    with pytest.raises(ValueError, match="--epochs was 5.*--units was 8") as refusal:
+        Run.open(folder, "toy", {"epochs": 9, "units": 4})
+    assert "learning rate" not in str(refusal.value)
+
+
 def test_settings_record_task_flags_and_environment(tmp_path):
     Run.open(tmp_path, "toy", {"seed": 1}, environment={"keras": "3"})
     assert json.loads((tmp_path / "settings.json").read_text()) == {
