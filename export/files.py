@@ -2,7 +2,7 @@
 
 import pathlib
 
-from export import saved_model, tflite
+from export import ExportError, saved_model, tflite
 
 
 def write(model, folder, texts=None, force=False):
@@ -16,6 +16,8 @@ def write(model, folder, texts=None, force=False):
     Returns: {"saved_model": report, "tflite": {variant: report}}: see `saved_model.write`, `tflite.write`
     Raises:  ExportError: a file answers in another way than the model does, or cannot be written
     """
+    if not hasattr(model, "signature_table"):
+        raise ExportError(f"model: expected what fit returned or zoo.load loaded, received {model!r:.60}")
     folder, texts = pathlib.Path(folder), list(texts or model.examples())[:16]
     return {"saved_model": saved_model.write(model, folder / "saved_model", texts),
             "tflite": tflite.write(model, folder / "tflite", force=force)}

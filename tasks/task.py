@@ -26,7 +26,7 @@ register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
 class Task:
     """What all tasks share, with the settings of one call. A task's own file says what is its own:
 
-        name                       of `python -m tasks.<name>`
+        name, head_class           of `python -m tasks.<name>`; the class of its heads
         unit, size                 what a part of a corpus is made of, in the plural, and its number
         kind, example              what its models are, in words; a text to ask one
         load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
@@ -57,6 +57,9 @@ class Task:
 
     def train(self):
         """The whole way from a corpus to exported, measured files."""
+        if self.settings.output:
+            raise ValueError("output: expected --mode=evaluate or --input with --output, received "
+                             "neither; leave it out")
         self.follow_earlier()
         corpus = self.introduced(self.load_corpus())
         head, run = self.begun(corpus)

@@ -17,6 +17,8 @@ def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **opti
              labels  a list of as many labels that the texts shall follow from, or None
     Returns: a `zoo.models.language_model.TextGenerator`: `.predict(texts)`, `.save`
     """
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.generation.options import Settings
     from tasks.generation.task import Generation
@@ -25,6 +27,8 @@ def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **opti
 
 def evaluate(model, texts, labels=None, **options):
     """How well a language model predicts texts: a `Report` with bits per character and perplexity."""
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.generation.options import Settings
     from tasks.generation.task import Generation

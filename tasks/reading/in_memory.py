@@ -33,13 +33,13 @@ def label_of(number, label, multi_label, regression):
             raise ValueError(f"labels[{number}]: expected a list of labels with multi_label, received "
                              f"{label!r}")
         return tuple(sorted({str(one) for one in label}))
-    if is_missing(label) or label == "":
+    if is_missing(label) or isinstance(label, str) and not label:
         return None
     if regression:
         if isinstance(label, bool) or not isinstance(label, numbers.Real):
             raise ValueError(f"labels[{number}]: expected a number with regression, received {label!r}")
         return float(label)
-    if isinstance(label, (list, tuple, set)):
+    if isinstance(label, (list, tuple, set)) or getattr(label, "ndim", 0):
         raise ValueError(f"labels[{number}]: expected one label, received {label!r}; set "
                          "multi_label=True")
     return str(label)

@@ -28,19 +28,20 @@ def compare(folders):
 
     Raises:  FileNotFoundError: a folder holds no finished run
     """
-    rows = [row_of(pathlib.Path(folder)) for folder in folders]
+    finished = [folder for folder in folders if (pathlib.Path(folder) / METRICS).is_file()]
+    if not finished:
+        raise FileNotFoundError(f"expected a finished run in {', '.join(map(str, folders))}, found no "
+                                f"{METRICS}; name run directories, as runs/*")
+    left_out = [str(folder) for folder in folders if folder not in finished]
+    rows = [row_of(pathlib.Path(folder)) for folder in finished]
     rows.sort(key=lambda row: (row["corpus"], row["metric"], -row["sign"] * row["validation"]))
     return [*aligned([COLUMNS, *([cell(row[name]) for name in COLUMNS] for row in rows)]), "",
-            *noise(rows)]
+            *noise(rows), *[f"left out, not finished: {', '.join(left_out)}"] * bool(left_out)]
 
 
 def row_of(folder):
     """A finished run's line."""
-    try:
-        facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"expected a finished run in {folder}, found no {METRICS}; name run "
-                                "directories, as runs/*") from None
+    facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     metric = next((name for name in COMPARED if name in facts.get("validation", {})), None)
     if metric is None:
         raise ValueError(f"expected a run with a validation score in {folder}, received one of "

@@ -27,6 +27,8 @@ def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **opti
     Returns: a `zoo.models.classifier.TextClassifier`: `.predict(texts)`, `.predict_proba(texts)`, `.save`
     Raises:  ValueError: data or an option that cannot be right
     """
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.sentiment.options import Settings
     from tasks.sentiment.task import Sentiment
@@ -40,8 +42,11 @@ def evaluate(model, texts, labels=None, **options):
              texts, labels  as for `fit`
     Returns: a `tasks.reporting.report.Report`: `.accuracy`, `.per_class`, `.to_json()`
     """
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.sentiment.options import Settings
     from tasks.sentiment.task import Sentiment
-    kind = {"multi_label": model.kind == "multi", "regression": model.kind == "regression"}
+    kind = {"multi_label": getattr(model, "kind", "") == "multi",
+            "regression": getattr(model, "kind", "") == "regression"}
     return fitting.evaluate(Sentiment, Settings.of(**{**kind, **options}), model, (texts, labels))

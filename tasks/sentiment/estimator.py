@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from tasks import sentiment
 from tasks.sentiment.options import Settings
@@ -34,7 +35,11 @@ class RecurrentClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         """Train on texts [N] and their labels [N]."""
         y = np.asarray(y)
+        if any(label is None or label != label for label in y):
+            raise ValueError("y: expected a label for every text, received None or NaN")
         self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: expected at least two labels, received {self.classes_.tolist()}")
         given = {name: value for name in OPTIONS if (value := getattr(self, name)) != OPTIONS[name]}
         self.model_ = sentiment.fit(list(X), [f"{n:06}" for n in numbers], self.validation,
                                     verbose=self.verbose, **given)
@@ -42,11 +47,14 @@ class RecurrentClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X):
         """Probabilities [N, C], in the order of `classes_`."""
-        return self.model_.predict_proba(list(X))
+        check_is_fitted(self)
+        p = self.model_.predict_proba(list(X))
+        return p / p.sum(1, keepdims=True)      # in float64, as scikit-learn wants them
 
     def predict(self, X):
         """The likeliest labels [N]."""
-        return self.classes_[np.argmax(self.predict_proba(X), 1)]
+        p = self.predict_proba(X)       # which refuses an estimator that is not fitted
+        return self.classes_[np.argmax(p, 1)]
 
 
 DEFAULTS = {**OPTIONS, "validation": None, "verbose": False}

@@ -16,6 +16,8 @@ def fit(sentences, tags=None, validation=None, on_epoch=None, verbose=True, **op
              tags       a list of lists of as many tags
     Returns: a `zoo.models.tagger.TextTagger`: `.predict(texts)`, `.save`
     """
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.tagging.options import Settings
     from tasks.tagging.task import Tagging
@@ -24,6 +26,8 @@ def fit(sentences, tags=None, validation=None, on_epoch=None, verbose=True, **op
 
 def evaluate(model, sentences, tags=None, **options):
     """How good a tagger is on sentences whose tags are known: a `Report`, per type of span or per tag."""
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.tagging.options import Settings
     from tasks.tagging.task import Tagging

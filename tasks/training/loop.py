@@ -367,8 +367,8 @@ class _Interrupt:
     def stop(self, progress, run):
         """Leave the program if a signal came; the checkpoint has just been written."""
         if self.signal:
-            print(f"\nStopped after {progress.epoch} epochs and {progress.step} steps: the same "
-                  f"command goes on from there ({run.folder}).", flush=True)
+            print(f"\nStopped after {progress.epoch} epochs and {progress.step} steps" + (
+                f": the same command goes on from there ({run.folder})." * run.is_kept), flush=True)
             raise SystemExit(128 + self.signal)
 
 

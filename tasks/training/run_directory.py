@@ -59,6 +59,8 @@ class Run:
     (True, {'accuracy': 0.75})
     """
 
+    is_kept = True      # else it is gone with the call that trains
+
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 

@@ -16,6 +16,8 @@ def fit(sources, targets=None, validation=None, on_epoch=None, verbose=True, **o
              targets  a list of their translations
     Returns: a `zoo.models.translator.TextTranslator`: `.predict(texts)`, `.save`
     """
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.translation.options import Settings
     from tasks.translation.task import Translation
@@ -25,6 +27,8 @@ def fit(sources, targets=None, validation=None, on_epoch=None, verbose=True, **o
 
 def evaluate(model, sources, targets=None, **options):
     """How good translations are: a `Report` with BLEU and chrF, and the worst sentences by chrF."""
+    from export import quiet
+    quiet.import_tensorflow()
     from tasks import fitting
     from tasks.translation.options import Settings
     from tasks.translation.task import Translation

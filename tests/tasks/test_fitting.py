@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from sklearn import metrics as peer
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -165,7 +166,14 @@ def test_a_run_directory_is_resumed_and_loaded(tmp_path):
     (("nothing.csv", None), {}, "expected a CSV"), ((TEXTS, [["a"]] * 200), {}, "set multi_label=True"),
     ((TEXTS, LABELS), {"multi_label": True}, "expected a list of labels"),
     ((TEXTS, LABELS), {"regression": True}, r"labels\[0\]: expected a number"),
-    ((TEXTS, ["one"] * 200), {}, "at least two labels")])
+    ((TEXTS, ["one"] * 200), {}, "at least two labels"),
+    ((TEXTS, LABELS), {"mode": "evaluate"}, "mode: expected an option of data, model or training"),
+    ((TEXTS, LABELS), {"validation": 0}, "validation: expected a share above 0 and below 1"),
+    ((TEXTS, LABELS), {"validation": 20}, "validation: expected a share"),
+    (("reviews.csv", None), {"validation": (TEXTS, LABELS)}, "expected a share with a path"),
+    (("a long text\n", None), {}, "received a text"),
+    ((TEXTS, np.array([["a"], ["b"]] * 100)), {}, "set multi_label=True"),
+    ((TEXTS, LABELS), {"on_epoch": 3}, "on_epoch: expected a function")])
 def test_what_cannot_be_right_is_refused(arguments, options, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         sentiment.fit(*arguments, verbose=False, **options)
@@ -197,6 +205,8 @@ def test_generation_from_lists_learns_and_scores():
 def test_generation_from_labels_follows_them():
     model = generation.fit(TEXTS, LABELS, verbose=False, units=4, embedding=4, epochs=1)
     assert model.labels == ["bad", "good"]
+    with pytest.raises(ValueError, match="expected a label among bad, good, received 'zz'"):
+        model.predict("zz")
 
 
 def test_translation_from_lists_reports_its_worst_pairs_first():
@@ -208,6 +218,25 @@ def test_translation_from_lists_reports_its_worst_pairs_first():
     assert scores == sorted(scores) and report.errors[0]["label"][0].startswith("a house")
 
 
+@pytest.mark.parametrize("texts", [None, 5, [None], [float("nan")], [["a", "b"]],
+                                   pandas.DataFrame({"text": TEXTS[:2]})])
+def test_what_is_no_text_is_refused(model, texts):
+    with pytest.raises(ValueError, match="expected a string"):
+        model.predict(texts)
+
+
+def test_a_model_of_another_task_is_not_evaluated(model):
+    with pytest.raises(ValueError, match="expected a TextTagger, received"):
+        tagging.evaluate(model, [["a"]], [["O"]])
+    with pytest.raises(export.ExportError, match="expected what fit returned"):
+        export.write("runs/a", "b")
+
+
+def test_what_an_evaluation_skips_is_counted(model, capsys):
+    sentiment.evaluate(model, [*TEXTS[:4], "x"], [*LABELS[:4], None])
+    assert "note: 1 examples without a text or a label were skipped" in capsys.readouterr().out
+
+
 # scikit-learn.
 
 def test_the_estimator_keeps_scikit_learns_contract():
@@ -216,6 +245,10 @@ def test_the_estimator_keeps_scikit_learns_contract():
     assert one.set_params(units=8).units == 8
     with pytest.raises(TypeError, match="received 'unit'"):
         RecurrentClassifier(unit=3)
+    with pytest.raises(NotFittedError):
+        one.predict(TEXTS)
+    with pytest.raises(ValueError, match="expected at least two labels"):
+        one.fit(TEXTS, ["a"] * len(TEXTS))
 
 
 def test_the_estimator_predicts_the_labels_that_it_was_given():

@@ -288,7 +288,8 @@ class TextClassifier(Head):
             found += [Named(one.kernel, 1, reads) for network in self.network.networks()
                       if network.ngrams for one in network.ngrams.convolutions]
         if self.network.wide:
-            found += [Named(self.network.wide.kernel, 1, labels), Named(self.network.wide.bias, 0, labels)]
+            wide = self.network.wide
+            found += [Named(wide.kernel, 1, labels), Named(wide.bias, 0, labels)]
         return found
 
     def take_fitted(self, other):

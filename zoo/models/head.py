@@ -158,11 +158,31 @@ def batch(texts):
     return [texts] if isinstance(texts, (str, bytes)) else texts
 
 
+def texts_of(texts):
+    """A list of strings, of one string alone too.
+
+    >>> texts_of([None])
+    Traceback (most recent call last):
+    ...
+    ValueError: texts[0]: expected a string, received None
+    """
+    if texts is None or hasattr(texts, "columns") or not hasattr(texts, "__iter__"):
+        raise ValueError(f"texts: expected a string or a list of strings, received {texts!r:.60}")
+    texts = list(batch(texts))
+    for number, text in enumerate(texts):
+        if not isinstance(text, (str, bytes)):
+            raise ValueError(f"texts[{number}]: expected a string, received {text!r:.60}")
+    return texts
+
+
 def in_slices(predict, texts, readable, size=64):
     """readable(row) of predict(strings [B]) for all texts, in order, similar lengths at a time.
 
     Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
+
+    Raises:  ValueError: what is no text
     """
+    texts = texts_of(texts)
     encoded = [text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
                for text in batch(texts)]
     order = sorted(range(len(encoded)), key=lambda n: len(encoded[n]))

@@ -13,7 +13,7 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import Embedding, WordEmbedding
 from zoo.layers.softmax import Softmax
 from zoo.models.blocks import CELLS, Backbone
-from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered
+from zoo.models.head import IDS, TEXTS, Head, Signature, batch, numbered, texts_of
 from zoo.models.network import Network
 from zoo.models.options import GeneratorOptions
 from zoo.models.transfer import Named
@@ -198,6 +198,16 @@ class TextGenerator(Head):
         if network.label_embedding:
             found.append(Named(network.label_embedding.embeddings, 0, self.labels))
         return found
+
+    def predict(self, texts, batch_size=64):
+        """Prompts, or labels, → a list with a dictionary each.
+
+        Raises:  ValueError: a label that there is not
+        """
+        for label in texts_of(texts) if self.labels else []:
+            if label not in self.labels:
+                raise ValueError(f"expected a label among {', '.join(self.labels)}, received {label!r}")
+        return super().predict(texts, batch_size)
 
     def examples(self):
         """A few labels that texts follow from, else texts."""

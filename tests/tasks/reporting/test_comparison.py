@@ -58,6 +58,12 @@ def test_a_run_that_its_baseline_beats_says_so():
     assert comparison.beaten(lower_is_better) and not comparison.beaten({**facts, "baselines": {}})
 
 
+def test_what_is_not_finished_is_left_out_and_named(tmp_path):
+    (tmp_path / "started").mkdir()
+    lines = comparison.compare([run(tmp_path, "a", 0.9, np.ones(9, bool)), tmp_path / "started"])
+    assert len(lines) == 4 and lines[-1] == f"left out, not finished: {tmp_path / 'started'}"
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a finished run"):
         comparison.compare([tmp_path])
