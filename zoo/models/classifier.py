@@ -276,7 +276,7 @@ class TextClassifier(Head):
 
     def outputs(self):
         """The columns of the linear layers and of the ratios, and what reads the ratios."""
-        labels, ratios, found = self.labels, self.network.ratios, []
+        labels, ratios, wide, found = self.labels, self.network.ratios, self.network.wide, []
         for network in self.network.networks():
             found += [Named(network.linear.kernel, 1, labels), Named(network.linear.bias, 0, labels)]
         if ratios:
@@ -287,8 +287,8 @@ class TextClassifier(Head):
             found += [Named(kernel, 0, reads) for one in self.backbones() for kernel in one.kernels]
             found += [Named(one.kernel, 1, reads) for network in self.network.networks()
                       if network.ngrams for one in network.ngrams.convolutions]
-        if self.network.wide:
-            found += [Named(self.network.wide.kernel, 1, labels), Named(self.network.wide.bias, 0, labels)]
+        if wide:
+            found += [Named(wide.kernel, 1, labels), Named(wide.bias, 0, labels)]
         return found
 
     def take_fitted(self, other):
