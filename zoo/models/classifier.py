@@ -276,7 +276,7 @@ class TextClassifier(Head):
 
     def outputs(self):
         """The columns of the linear layers and of the ratios, and what reads the ratios."""
-        labels, ratios, found = self.labels, self.network.ratios, []
+        labels, ratios, wide, found = self.labels, self.network.ratios, self.network.wide, []
         for network in self.network.networks():
             found += [Named(network.linear.kernel, 1, labels), Named(network.linear.bias, 0, labels)]
         if ratios:
