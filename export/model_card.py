@@ -6,7 +6,7 @@ from export import cannot_write
 
 FACTS = ("title", "summary", "data", "terms", "sizes", "variants", "seed", "command",
          "signatures", "limits")
-OPTIONAL = {"per_class": {}, "errors": []}
+OPTIONAL = {"labels": {}, "per_class": {}, "errors": [], "use": []}
 
 
 def write(path, facts):
@@ -17,6 +17,8 @@ def write(path, facts):
                 sizes                                  {name: number or text}
                 variants                               {variant: {column: value}}, a row each
                 per_class                              {label: {column: value}}, a row each; optional
+                labels                                 {label: number of training examples}; optional
+                use                                    lines that call the model; optional
                 errors                                 list of lines, the worst predictions; optional
                 seed                                   int
                 signatures                             {name: {"takes": text, "returns": text,
@@ -43,7 +45,8 @@ def card(facts):
         raise ValueError(f"expected the facts {', '.join(FACTS)}; missing: "
                          f"{', '.join(missing) or 'none'}; unknown: {', '.join(extra) or 'none'}")
     sections = {
-        "Data": f"{facts['data']}\n\nTerms: {facts['terms']}",
+        "Use": "\n".join(["```", *facts["use"], "```"]) if facts["use"] else "",
+        "Data": f"{facts['data']}{counts(facts['labels'])}\n\nTerms: {facts['terms']}",
         "Size": "\n".join(f"* {name}: {number(value)}" for name, value in facts["sizes"].items()),
         "Results": table(facts["variants"], "variant"),
         "Per class": table(facts["per_class"], "label") if facts["per_class"] else "",
@@ -57,6 +60,16 @@ def card(facts):
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
     return f"# {facts['title']}\n\n{facts['summary']}\n\n{body}\n"
+
+
+def counts(labels):
+    """The training examples of each label, in a sentence after a space; nothing without labels.
+
+    >>> counts({"good": 1200, "bad": 800})
+    ' Labels in training: good 1,200, bad 800.'
+    """
+    listed = ", ".join(f"{label} {count:,}" for label, count in labels.items())
+    return f" Labels in training: {listed}." * bool(labels)
 
 
 def table(rows, corner):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import pathlib
 import shlex
 
@@ -212,6 +213,17 @@ class Task:
     def draw(self, folder, head, targets, answers):
         """The pictures that people look at for this task."""
 
+    def label_counts(self, corpus):
+        """{label: number of training examples}, the most frequent first."""
+        return {}
+
+    def calls(self, run):
+        """What calls the trained model: on the command line, on a device, from Python."""
+        folder, text = run.folder, json.dumps(self.example, ensure_ascii=False)
+        return [f"python -m tasks.{self.name} --output_dir={folder} --predict {text}",
+                f"python -m export.run {folder}/tflite/model_float32.tflite {text}",
+                f'python -c \'import zoo; print(zoo.load("{folder}").predict({text}))\'']
+
     def described(self, corpus):
         """What is answered, in a few words: by default one of these labels."""
         return ", ".join(corpus.labels) or self.without_labels
@@ -224,11 +236,13 @@ class Task:
             "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
                 corpus.name, *(self.size(getattr(corpus, part)) for part in PARTS), unit=self.unit),
             "terms": corpus.terms,
+            "labels": self.label_counts(corpus),
+            "use": self.calls(run),
             "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
                       "training seconds": facts["train"]["seconds"], "epochs": facts["train"]["epochs"]},
             "variants": tables.rows(facts),
-            "per_class": facts["report"].get("per_class", {}),
-            "errors": [error_line(row) for row in facts["report"].get("errors", [])],
+            "per_class": facts.get("report", {}).get("per_class", {}),
+            "errors": [error_line(row) for row in facts.get("report", {}).get("errors", [])],
             "seed": facts["seed"],
             "command": facts["command"],
             "signatures": facts["exports"]["saved_model"] and saved_model.describe(

@@ -1,5 +1,7 @@
 """What classification has of its own on the way of `tasks.task`."""
 
+import collections
+
 import tensorflow as tf
 
 from tasks.reading import in_memory, labelled
@@ -118,6 +120,11 @@ class Sentiment(Task):
             plots.confusion_matrix(metrics.confusion_matrix(targets, answers), head.labels,
                                    folder / "confusion_matrix.png")
             plots.reliability(*metrics.calibration(targets, answers), folder / "reliability.png")
+
+    def label_counts(self, corpus):
+        labels = (label if isinstance(label, tuple) else (label,) for _, label in corpus.train)
+        return {} if corpus.regression else dict(
+            collections.Counter(one for several in labels for one in several).most_common())
 
     def limits(self):
         return [f"Reads the first {self.settings.max_length} tokens of a text.",

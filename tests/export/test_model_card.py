@@ -52,3 +52,9 @@ def test_card_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot write the export to .*/file"):
         model_card.write(tmp_path / "file" / "MODEL_CARD.md", FACTS)
+
+
+def test_the_card_counts_labels_and_says_how_the_model_is_called():
+    text = model_card.card({**FACTS, "labels": {"good": 1200}, "use": ["python -m a"]})
+    assert "Labels in training: good 1,200." in text and "## Use\n\n```\npython -m a\n```" in text
+    assert "## Use" not in model_card.card(FACTS) and "Labels in training" not in model_card.card(FACTS)
