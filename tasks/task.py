@@ -287,13 +287,13 @@ class Task:
     def evaluate(self):
         """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
         given = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
-        run = Run.trained(self.settings.output_dir, self.name)
+        run = Run.existing(self.settings.output_dir, self.name)
         whole = given and self.settings.corpus != run.settings["corpus"]
         if given and not whole:
             print(f"note: the model was trained on {self.settings.corpus}: only the "
                   f"{self.settings.split} split is evaluated")
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
-        report = self.reported(zoo.load(run.folder), corpus, "test" if whole else self.settings.split)
+        report = self.reported(self.best_head(run), corpus, "test" if whole else self.settings.split)
         print(report)
         if self.settings.output:
             report.to_json(self.settings.output)
@@ -312,15 +312,23 @@ class Task:
         run, corpus = self.again()
         run.lock()
         Run.open(run.folder, self.name, self.recorded(corpus))  # refuses other corpora and settings
-        head = zoo.load(run.folder)
+        head = self.best_head(run)
         data = self.parts(head, corpus, ("validation", "test"))
         exports = exporting.export(run, head, data, self.answers(head, data), self.settings.force,
                                    self.settings.tf_serving)
-        self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
+        if run.finished:
+            self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
+
+    def best_head(self, run):
+        """As `trained_head`; says so where it is that of a checkpoint."""
+        if not run.finished:
+            print(f"note: {run.folder} is not finished: its best checkpoint is used, and metrics.json "
+                  "and the model card are written at the end of training")
+        return self.trained_head(run)
 
     def again(self, held_out=HELD_OUT):
-        """The finished run and its corpus, loaded with its settings where nothing else is given."""
-        run = Run.trained(self.settings.output_dir, self.name)
+        """The run and its corpus, loaded with its settings where nothing else is given."""
+        run = Run.existing(self.settings.output_dir, self.name)
         self.settings = self.settings.resumed(run.settings)
         return run, self.introduced(self.load_corpus(held_out))
 

@@ -110,19 +110,6 @@ class Run:
         run._check_task(task)
         return run
 
-    @classmethod
-    def trained(cls, folder, task):
-        """As `existing`, and the run must be finished.
-
-        Raises:  FileNotFoundError, ValueError: as `existing`, and for an unfinished run
-        """
-        run = cls.existing(folder, task)
-        if not run.finished:
-            raise ValueError(f"expected a finished run in {folder}, found one that stopped before "
-                             "its end; go on with the command that started it: "
-                             f"{command_of(task, folder)} …")
-        return run
-
     def lock(self):
         """Keep other processes from writing the run until this one ends, or the object is gone.
 

@@ -152,14 +152,6 @@ def test_a_run_is_refused_when_its_corpus_changed(tmp_path):
         Run.open(tmp_path, "toy", {"fingerprint": corpus([Example("x", "b")]).fingerprint})
 
 
-def test_an_unfinished_run_says_what_to_run(tmp_path):
-    run = Run.open(tmp_path, "toy", {})
-    with pytest.raises(ValueError, match="python -m tasks.toy --output_dir="):
-        Run.trained(tmp_path, "toy")
-    run.write_json("metrics.json", {})
-    assert Run.trained(tmp_path, "toy").folder == tmp_path
-
-
 def test_overwriting_removes_the_files_beside_the_tflite_models(tmp_path):
     run = Run.open(tmp_path, "toy", {})
     (tmp_path / "tflite/.unfinished-1-x").mkdir(parents=True)

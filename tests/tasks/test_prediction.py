@@ -354,6 +354,8 @@ def test_a_run_that_has_stopped_predicts_with_its_best_checkpoint(tmp_path):
     subprocess.run([*command, "--corpus=sample", "--epochs=2", "--units=8", "--embedding=8"], cwd=ROOT,
                    check=True, capture_output=True)
 
+    stored = json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8"))["test"]
+
     def said(where):
         ran = subprocess.run([*command[:3], f"--output_dir={where}", "--predict=not bad at all"],
                              cwd=ROOT, text=True, capture_output=True)
@@ -367,3 +369,11 @@ def test_a_run_that_has_stopped_predicts_with_its_best_checkpoint(tmp_path):
     for name in ("metrics.json", "model.keras", "model.json", "text.json", "vocabulary.txt"):
         (tmp_path / "run" / name).unlink()
     assert said(tmp_path / "run") == (whole, err)
+    again = subprocess.run([*command, "--mode=evaluate"], cwd=ROOT, text=True, capture_output=True)
+    assert again.returncode == 0 and "is not finished: its best checkpoint is used" in again.stdout
+    assert f"{stored['accuracy']:.4f}" in again.stdout
+    exported = subprocess.run([*command, "--mode=export", "--force"], cwd=ROOT, text=True,
+                              capture_output=True)
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "run/tflite/model_int8.tflite").exists()
+    assert not (tmp_path / "run/metrics.json").exists()
