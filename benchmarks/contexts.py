@@ -5,7 +5,7 @@
 Each system is the corpus's recipe but for what the decoder knows of the source; a fixed context comes
 from an encoder that reads one way, as wide as the two directions together. It takes as many steps as
 fit into --minutes=10, its learning rate falling to 0 over them. Prints Markdown: BLEU of greedy
-translations of the validation part, of the averaged weights; and of its quarters, from short to long
+translations of the validation split, of the averaged weights; and of its quarters, from short to long
 sources. `--systems` chooses some of them, so that two processes can share two cores.
 """
 

@@ -1,4 +1,4 @@
-"""What every task does with a trained head: write its files, and measure each on the test part."""
+"""What every task does with a trained head: write its files, and measure each on the test split."""
 
 import time
 
@@ -26,8 +26,8 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
              force    keep all files
              server   version of the TF Serving that is to load the SavedModel
     Returns: {"saved_model": report, "tflite": {variant: report}}, as `export` gives them, with the
-             measures of each file on the test part as "test" and, of exact answers, as "same" the
-             share of each part's texts that it answers as the head does
+             measures of each file on the test split as "test" and, of exact answers, as "same" the
+             share of each split's texts that it answers as the head does
     Raises:  ExportError: see `export`
     """
     print("\nexporting …", flush=True)
@@ -50,7 +50,7 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     for check in exports["saved_model"]["skipped"]:
         print(f"not checked: {check}")
     signatures = saved_model.load(run.folder / "saved_model")
-    exports["saved_model"].update(on_parts(data, answers, lambda part: part.served(signatures)))
+    exports["saved_model"].update(on_splits(data, answers, lambda dataset: dataset.served(signatures)))
     for entry in exports["tflite"].values():
         if "file" in entry:
             entry.update(lite_on(data, answers, run.folder / "tflite" / entry["file"]))
@@ -71,7 +71,7 @@ class Steps:
 
 
 def cut(data, answers, lite, found):
-    """How many texts of the test part a file of a fixed length cuts, and the measures that it lacks."""
+    """How many texts of the test split a file of a fixed length cuts, and the measures that it lacks."""
     if not (lite.length and data["test"].longer(lite.length)):
         return {}
     known = data["test"].measures(answers["test"])
@@ -79,15 +79,15 @@ def cut(data, answers, lite, found):
             "not_measured": [name for name in known if name not in found["test"]]}
 
 
-def on_parts(data, answers, ask):
-    """The measures of a file on the test part; of exact answers "same", the share that is the head's.
+def on_splits(data, answers, ask):
+    """The measures of a file on the test split; of exact answers "same", the share that is the head's.
 
-    Args:    ask  part → the file's answers
+    Args:    ask  dataset → the file's answers
     """
-    given = {part: ask(data[part]) for part in answers if part == "test" or data[part].exact}
+    given = {split: ask(data[split]) for split in answers if split == "test" or data[split].exact}
     found = {"test": data["test"].measures(given["test"])}
     if data["test"].exact:
-        found["same"] = {part: same_answers(given[part], answers[part]) for part in given}
+        found["same"] = {split: same_answers(given[split], answers[split]) for split in given}
     return found
 
 
@@ -107,14 +107,14 @@ def of_head(head):
 
 
 def of_lite(lite):
-    """A part → the answers of a TFLite file."""
-    return lambda part: part.answers(lite, ONE_TEXT)
+    """A dataset → the answers of a TFLite file."""
+    return lambda dataset: dataset.answers(lite, ONE_TEXT)
 
 
 def lite_on(data, answers, path, requests=200):
-    """What a TFLite file answers, see `on_parts`, and its time for one request: of the test part a
+    """What a TFLite file answers, see `on_splits`, and its time for one request: of the test split a
     text, of a language model a symbol."""
     signature, inputs = data["test"].requests(requests)
     lite = tflite.Lite(path)
-    found = on_parts(data, answers, of_lite(lite))
+    found = on_splits(data, answers, of_lite(lite))
     return {**found, **cut(data, answers, lite, found), **tflite.measure(path, inputs, signature)}

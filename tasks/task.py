@@ -11,7 +11,7 @@ import numpy as np
 import zoo
 from export import model_card, saved_model
 from tasks import exporting, prediction
-from tasks.reading.splits import HELD_OUT, PARTS, WHOLE
+from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
@@ -28,7 +28,7 @@ class Task:
     """What all tasks share, with the settings of one call. A task's own file says what is its own:
 
         name, head_class           of `python -m tasks.<name>`; the class of its heads
-        unit, size                 what a part of a corpus is made of, in the plural, and its number
+        unit, size                 what a split of a corpus is made of, in the plural, and its number
         kind, example              what its models are, in words; a text to ask one
         load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
@@ -67,7 +67,7 @@ class Task:
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
             return tables.show(run.read_json("metrics.json"))
-        data = self.parts(head, corpus)
+        data = self.datasets(head, corpus)
         result = self.fit(head, data, run)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
@@ -106,9 +106,9 @@ class Task:
         """A text processing in which the ids of the head that training starts from stay."""
         return text.after(self.earlier.text) if isinstance(self.earlier, self.head_class) else text
 
-    def parts(self, head, corpus, names=PARTS):
-        """{part: `tasks.training.dataset.Data`}."""
-        return {part: self.data(head, getattr(corpus, part)) for part in names}
+    def datasets(self, head, corpus, names=SPLITS):
+        """{split: `tasks.training.dataset.Data`}."""
+        return {split: self.data(head, getattr(corpus, split)) for split in names}
 
     def recorded(self, corpus):
         """What shapes the result: the settings, and which corpus they led to."""
@@ -119,16 +119,16 @@ class Task:
         """The corpus, once what it is and what was odd about it is printed."""
         for warning in corpus.warnings:
             print(f"note: {warning}")
-        sizes = {part: self.size(getattr(corpus, part)) for part in PARTS}
-        sizes = [f"{size:,} for {part}" for part, size in sizes.items() if size]
+        sizes = {split: self.size(getattr(corpus, split)) for split in SPLITS}
+        sizes = [f"{size:,} for {split}" for split, size in sizes.items() if size]
         print(f"{corpus.name}: {', '.join(sizes)} ({self.unit})", *corpus.description, sep="\n  ")
         return corpus
 
     def prepare(self, head, training):
-        """Before training: what is counted on the training part."""
+        """Before training: what is counted on the training split."""
 
     def calibrate(self, head, validation):
-        """After training: what is fitted on the validation part."""
+        """After training: what is fitted on the validation split."""
 
     def fit(self, head, data, run, on_epoch=None):
         """Train the head's network; its weights are then those of the best epoch."""
@@ -163,12 +163,12 @@ class Task:
         return batches
 
     def answers(self, head, data):
-        """What the head answers to the parts that are measured."""
+        """What the head answers to the splits that are measured."""
         now = exporting.of_head(head)
-        return {part: data[part].answers(now) for part in ("validation", "test")}
+        return {split: data[split].answers(now) for split in ("validation", "test")}
 
     def finish(self, run, head, corpus, data, result):
-        """Export, if that is wanted, measure every file on the test part, and write all results."""
+        """Export, if that is wanted, measure every file on the test split, and write all results."""
         test, answers = data["test"], self.answers(head, data)
         report = test.report(answers["test"])
         facts = {
@@ -179,7 +179,7 @@ class Task:
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                       "epochs": result.epochs},
-            **{part: data[part].measures(answers[part]) for part in answers},
+            **{split: data[split].measures(answers[split]) for split in answers},
             "baselines": {name: test.measures(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
@@ -234,7 +234,7 @@ class Task:
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
             "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
-                corpus.name, *(self.size(getattr(corpus, part)) for part in PARTS), unit=self.unit),
+                corpus.name, *(self.size(getattr(corpus, split)) for split in SPLITS), unit=self.unit),
             "terms": corpus.terms,
             "labels": self.label_counts(corpus),
             "use": self.calls(run),
@@ -278,7 +278,7 @@ class Task:
             raise ValueError(f"expected the corpus that {run.folder} was started with, received another; "
                              "bring it back")
         head = self.untrained(corpus)
-        data = self.parts(head, corpus, ("train", "validation"))
+        data = self.datasets(head, corpus, ("train", "validation"))
         self.prepare(head, data["train"])
         loop.restore({"network": self.trained(head).variables}, arrays)
         self.calibrate(head, data["validation"])
@@ -300,12 +300,12 @@ class Task:
 
     def reported(self, head, corpus, split="test"):
         """The `Report` of a head on a split."""
-        part = self.parts(head, corpus, [split])[split]
-        return part.report(self.scored(head, part))
+        dataset = self.datasets(head, corpus, [split])[split]
+        return dataset.report(self.scored(head, dataset))
 
-    def scored(self, head, part):
+    def scored(self, head, dataset):
         """The answers that --mode=evaluate measures."""
-        return part.answers(exporting.of_head(head))
+        return dataset.answers(exporting.of_head(head))
 
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""
@@ -313,7 +313,7 @@ class Task:
         run.lock()
         Run.open(run.folder, self.name, self.recorded(corpus))  # refuses other corpora and settings
         head = zoo.load(run.folder)
-        data = self.parts(head, corpus, ("validation", "test"))
+        data = self.datasets(head, corpus, ("validation", "test"))
         exports = exporting.export(run, head, data, self.answers(head, data), self.settings.force,
                                    self.settings.tf_serving)
         self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})

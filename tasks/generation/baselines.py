@@ -9,7 +9,7 @@ ORDERS = {"few": (5, 6, 7), "many": (3,)}     # of n-grams, for small alphabets 
 
 
 def kneser_ney(train, validation, test):
-    """{name: log p of every symbol of the test part} by the order that is best on the validation part."""
+    """{name: log p of every symbol of the test split} by the order that is best on validation."""
     read = labelled if hasattr(train, "labels") else running
     orders = ORDERS["few" if train.vocabulary_size <= FEW else "many"]
     answers = {order: read(order, train, validation) for order in orders}

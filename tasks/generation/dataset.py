@@ -1,4 +1,4 @@
-"""What a language model reads of a part of a corpus: a running text, or texts with labels."""
+"""What a language model reads of a split of a corpus: a running text, or texts with labels."""
 
 import functools
 import math

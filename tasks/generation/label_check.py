@@ -10,16 +10,17 @@ def label_check(head, corpus, count=1000, length=40, seed=0):
     """Sample texts at temperature 1 and classify them.
 
     The classifier is a naive Bayes over the pieces of a text, 2 to 4 characters long with its ends
-    marked. It learns from the texts of the training part that were not written again, so it has seen none
+    marked. It learns from the texts of the train split that were not written again, so it has seen none
     of those that it judges.
 
     Returns: {"written": texts a label, "new": share that is not in the corpus, "distinct": share of
              different ones, "as_labelled": share classified as its label, "real_as_labelled": the same
-             of the test part}
+             of the test split}
     """
     written = {label: sampled(head, label, count, length, seed) for label in head.labels}
     said = {text for texts in written.values() for text in texts}
-    known = {example.text for part in (corpus.train, corpus.validation, corpus.test) for example in part}
+    known = {example.text for dataset in (corpus.train, corpus.validation, corpus.test)
+             for example in dataset}
     train = [Example(pieces(text), label) for text, label in corpus.train if text not in said]
     judged = [(text, label) for label, texts in written.items() for text in texts]
     return {"written": count, "new": float(np.mean([text not in known for text, _ in judged])),

@@ -63,12 +63,12 @@ class Roles:
         Raises:  ValueError: columns that are missing, a row of no split
         """
         train = tables["train"][0]
-        found = [(part, table, self.columns if table is train else self._of(table))
-                 for part, group in tables.items() for table in group]
+        found = [(split, table, self.columns if table is train else self._of(table))
+                 for split, group in tables.items() for table in group]
         for _, table, _ in found:
             table.rows = table.rows if table.names else self._without_heads(table, table.rows)
         if len(found) == 1 and self.split is not None:
-            return [(part, table, self.columns) for part, table in self._divided(train).items()]
+            return [(split, table, self.columns) for split, table in self._divided(train).items()]
         return found
 
     def _without_heads(self, table, rows):
@@ -86,19 +86,20 @@ class Roles:
     def _divided(self, table):
         title, found = self._titled(self.split), collections.defaultdict(list)
         for number, row in table.rows:
-            part = splits.part(str(row[self.split]))
-            if part is None:
+            split = splits.split_of(str(row[self.split]))
+            if split is None:
                 raise ValueError(f"{table.where(number)}: expected train, validation or test in {title}, "
                                  f"received '{str(row[self.split])[:40]}'; correct the {table.unit} or "
                                  "rename the column")
-            found[part].append((number, row))
+            found[split].append((number, row))
         if "train" not in found:
             raise ValueError(f"{table.name}: expected rows of training in {title}, received only "
                              f"{' and '.join(found)}; add some or rename the column")
-        sizes = ", ".join(f"{part} {len(found[part]):,}" for part in splits.PARTS if part in found)
+        sizes = ", ".join(f"{split} {len(found[split]):,}" for split in splits.SPLITS if split in found)
         table.notes.append(f"the split of each row is in {title}: {sizes}")
-        return {part: dataclasses.replace(table, rows=iter(found[part]), notes=table.notes if part ==
-                                          "train" else []) for part in splits.PARTS if part in found}
+        return {split: dataclasses.replace(table, rows=iter(found[split]),
+                                           notes=table.notes if split == "train" else [])
+                for split in splits.SPLITS if split in found}
 
     def _of(self, table):
         """{role: index} in the table of another split; a header leaves its rows.
@@ -193,7 +194,7 @@ def of_texts(table, wanted, separator=None, regression=False):
 def _split(rows, names, taken):
     """The index of a column with a usual name whose cells are mostly names of splits."""
     return next((at for at, name in enumerate(names or []) if name in SPLIT_NAMES and at not in taken and
-                 2 * sum(splits.part(str(row[at])) is not None for row in rows) > len(rows)), None)
+                 2 * sum(splits.split_of(str(row[at])) is not None for row in rows) > len(rows)), None)
 
 
 def _guessed(table, columns, found, names, split, regression):

@@ -9,7 +9,7 @@ SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte
 
 
 def rows(facts):
-    """{variant: {column: value}}: baselines, the model and its files, all on the test part."""
+    """{variant: {column: value}}: baselines, the model and its files, all on the test split."""
     exports = facts["exports"]
     table = {name: short(measures) for name, measures in facts["baselines"].items()}
     table[facts["model"]] = short(facts["test"])
@@ -40,7 +40,7 @@ def show(facts):
     """Print the table of a run's metrics.json."""
     table = rows(facts)
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    print(f"\n{facts['corpus']}, test part; {facts['parameters']:,} parameters of "
+    print(f"\n{facts['corpus']}, test split; {facts['parameters']:,} parameters of "
           f"{facts['weights']:,} weights, {facts['train']['epochs']} epochs in "
           f"{facts['train']['seconds']:.0f} s, {facts['train']['tokens_per_second']:,.0f} tokens/s\n")
     print(f"{'':26}" + "".join(f"{column:>10}" for column in columns))
@@ -60,14 +60,14 @@ def notes(facts):
 
     >>> static = {"length": 9, "longer": 2, "not_measured": ["log_loss"]}
     >>> print(*notes({"exports": {"tflite": {"static": static}}}))
-    TFLite static cuts texts of more than 9 tokens, 2 of the test part; not measured: log_loss.
+    TFLite static cuts texts of more than 9 tokens, 2 of the test split; not measured: log_loss.
     """
     found = [SPELLED] * bool(facts.get("test", {}).get("unknown_share"))
     for variant, entry in facts["exports"]["tflite"].items():
         if "longer" in entry:
             left_out = "; not measured: " * bool(entry["not_measured"]) + ", ".join(entry["not_measured"])
             found.append(f"TFLite {variant} cuts texts of more than {entry['length']:,} tokens, "
-                         f"{entry['longer']:,} of the test part{left_out}.")
+                         f"{entry['longer']:,} of the test split{left_out}.")
     return found
 
 

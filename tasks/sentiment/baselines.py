@@ -31,7 +31,7 @@ def majority(train, texts, labels):
 
 
 def mean(train, texts):
-    """The mean target of the training part, whatever the text.
+    """The mean target of the training split, whatever the text.
 
     >>> mean([("x", 1.0), ("y", 4.0)], ["?"]).tolist()
     [2.5]

@@ -1,4 +1,4 @@
-"""What a classifier reads of a part of a corpus."""
+"""What a classifier reads of a split of a corpus."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,7 @@ from zoo.models.head import in_slices
 
 
 class Texts(Data):
-    """The texts of one part as ids, and their targets.
+    """The texts of one split as ids, and their targets.
 
     A subclass is one kind of answer, and says
 

@@ -40,12 +40,12 @@ class Sentiment(Task):
         """The corpus of texts and their labels."""
         given = {"train": columns, **({"validation": validation} if validation else {})}
         settings = self.settings
-        parts, notes = {}, []
-        for part, (texts, labels) in given.items():
-            parts[part], skipped = in_memory.examples(texts, labels, settings.multi_label,
-                                                      settings.regression)
+        datasets, notes = {}, []
+        for split, (texts, labels) in given.items():
+            datasets[split], skipped = in_memory.examples(texts, labels, settings.multi_label,
+                                                          settings.regression)
             notes += skipped
-        return labelled.assembled("texts", parts, OWN_TERMS, notes, None, settings.multi_label,
+        return labelled.assembled("texts", datasets, OWN_TERMS, notes, None, settings.multi_label,
                                   settings.regression, held_out)
 
     def recipe(self, corpus):
@@ -128,7 +128,7 @@ class Sentiment(Task):
 
     def limits(self):
         return [f"Reads the first {self.settings.max_length} tokens of a text.",
-                "Probabilities, if any, are calibrated on the validation part of that corpus.",
+                "Probabilities, if any, are calibrated on the validation split of that corpus.",
                 "A token that is not in the vocabulary is read as unknown."]
 
     def show_answers(self, head, corpus, count=4):

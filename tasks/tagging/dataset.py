@@ -1,4 +1,4 @@
-"""What a tagger reads of a part of a corpus."""
+"""What a tagger reads of a split of a corpus."""
 
 import collections
 from operator import itemgetter
@@ -29,7 +29,7 @@ def in_scheme(tags, scheme):
 
 
 class Sentences(Data):
-    """The sentences of one part: what the network reads of each token, and their tags.
+    """The sentences of one split: what the network reads of each token, and their tags.
 
     Tags are compared as BIO, whatever the scheme of the corpus and that of the network.
     """

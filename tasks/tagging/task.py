@@ -38,10 +38,10 @@ class Tagging(Task):
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of lists of tokens and of their tags."""
-        parts = {"train": in_memory.sentences(*columns)}
+        datasets = {"train": in_memory.sentences(*columns)}
         if validation:
-            parts["validation"] = in_memory.sentences(*validation)
-        return corpora.assembled("sentences", parts, self.settings.scheme, OWN_TERMS, [],
+            datasets["validation"] = in_memory.sentences(*validation)
+        return corpora.assembled("sentences", datasets, self.settings.scheme, OWN_TERMS, [],
                                  held_out=held_out)
 
     def recipe(self, corpus):

@@ -1,4 +1,4 @@
-"""One part of a corpus as a head reads it: numbers, padded batches, answers in the part's own order."""
+"""One split of a corpus as a head reads it: numbers, padded batches, answers in its own order."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tasks.training.batches import cut_by_tokens
 
 
 class Data:
-    """What all tasks do with a part of their corpus.
+    """What all tasks do with a split of their corpus.
 
     A subclass sets
 

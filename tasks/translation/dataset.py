@@ -1,4 +1,4 @@
-"""What a translator reads of a part of a corpus: pairs as ids, sources with all their translations."""
+"""What a translator reads of a split of a corpus: pairs as ids, sources with all their translations."""
 
 import itertools
 import typing
@@ -16,7 +16,7 @@ TOKENS = 4096           # of the sources that are translated in one call
 
 
 class Answers(typing.NamedTuple):
-    """What is known of a part: a translation of every source; log p of every pair, or None.
+    """What is known of a split: a translation of every source; log p of every pair, or None.
 
     log_probability  [N], in nats, of each pair's translation as the corpus has it, its end included
     """
@@ -74,7 +74,7 @@ class Pairs(Data):
 
 
 class Translations(Data):
-    """The sources of a part, each once, with their translations.
+    """The sources of a split, each once, with their translations.
 
     Args:    head      a `zoo.models.translator.TextTranslator`
              pairs     a list of `tasks.reading.splits.Pair`

@@ -5,7 +5,7 @@ import numpy as np
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
-from tasks.reading.splits import HELD_OUT, PARTS
+from tasks.reading.splits import HELD_OUT, SPLITS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
@@ -47,14 +47,14 @@ class Translation(Task):
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of sentences and their translations."""
-        parts, notes = {}, []
-        for part, given in {"train": columns, "validation": validation}.items():
+        datasets, notes = {}, []
+        for split, given in {"train": columns, "validation": validation}.items():
             if given:
-                parts[part], skipped = in_memory.pairs(*given)
+                datasets[split], skipped = in_memory.pairs(*given)
                 notes += skipped
         languages = (self.settings.source_language or UNKNOWN_LANGUAGE,
                      self.settings.target_language or UNKNOWN_LANGUAGE)
-        texts = Texts(languages, parts, notes)
+        texts = Texts(languages, datasets, notes)
         return self.remembered(corpora.assembled("pairs", texts, (None, None), False, OWN_TERMS,
                                                  held_out))
 
@@ -85,9 +85,9 @@ class Translation(Task):
     def data(self, head, examples):
         return Translations(head, examples, self.language, self.settings.width, self.settings.alpha)
 
-    def parts(self, head, corpus, names=PARTS):
+    def datasets(self, head, corpus, names=SPLITS):
         """Validation is translated greedily: there is a translation of every epoch, and of every file."""
-        data = super().parts(head, corpus, names)
+        data = super().datasets(head, corpus, names)
         if "validation" in data:
             data["validation"].width = 1
         return data

@@ -139,7 +139,7 @@ def corpus(train, test=(Example("t", "a"),)):
     return Corpus("c", train, [Example("v", "b")], list(test), "none", ["a", "b"])
 
 
-def test_the_fingerprint_tells_texts_labels_and_parts_apart():
+def test_the_fingerprint_tells_texts_labels_and_splits_apart():
     one, other = Example("x", "a"), Example("x", "b")
     prints = [corpus([one]).fingerprint, corpus([other]).fingerprint, corpus([one, one]).fingerprint,
               corpus([one], test=[one]).fingerprint, corpus([Example("xa", "")]).fingerprint]

@@ -5,25 +5,25 @@ import types
 import pytest
 
 from tasks import exporting
-from tasks.exporting import on_parts, same_answers
+from tasks.exporting import on_splits, same_answers
 
 ANSWERS = {"validation": [["O"], ["B-x", "O"]], "test": [["O", "O"], ["B-x"], ["O"], []]}
 
 
-def parts(exact):
-    """A part answers by its own name; its measure is how many answers it was given."""
+def datasets(exact):
+    """A dataset answers by its own name; its measure is how many answers it was given."""
     return {name: types.SimpleNamespace(name=name, exact=exact, measures=len)
             for name in ("train", *ANSWERS)}
 
 
-def test_exact_answers_are_compared_with_the_heads_own_on_both_parts():
+def test_exact_answers_are_compared_with_the_heads_own_on_both_splits():
     file = {"validation": [["O"], ["B-x", "B-x"]], "test": [["O", "O"], ["B-x"], ["B-x"], []]}
-    found = on_parts(parts(exact=True), ANSWERS, lambda part: file[part.name])
+    found = on_splits(datasets(exact=True), ANSWERS, lambda dataset: file[dataset.name])
     assert found == {"test": 4, "same": {"validation": 0.5, "test": 0.75}}
 
 
-def test_of_numbers_only_the_test_part_is_asked_and_measured():
-    found = on_parts(parts(exact=False), ANSWERS, lambda part: {"test": [0.1, 0.2]}[part.name])
+def test_of_numbers_only_the_test_split_is_asked_and_measured():
+    found = on_splits(datasets(exact=False), ANSWERS, lambda dataset: {"test": [0.1, 0.2]}[dataset.name])
     assert found == {"test": 2}
 
 

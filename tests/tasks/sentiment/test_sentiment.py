@@ -82,7 +82,7 @@ def test_nothing_but_results_reaches_the_terminal(finished):
 
 
 @pytest.mark.slow
-def test_every_exported_file_is_measured_on_the_test_part(metrics):
+def test_every_exported_file_is_measured_on_the_test_split(metrics):
     for variant in ("float32", "float16", "int8"):
         entry = metrics["exports"]["tflite"][variant]
         assert entry["test"]["accuracy"] >= metrics["test"]["accuracy"] - 0.005

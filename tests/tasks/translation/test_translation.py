@@ -50,7 +50,7 @@ def metrics(finished):
 
 
 @pytest.fixture(scope="module")
-def test_part():
+def test_split():
     return corpora.load("sample").test
 
 
@@ -84,7 +84,7 @@ def test_it_learns(finished, metrics):
 
 
 @pytest.mark.slow
-def test_every_file_translates_the_test_part_as_well(metrics, finished):
+def test_every_file_translates_the_test_split_as_well(metrics, finished):
     exports, test = metrics["exports"], metrics["test"]
     for measure in ("bleu", "chrf", "exact_match", "perplexity"):
         assert exports["saved_model"]["test"][measure] == pytest.approx(test[measure], rel=1e-3), measure
@@ -93,8 +93,8 @@ def test_every_file_translates_the_test_part_as_well(metrics, finished):
 
 
 @pytest.mark.slow
-def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, metrics, test_part):
-    references = corpora.references(test_part)
+def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, metrics, test_split):
+    references = corpora.references(test_split)
     serve = saved_model.load(finished / "saved_model")["n_best"]
     texts = list(references)
     beam = {"width": np.int32(2), "alpha": np.float32(0.75)}
@@ -105,7 +105,7 @@ def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, met
     for text, translation in zip(texts, said):
         best = lite("beam", ids=head.ids([text]), **beam)
         assert head.text.target.joined(head.pieces(best, [text]))[0, 0].numpy().decode() == translation
-    data = Translations(head, test_part, "en", width=2)
+    data = Translations(head, test_split, "en", width=2)
     answers = data.answers(exporting.of_head(head))
     assert answers.texts[:20] == said
     expected = translation_metrics.translation(answers.texts, list(references.values()), "en")
@@ -156,9 +156,9 @@ def test_empty_lines_stay_empty_and_keep_their_places(finished, capsys, monkeypa
 
 @pytest.mark.slow
 def test_a_finished_run_is_scored_again(finished, metrics, capsys):
-    for part in ("test", "validation"):  # by a beam; greedily, as in training
-        here("--mode=evaluate", f"--part={part}", "--corpus=sample", f"--output_dir={finished}")
-        assert f"bleu                         {metrics[part]['bleu']:.4f}" in capsys.readouterr().out
+    for split in ("test", "validation"):  # by a beam; greedily, as in training
+        here("--mode=evaluate", f"--part={split}", "--corpus=sample", f"--output_dir={finished}")
+        assert f"bleu                         {metrics[split]['bleu']:.4f}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
