@@ -93,7 +93,7 @@ def row(name, task, corpus):
     validation = task.data(head, corpus.validation)
     validation.width = 1
     answers = validation.answers(exporting.of_head(head))
-    scores = [validation.measures(answers)["bleu"],
+    scores = [validation.metrics(answers)["bleu"],
               *by_length(validation, answers.texts, corpus.target_language)]
     return (f"| {name} | {head.network.count_params():,} | {epochs:.1f} | "
             + " | ".join(f"{score:.1f}" for score in scores) + " |")

@@ -26,7 +26,7 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
              force    keep all files
              server   version of the TF Serving that is to load the SavedModel
     Returns: {"saved_model": report, "tflite": {variant: report}}, as `export` gives them, with the
-             measures of each file on the test split as "test" and, of exact answers, as "same" the
+             metrics of each file on the test split as "test" and, of exact answers, as "same" the
              share of each split's texts that it answers as the head does
     Raises:  ExportError: see `export`
     """
@@ -34,7 +34,7 @@ def export(run, head, data, answers, force=False, server=verify.SERVER):
     validation, told = data["validation"], Steps()
 
     def score(lite):
-        return validation.measures(of_lite(lite)(validation))[validation.quality]
+        return validation.metrics(of_lite(lite)(validation))[validation.quality]
 
     calibration = validation.calibration(of_head(head))
     variants = (*tflite.VARIANTS, tflite.STATIC, *[tflite.INTEGER] * (calibration is not None))
@@ -71,21 +71,21 @@ class Steps:
 
 
 def cut(data, answers, lite, found):
-    """How many texts of the test split a file of a fixed length cuts, and the measures that it lacks."""
+    """How many texts of the test split a file of a fixed length cuts, and the metrics that it lacks."""
     if not (lite.length and data["test"].longer(lite.length)):
         return {}
-    known = data["test"].measures(answers["test"])
+    known = data["test"].metrics(answers["test"])
     return {"length": lite.length, "longer": data["test"].longer(lite.length),
             "not_measured": [name for name in known if name not in found["test"]]}
 
 
 def on_splits(data, answers, ask):
-    """The measures of a file on the test split; of exact answers "same", the share that is the head's.
+    """The metrics of a file on the test split; of exact answers "same", the share that is the head's.
 
     Args:    ask  dataset → the file's answers
     """
     given = {split: ask(data[split]) for split in answers if split == "test" or data[split].exact}
-    found = {"test": data["test"].measures(given["test"])}
+    found = {"test": data["test"].metrics(given["test"])}
     if data["test"].exact:
         found["same"] = {split: same_answers(given[split], answers[split]) for split in given}
     return found

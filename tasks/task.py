@@ -137,7 +137,7 @@ class Task:
         self.prepare(head, training)
 
         def validate(network):
-            return validation.measures(validation.answers(run_now))
+            return validation.metrics(validation.answers(run_now))
 
         network, batches, settings = self.trained(head), self.batches(head, training), self.settings
         result = loop.train(network, self.loss(head), batches, validate, run, loop.Settings(
@@ -179,8 +179,8 @@ class Task:
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                       "epochs": result.epochs},
-            **{split: data[split].measures(answers[split]) for split in answers},
-            "baselines": {name: test.measures(counted)
+            **{split: data[split].metrics(answers[split]) for split in answers},
+            "baselines": {name: test.metrics(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
         run.write_lines("test_predictions.jsonl", test.predictions(answers["test"]))

@@ -20,7 +20,7 @@ BLOCK = 1 << 20         # characters of a text without line ends that are cut an
 
 
 class Language(Data):
-    """What both kinds have: texts to ask the exported model, and measures of log-probabilities.
+    """What both kinds have: texts to ask the exported model, and metrics of log-probabilities.
 
     characters   of the text, ends of labelled texts included
     targets      the ids of all symbols, [N]
@@ -35,7 +35,7 @@ class Language(Data):
         self.start, self.end = head.text.start, head.text.end
         self.vocabulary_size = len(head.text)
 
-    def measures(self, log_probability):
+    def metrics(self, log_probability):
         """From log p of every symbol, in nats; `log_likelihood` is their mean.
 
         An unknown token is one of many: bits a character charge each with its spelling too, the others

@@ -11,7 +11,7 @@ SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte
 def rows(facts):
     """{variant: {column: value}}: baselines, the model and its files, all on the test split."""
     exports = facts["exports"]
-    table = {name: short(measures) for name, measures in facts["baselines"].items()}
+    table = {name: short(metrics) for name, metrics in facts["baselines"].items()}
     table[facts["model"]] = short(facts["test"])
     files = {"SavedModel": exports["saved_model"],
              **{f"TFLite {variant}": entry for variant, entry in exports["tflite"].items()}}
@@ -22,18 +22,18 @@ def rows(facts):
     return table
 
 
-def short(measures):
-    """The measures a table has room for, by their short names."""
-    return {metric(name).short: measures[name] for name in ordered(measures) if metric(name).is_shown}
+def short(metrics):
+    """The metrics a table has room for, by their short names."""
+    return {metric(name).short: metrics[name] for name in ordered(metrics) if metric(name).is_shown}
 
 
-def line(measures):
+def line(metrics):
     """The same in one line.
 
     >>> line({"accuracy": 0.75, "log_loss": 0.5})
     'accuracy 0.7500  log_loss 0.5000'
     """
-    return "  ".join(f"{name} {number(value)}" for name, value in short(measures).items())
+    return "  ".join(f"{name} {number(value)}" for name, value in short(metrics).items())
 
 
 def show(facts):

@@ -129,7 +129,7 @@ class SingleLabel(Texts):
     def indicators(targets, count):
         return np.eye(count)[targets]
 
-    def measures(self, answers):
+    def metrics(self, answers):
         return metrics.classification(self.targets, answers)
 
     def predictions(self, answers):
@@ -184,7 +184,7 @@ class MultiLabel(Texts):
     def indicators(targets, count):
         return targets
 
-    def measures(self, answers):
+    def metrics(self, answers):
         return metrics.multi_label(self.targets, answers, self.head.thresholds)
 
     def predictions(self, answers):
@@ -223,7 +223,7 @@ class Regression(Texts):
     def balanced(self):
         raise ValueError("class_weight: expected labels to weigh, received numbers; leave it out")
 
-    def measures(self, answers):
+    def metrics(self, answers):
         return metrics.regression(self.targets[:, 0], np.reshape(answers, -1))
 
     def predictions(self, answers):

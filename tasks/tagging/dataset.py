@@ -89,9 +89,9 @@ class Sentences(Data):
     def answered(self, tags):
         return [in_scheme(row, self.scheme and "BIO") for row in tags]
 
-    def measures(self, answers):
-        measures = metrics.tagging(self.tokens, self.targets, answers, self.scheme, self.known)
-        return {name: value for name, value in measures.items() if value is not None}
+    def metrics(self, answers):
+        scores = metrics.tagging(self.tokens, self.targets, answers, self.scheme, self.known)
+        return {name: value for name, value in scores.items() if value is not None}
 
     def predictions(self, answers):
         for text, tokens, target, tags in zip(self.texts, self.tokens, self.targets, answers):

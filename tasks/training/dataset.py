@@ -17,8 +17,8 @@ class Data:
         output     the name of the answers in every signature
         exact      whether answers are names, of which two can be equal, and not numbers
         unit       of the loss
-        monitor, mode   the measure that chooses, and whether "max" or "min" of it is best
-        quality    the measure that judges exported files: higher is better, whatever the targets' unit
+        monitor, mode   the metric that chooses, and whether "max" or "min" of it is best
+        quality    the metric that judges exported files: higher is better, whatever the targets' unit
         budget     how much of its quality an exported file may lose
 
     and says
@@ -26,7 +26,7 @@ class Data:
         padded(rows)       {input: array}, what the network reads of some texts
         batch(rows)        the `Batch` of a training step
         served(signatures) the answers of a loaded SavedModel to all texts
-        measures(answers)  {name: number}, of answers, one a text
+        metrics(answers)   {name: number}, of answers, one a text
         predictions(answers)   an iterator of {name: JSON value}, a text each: what is right, what is
                            predicted, how surely
         details(answers)   {name: JSON value}: what a `tasks.reporting.report.Report` holds beside metrics
@@ -53,7 +53,7 @@ class Data:
 
     def report(self, answers):
         """The `Report` of answers."""
-        return Report(metrics=self.measures(answers), **self.details(answers))
+        return Report(metrics=self.metrics(answers), **self.details(answers))
 
     def longer(self, length):
         """How many texts a file that takes so many tokens of a text cuts."""
@@ -67,7 +67,7 @@ class Data:
         """Inputs to calibrate a file of integers with, [{name: array}]; None: there is no such file."""
 
     def collected(self, answers):
-        """The answers, one a text, as `measures` takes them."""
+        """The answers, one a text, as `metrics` takes them."""
         return np.array(answers)
 
 

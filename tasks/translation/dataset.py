@@ -131,14 +131,14 @@ class Translations(Data):
     def collected(self, answers):
         return [text.decode("utf-8", "replace") for text in answers]
 
-    def measures(self, answers):
+    def metrics(self, answers):
         """BLEU, chrF, exact match; with log p the loss in nats a token, and the perplexity."""
-        measures = metrics.translation(
+        scores = metrics.translation(
             answers.texts, list(self.targets.values()), self.language)
         if answers.log_probability is None:
-            return measures
+            return scores
         nats = -float(np.sum(answers.log_probability, dtype=np.float64)) / self.pairs.lengths.sum()
-        return {**measures, "log_loss": nats, "perplexity": float(np.exp(min(nats, 700.0)))}
+        return {**scores, "log_loss": nats, "perplexity": float(np.exp(min(nats, 700.0)))}
 
     def predictions(self, answers):
         for (text, truth), translation in zip(self.targets.items(), answers.texts):

@@ -89,11 +89,11 @@ def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagg
     untagged = [Sentence(tokens, ["O"] * len(tokens)) for tokens in sentences]
     tags = Sentences(head, untagged).answers(free, 1)
     data = Sentences(head, [Sentence(*pair) for pair in zip(sentences, tags)])
-    assert data.measures(data.answers(free, 1))["token_accuracy"] == 1
+    assert data.metrics(data.answers(free, 1))["token_accuracy"] == 1
     answers = data.answers(fixed, 1)
     assert answers == [[*tags[0][:LENGTH], None, None], tags[1]]
-    assert data.measures(answers)["token_accuracy"] == pytest.approx(9 / 11)
-    found = exporting.cut({"test": data}, {"test": tags}, fixed, {"test": data.measures(answers)})
+    assert data.metrics(answers)["token_accuracy"] == pytest.approx(9 / 11)
+    found = exporting.cut({"test": data}, {"test": tags}, fixed, {"test": data.metrics(answers)})
     assert found == {"length": LENGTH, "longer": 1, "not_measured": []}
 
 
@@ -116,8 +116,8 @@ def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
     short, long = Pair("我爱", "I love China ."), Pair("我", "he does not love tea , he does not")
     for pairs, measured in (([short], True), ([short, long], False)):
         data = Translations(head, pairs, "en", width=1)
-        found = {"test": data.measures(data.answers(fixed, 1))}
-        every = data.measures(data.answers(free, 1))
+        found = {"test": data.metrics(data.answers(fixed, 1))}
+        every = data.metrics(data.answers(free, 1))
         assert ("log_loss" in found["test"]) is measured and "bleu" in found["test"]
         if measured:
             assert found["test"]["log_loss"] == pytest.approx(every["log_loss"], abs=1e-4)

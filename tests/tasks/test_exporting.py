@@ -11,8 +11,8 @@ ANSWERS = {"validation": [["O"], ["B-x", "O"]], "test": [["O", "O"], ["B-x"], ["
 
 
 def datasets(exact):
-    """A dataset answers by its own name; its measure is how many answers it was given."""
-    return {name: types.SimpleNamespace(name=name, exact=exact, measures=len)
+    """A dataset answers by its own name; its metric is how many answers it was given."""
+    return {name: types.SimpleNamespace(name=name, exact=exact, metrics=len)
             for name in ("train", *ANSWERS)}
 
 

@@ -341,9 +341,9 @@ def test_a_rate_of_one_is_refused(rate):
 @pytest.fixture
 def no_files(monkeypatch):
     """Exports are tested elsewhere, and take seconds."""
-    measures = {"test": {}, "bytes": 0, "milliseconds": 0.0}
+    entry = {"test": {}, "bytes": 0, "milliseconds": 0.0}
     monkeypatch.setattr(exporting, "export", lambda *arguments: {
-        "saved_model": measures, "tflite": {}})
+        "saved_model": entry, "tflite": {}})
     monkeypatch.setattr(saved_model, "describe", lambda folder: {})
 
 

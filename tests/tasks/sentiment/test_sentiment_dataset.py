@@ -1,4 +1,4 @@
-"""What differs between kinds of answers: targets that fit the model, measures without a unit."""
+"""What differs between kinds of answers: targets that fit the model, metrics without a unit."""
 
 import types
 
@@ -14,11 +14,11 @@ from zoo.models.classifier import Classifier, TextClassifier
 from zoo.text.tokenizer import Text
 
 
-def measures(kind, targets, answers):
-    """The measures of a dataset that has these targets."""
+def metrics_of(kind, targets, answers):
+    """The metrics of a dataset that has these targets."""
     data = DATASETS[kind].__new__(DATASETS[kind])
     data.targets, data.head = targets, types.SimpleNamespace(thresholds=0.5)
-    return data.measures(answers)
+    return data.metrics(answers)
 
 
 @pytest.mark.parametrize("kind, label", [("single", "awful"), ("multi", ("bad", "awful"))])
@@ -30,28 +30,28 @@ def test_a_label_the_model_does_not_know_is_named_beside_those_it_knows(kind, la
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_quality_of_a_regression_does_not_depend_on_the_unit(scale):
     targets = scale * np.array([[1.0], [2.0], [3.0]])
-    quality = [measures("regression", targets, answers)[DATASETS["regression"].quality]
+    quality = [metrics_of("regression", targets, answers)[DATASETS["regression"].quality]
                for answers in (targets, np.full([3, 1], 2 * scale), targets + 0.5 * scale)]
     # Exact; the mean; off by ½ where the variance is ⅔.
     np.testing.assert_allclose(quality, [1, 0, 1 - 0.25 / (2 / 3)], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", DATASETS)
-def test_every_quality_is_a_measure_that_is_highest_for_the_truth(kind):
+def test_every_quality_is_a_metric_that_is_highest_for_the_truth(kind):
     dataset, labels = DATASETS[kind], ["a", "b"]
     examples = {"single": [Example("", "a"), Example("", "b")],
                 "multi": [Example("", ("a", "b")), Example("", ())],
                 "regression": [Example("", 1.0), Example("", 2.0)]}[kind]
     targets = dataset.encoded(examples, labels)
     truth = np.eye(2)[targets] if kind == "single" else targets
-    right, wrong = (measures(kind, targets, answers)[dataset.quality]
+    right, wrong = (metrics_of(kind, targets, answers)[dataset.quality]
                     for answers in (truth, truth[::-1]))
     assert right == 1 > wrong
 
 
 def test_flags_are_calibrated_one_by_one():
     # Four decisions, each 80 % sure, three of them right.
-    found = measures("multi", np.array([[1, 0], [1, 1]]), np.array([[.8, .2], [.8, .2]]))
+    found = metrics_of("multi", np.array([[1, 0], [1, 1]]), np.array([[.8, .2], [.8, .2]]))
     assert found["expected_calibration_error"] == pytest.approx(0.05)
 
 

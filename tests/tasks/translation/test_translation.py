@@ -93,7 +93,7 @@ def test_every_file_translates_the_test_split_as_well(metrics, finished):
 
 
 @pytest.mark.slow
-def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, metrics, test_split):
+def test_the_metrics_are_those_of_the_loaded_model_s_translations(finished, metrics, test_split):
     references = corpora.references(test_split)
     serve = saved_model.load(finished / "saved_model")["n_best"]
     texts = list(references)
@@ -218,12 +218,12 @@ def test_batches_hold_pairs_of_similar_length_on_both_sides():
 def test_a_source_is_translated_once_and_scored_against_all_its_references():
     data = Translations(small_head(), PAIRS, "en")
     assert data.texts == ["我爱", "茶", "我爱茶好"] and len(data) == 3 and len(data.pairs) == 4
-    measures = data.measures(Answers(["I do love", "tea", "tea ."], np.array([-1.0, -2.0, -3.0, -2.0])))
-    assert measures["exact_match"] == pytest.approx(2 / 3)
+    scores = data.metrics(Answers(["I do love", "tea", "tea ."], np.array([-1.0, -2.0, -3.0, -2.0])))
+    assert scores["exact_match"] == pytest.approx(2 / 3)
     symbols = 3 + 2 + 4 + 2
-    assert measures["log_loss"] == pytest.approx(8 / symbols)
-    assert measures["perplexity"] == pytest.approx(np.exp(8 / symbols))
-    assert "perplexity" not in data.measures(Answers(["a", "b", "c"]))
+    assert scores["log_loss"] == pytest.approx(8 / symbols)
+    assert scores["perplexity"] == pytest.approx(np.exp(8 / symbols))
+    assert "perplexity" not in data.metrics(Answers(["a", "b", "c"]))
 
 
 def test_answers_come_in_the_order_of_the_sources():
