@@ -92,9 +92,9 @@ def row(name, task, corpus):
     steps, epochs = in_time(task, head, task.data(head, corpus.train))
     validation = task.data(head, corpus.validation)
     validation.width = 1
-    answers = validation.answers(exporting.of_head(head))
-    scores = [validation.metrics(answers)["bleu"],
-              *by_length(validation, answers.texts, corpus.target_language)]
+    predictions = validation.predict(exporting.of_head(head))
+    scores = [validation.metrics(predictions)["bleu"],
+              *by_length(validation, predictions.texts, corpus.target_language)]
     return (f"| {name} | {head.network.count_params():,} | {epochs:.1f} | "
             + " | ".join(f"{score:.1f}" for score in scores) + " |")
 

@@ -25,11 +25,11 @@ register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
 
 
 class Task:
-    """What all tasks share, with the settings of one call. A task's own file says what is its own:
+    """What all tasks share, with the settings of one call. A task's own file defines what is its own:
 
         name, head_class           of `python -m tasks.<name>`; the class of its heads
         unit, size                 what a split of a corpus is made of, in the plural, and its number
-        kind, example              what its models are, in words; a text to ask one
+        kind, example              what its models are, in words; a text to call one with
         load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
@@ -38,9 +38,9 @@ class Task:
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
-        baselines(corpus, test, head)   {name: answers} of what counts alone know
+        baselines(corpus, test, head)   {name: predictions} of what counts alone know
         limits()                   what a user must know, sentences of the model card
-        line(row, text)            one answer as it is printed
+        line(row, text)            one prediction as it is printed
     """
 
     unit, size, without_labels = "texts", staticmethod(len), "a number"
@@ -137,7 +137,7 @@ class Task:
         self.prepare(head, training)
 
         def validate(network):
-            return validation.metrics(validation.answers(run_now))
+            return validation.metrics(validation.predict(run_now))
 
         network, batches, settings = self.trained(head), self.batches(head, training), self.settings
         result = loop.train(network, self.loss(head), batches, validate, run, loop.Settings(
@@ -162,15 +162,15 @@ class Task:
             return Batches(groups, training.batch)
         return batches
 
-    def answers(self, head, data):
-        """What the head answers to the splits that are measured."""
+    def predictions(self, head, data):
+        """The head's predictions for validation and test."""
         now = exporting.of_head(head)
-        return {split: data[split].answers(now) for split in ("validation", "test")}
+        return {split: data[split].predict(now) for split in ("validation", "test")}
 
     def finish(self, run, head, corpus, data, result):
         """Export, if that is wanted, measure every file on the test split, and write all results."""
-        test, answers = data["test"], self.answers(head, data)
-        report = test.report(answers["test"])
+        test, predictions = data["test"], self.predictions(head, data)
+        report = test.report(predictions["test"])
         facts = {
             "task": self.name, "corpus": corpus.name,
             "model": self.settings.model, "seed": self.settings.seed,
@@ -179,23 +179,23 @@ class Task:
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                       "epochs": result.epochs},
-            **{split: data[split].metrics(answers[split]) for split in answers},
+            **{split: data[split].metrics(predictions[split]) for split in predictions},
             "baselines": {name: test.metrics(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
-        run.write_lines("test_predictions.jsonl", test.predictions(answers["test"]))
+        run.write_lines("test_predictions.jsonl", test.rows(predictions["test"]))
         print(f"\ntest split: {tables.line(facts['test'])}")
         facts["exports"] = exporting.NONE
         if self.settings.export:
-            facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
+            facts["exports"] = exporting.export(run, head, data, predictions, self.settings.force,
                                                 self.settings.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
                               folder / "learning_curves.png", test.unit)
-        self.draw(folder, head, test.targets, answers["test"])
+        self.draw(folder, head, test.targets, predictions["test"])
         self.record(run, corpus, facts)
-        self.show_answers(head, corpus)
+        self.show_predictions(head, corpus)
         print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         way = ["--predict", self.question(head)] if self.settings.export else ["--mode=export"]
@@ -210,7 +210,7 @@ class Task:
         """What is drawn of an epoch's row of the history: by default all."""
         return row
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """The pictures that people look at for this task."""
 
     def label_counts(self, corpus):
@@ -225,7 +225,7 @@ class Task:
                 f'python -c \'import zoo; print(zoo.load("{folder}").predict({text}))\'']
 
     def described(self, corpus):
-        """What is answered, in a few words: by default one of these labels."""
+        """What is predicted, in a few words: by default one of these labels."""
         return ", ".join(corpus.labels) or self.without_labels
 
     def record(self, run, corpus, facts):
@@ -247,17 +247,17 @@ class Task:
             "command": facts["command"],
             "signatures": facts["exports"]["saved_model"] and saved_model.describe(
                 run.folder / "saved_model"),
-            "limits": ["Trained on one corpus: texts of another kind get worse answers.",
+            "limits": ["Trained on one corpus: texts of another kind get worse predictions.",
                        *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)
         tables.show(facts)
 
     def question(self, head):
-        """A text to ask the trained model."""
+        """A text to call the trained model with."""
         return self.example
 
-    def show_answers(self, head, corpus, count=4):
-        """A few test texts with the model's answers."""
+    def show_predictions(self, head, corpus, count=4):
+        """A few test texts with the model's predictions."""
 
     def trained_head(self, run):
         """The head of a run or, where it has stopped, of its best checkpoint."""
@@ -304,8 +304,8 @@ class Task:
         return dataset.report(self.scored(head, dataset))
 
     def scored(self, head, dataset):
-        """The answers that --mode=evaluate measures."""
-        return dataset.answers(exporting.of_head(head))
+        """The predictions that --mode=evaluate measures."""
+        return dataset.predict(exporting.of_head(head))
 
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""
@@ -314,7 +314,7 @@ class Task:
         Run.open(run.folder, self.name, self.recorded(corpus))  # refuses other corpora and settings
         head = zoo.load(run.folder)
         data = self.datasets(head, corpus, ("validation", "test"))
-        exports = exporting.export(run, head, data, self.answers(head, data), self.settings.force,
+        exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,
                                    self.settings.tf_serving)
         self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 

@@ -32,8 +32,8 @@ def label_check(head, corpus, count=1000, length=40, seed=0):
 def sampled(head, label, count, length, seed):
     """`count` texts from a label, by numbers that follow from the seed."""
     uniform = np.random.default_rng([seed, head.labels.index(label)]).random([count, length], np.float32)
-    answer = head.generate(np.full(count, ""), uniform, np.full(count, label), temperature=1.0)
-    return [text.decode("utf-8", "replace") for text in answer["text"].numpy()]
+    written = head.generate(np.full(count, ""), uniform, np.full(count, label), temperature=1.0)
+    return [text.decode("utf-8", "replace") for text in written["text"].numpy()]
 
 
 def pieces(text):
@@ -49,5 +49,5 @@ def pieces(text):
 
 def _agreement(train, examples, labels):
     texts = [pieces(text) for text, _ in examples]
-    answers = multinomial_naive_bayes(train, texts, labels).argmax(1)
-    return float(np.mean([labels[n] == label for n, (_, label) in zip(answers, examples)]))
+    predictions = multinomial_naive_bayes(train, texts, labels).argmax(1)
+    return float(np.mean([labels[n] == label for n, (_, label) in zip(predictions, examples)]))

@@ -115,12 +115,13 @@ class Generation(Task):
         train, validation = (self.data(head, dataset) for dataset in (corpus.train, corpus.validation))
         return language_baselines.kneser_ney(train, validation, test)
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """A page on which each symbol of the test split has the colour of its surprise."""
-        # Column by column, for nothing is said after an end.
+        # Column by column, for nothing is written after an end.
         pieces = head.text.pieces(np.asarray(targets[:SHOWN], np.int32)[:, None])[:, 0].numpy()
-        said = [piece.decode("utf-8", "replace") or "\n" for piece in pieces]
-        (folder / "surprise.html").write_text(surprise.page(said, answers[:SHOWN]), encoding="utf-8")
+        symbols = [piece.decode("utf-8", "replace") or "\n" for piece in pieces]
+        page = surprise.page(symbols, predictions[:SHOWN])
+        (folder / "surprise.html").write_text(page, encoding="utf-8")
 
     def limits(self):
         return ["Writes what is likely after its corpus, true or not.",
@@ -129,10 +130,10 @@ class Generation(Task):
     def facts(self, head, corpus):
         return {"written": label_check(head, corpus)} if head.labels else {}
 
-    def show_answers(self, head, corpus, count=2):
+    def show_predictions(self, head, corpus, count=2):
         print()
-        asked = head.labels or ["\n"]
-        for text, row in zip(asked * count, head.predict(asked * count)):
+        prompts = head.labels or ["\n"]
+        for text, row in zip(prompts * count, head.predict(prompts * count)):
             print(self.line(row, text))
 
     def question(self, head):

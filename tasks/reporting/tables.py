@@ -113,12 +113,12 @@ def likeliest(p, count):
     return dict(sorted(p.items(), key=lambda pair: -pair[1])[:count])
 
 
-def answer(row):
-    """One line for one text's answer: the label and how sure the model is, or the value.
+def prediction(row):
+    """One line for one text's prediction: the label and how sure the model is, or the value.
 
-    >>> answer({"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}})
+    >>> prediction({"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}})
     'good          90 %'
-    >>> answer({"values": {"value": 2.5}})
+    >>> prediction({"values": {"value": 2.5}})
     '2.500'
     """
     if "values" in row:

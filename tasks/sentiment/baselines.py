@@ -1,6 +1,6 @@
 """What a recurrent model has to beat: NLTK's naive Bayes, and guesses that read nothing.
 
-Each learns from examples and answers for texts as a model would: with probabilities [N, C] in the
+Each learns from examples and predicts as a model would: with probabilities [N, C] in the
 order of `labels`, or with predictions [N] for regression.
 """
 

@@ -114,12 +114,12 @@ class Sentiment(Task):
         return {name: baseline(corpus.train, test.texts, head.labels)
                 for name, baseline in BASELINES[head.kind].items()}
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """Confusion matrix and reliability."""
         if head.kind == "single":
-            plots.confusion_matrix(metrics.confusion_matrix(targets, answers), head.labels,
+            plots.confusion_matrix(metrics.confusion_matrix(targets, predictions), head.labels,
                                    folder / "confusion_matrix.png")
-            plots.reliability(*metrics.calibration(targets, answers), folder / "reliability.png")
+            plots.reliability(*metrics.calibration(targets, predictions), folder / "reliability.png")
 
     def label_counts(self, corpus):
         labels = (label if isinstance(label, tuple) else (label,) for _, label in corpus.train)
@@ -131,7 +131,7 @@ class Sentiment(Task):
                 "Probabilities, if any, are calibrated on the validation split of that corpus.",
                 "A token that is not in the vocabulary is read as unknown."]
 
-    def show_answers(self, head, corpus, count=4):
+    def show_predictions(self, head, corpus, count=4):
         print()
         rows = head.predict([example.text for example in corpus.test[:count]])
         for example, row in zip(corpus.test[:count], rows):

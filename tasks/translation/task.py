@@ -12,7 +12,7 @@ from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import register
 from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
-from tasks.translation.dataset import Answers, Translations
+from tasks.translation.dataset import Predictions, Translations
 from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
 from zoo.models.configurations import TRANSLATORS, configuration
 from zoo.models.options import TranslatorOptions
@@ -110,7 +110,8 @@ class Translation(Task):
         return head.network.loss_of
 
     def baselines(self, corpus, test, head):
-        return {name: Answers(baseline(corpus.train, test.texts)) for name, baseline in BASELINES.items()}
+        return {name: Predictions(baseline(corpus.train, test.texts))
+                for name, baseline in BASELINES.items()}
 
     def facts(self, head, corpus):
         references = list(corpora.references(corpus.test).values())
@@ -121,7 +122,7 @@ class Translation(Task):
     def curves(self, row):
         return {name: value for name, value in row.items() if name not in ("perplexity", "exact_match")}
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """Where attention looked for the first test sentences."""
         texts = [text for text in targets if text.strip()][:DRAWN]
         if head.network.attends and texts:
@@ -137,7 +138,7 @@ class Translation(Task):
         return ["Translates sentence by sentence: what the one before said is not known.",
                 "It may leave out or make up parts of a sentence, the more so the longer it is."]
 
-    def show_answers(self, head, corpus, count=4):
+    def show_predictions(self, head, corpus, count=4):
         print()
         asked = list(corpora.references(corpus.test).items())[:count]
         for (text, truth), row in zip(asked, head.predict([text for text, _ in asked])):

@@ -132,7 +132,7 @@ def test_the_encoding_of_standard_input_may_be_named(monkeypatch):
     ({"label": "", "chosen": [], "probabilities": {"a": .4}}, "(none)        "),
     ({"label": "a", "probabilities": {"a": .4, "b": .35, "c": .25}}, "a             40 %")])
 def test_a_name_that_holds_the_sign_between_labels_is_shown(row, line):
-    assert tables.answer(row) == line
+    assert tables.prediction(row) == line
 
 
 def corpus(train, test=(Example("t", "a"),)):

@@ -74,7 +74,7 @@ def test_every_symbol_of_a_running_text_is_scored_once_after_all_before_it(monke
     expected = by_steps(head, data.ids, head.network.start({"ids": np.zeros([1, 1], np.int32)}))
     for window in (7, 70, 512):
         monkeypatch.setattr("tasks.generation.dataset.WINDOW", window)
-        np.testing.assert_allclose(data.answers(of_head(head)), expected, atol=1e-4)
+        np.testing.assert_allclose(data.predict(of_head(head)), expected, atol=1e-4)
     assert len(data) == 1 and len(data.targets) == data.characters == 70
 
 
@@ -91,10 +91,10 @@ class StepAlone:
         return {name: value.numpy() for name, value in self.run(signature, **inputs).items()}
 
 
-def test_a_file_that_has_only_steps_gives_the_same_answers():
+def test_a_file_that_has_only_steps_gives_the_same_predictions():
     head = head_of()
     data = RunningText(head, stream(VERSE[:70]))
-    np.testing.assert_allclose(data.answers(StepAlone(head)), data.answers(of_head(head)), atol=1e-4)
+    np.testing.assert_allclose(data.predict(StepAlone(head)), data.predict(of_head(head)), atol=1e-4)
 
 
 def test_what_calibrates_are_steps_from_the_beginning_with_their_states():
@@ -120,8 +120,8 @@ def test_texts_with_labels_are_scored_with_their_ends_in_their_own_order():
         ids = [*head.text([text]).to_list()[0], head.text.end]
         expected.append(by_steps(head, ids, head.network.start(given)))
     for tokens in (1, 16384):
-        answers = data.answers(of_head(head), tokens)
-        np.testing.assert_allclose(answers, np.concatenate(expected), atol=1e-4)
+        predictions = data.predict(of_head(head), tokens)
+        np.testing.assert_allclose(predictions, np.concatenate(expected), atol=1e-4)
     assert data.lengths.tolist() == [2, 10, 1, 2] and data.characters == 15
     assert data.texts == ["epic", "ode", "ode", "epic"]
 

@@ -117,9 +117,9 @@ def test_the_head_the_saved_model_and_predict_give_one_answer(finished):
 def test_predict_reads_lines_from_standard_input(finished):
     code, out, _ = run(f"--output_dir={finished[0]}", "--predict=-",
                        stdin="not bad at all\n\nnot good at all\n")
-    answers = out.splitlines()
-    assert code == 0 and len(answers) == 3
-    assert answers[0].startswith("positive") and answers[2].startswith("negative")
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 3
+    assert lines[0].startswith("positive") and lines[2].startswith("negative")
 
 
 @pytest.mark.slow
