@@ -18,13 +18,13 @@ def label_check(head, corpus, count=1000, length=40, seed=0):
              of the test split}
     """
     written = {label: sampled(head, label, count, length, seed) for label in head.labels}
-    said = {text for texts in written.values() for text in texts}
+    distinct = {text for texts in written.values() for text in texts}
     known = {example.text for dataset in (corpus.train, corpus.validation, corpus.test)
              for example in dataset}
-    train = [Example(pieces(text), label) for text, label in corpus.train if text not in said]
+    train = [Example(pieces(text), label) for text, label in corpus.train if text not in distinct]
     judged = [(text, label) for label, texts in written.items() for text in texts]
     return {"written": count, "new": float(np.mean([text not in known for text, _ in judged])),
-            "distinct": len(said) / len(judged),
+            "distinct": len(distinct) / len(judged),
             "as_labelled": _agreement(train, judged, head.labels),
             "real_as_labelled": _agreement(train, corpus.test, head.labels)}
 

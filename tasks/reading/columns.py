@@ -28,15 +28,15 @@ def read(name, form=Form()):
     Args:  name  of a file, of a pair seq.in and seq.out, or of a folder of those
     """
     path = pathlib.Path(name).expanduser()
-    found, said = {"train": [path]}, []
+    found, file_notes = {"train": [path]}, []
     if path.is_dir() and not _pair(path):
         found = splits.by_split(path, lambda entry: entry.is_file() or _pair(entry),
                                 "a train file with " + EXPECTED)
-        said = splits.together(found) + splits.left_out(path, sum(found.values(), []))
+        file_notes = splits.together(found) + splits.left_out(path, sum(found.values(), []))
     reader = _Reader(form)
     datasets = {split: [sentence for file in found[split] for sentence in reader.read(file)]
                 for split in SPLITS if split in found}
-    return datasets, [*dict.fromkeys(reader.warnings), *notes(reader.left_out), *said], reader.first
+    return datasets, [*dict.fromkeys(reader.warnings), *notes(reader.left_out), *file_notes], reader.first
 
 
 class _Reader:

@@ -26,17 +26,17 @@ class Role:
     """What a column is wanted for.
 
     flag   the flag that names it
-    asked  what the user said: a name in the header, a number from 1, or None
+    given  the user's setting: a name in the header, a number from 1, or None
     names  that usually head such a column
     """
     flag: str
-    asked: object = None
+    given: object = None
     names: tuple = ()
 
     @property
     def named(self):
-        """The name that the user said, as in a header; None for a number."""
-        return None if self.asked is None or str(self.asked).isdigit() else folded(self.asked)
+        """The name that the user gave, as in a header; None for a number."""
+        return None if self.given is None or str(self.given).isdigit() else folded(self.given)
 
 
 @dataclasses.dataclass
@@ -140,7 +140,7 @@ def first_rows(table):
 
 # ------------------------------------------------------------------------------------------------ roles
 
-def asked(table, wanted, names, width):
+def named_columns(table, wanted, names, width):
     """{role: index} of the columns that the user names, or that have a usual name."""
     found = {}
     for name, role in wanted.items():
@@ -157,14 +157,14 @@ def asked(table, wanted, names, width):
 
 def _column(table, role, names, width):
     """The index of a column that the user names; None where it is left open."""
-    if role.asked is None:
+    if role.given is None:
         return None
-    if names and folded(role.asked) in names:
-        return names.index(folded(role.asked))
-    if str(role.asked).isdigit() and 1 <= int(role.asked) <= width:
-        return int(role.asked) - 1
+    if names and folded(role.given) in names:
+        return names.index(folded(role.given))
+    if str(role.given).isdigit() and 1 <= int(role.given) <= width:
+        return int(role.given) - 1
     columns = ", ".join(names) if names else f"1 to {width} (no header)"
-    raise ValueError(f"{table.name}: no column '{role.asked}'; set {role.flag} to one of {columns}")
+    raise ValueError(f"{table.name}: no column '{role.given}'; set {role.flag} to one of {columns}")
 
 
 def of_texts(table, wanted, separator=None, regression=False):
@@ -179,7 +179,7 @@ def of_texts(table, wanted, separator=None, regression=False):
                          "received one column; separate them or rename the file")
     names = headed(table, rows, wanted)
     rows = rows[1:] if names and not table.names else rows
-    found = asked(table, wanted, names, width)
+    found = named_columns(table, wanted, names, width)
     split = _split(rows, names, found.values())
     if found.get("text", -1) == found.get("label", -2):
         raise ValueError(f"{table.name}: expected two different columns, received column "
@@ -255,7 +255,7 @@ def of_input(table, role):
     width, written = len(rows[0]), table.names or rows[0]
     names = headed(table, rows, {"input": role})
     rows = rows[1:] if names and not table.names else rows
-    found = asked(table, {"input": role}, names, width)
+    found = named_columns(table, {"input": role}, names, width)
     texts = [at for at, column in enumerate(columns_of(rows)) if width == 1 or column.cells and not (
         column.number or column.repeats or column.code)]
     if not found and len(texts) != 1:
@@ -280,7 +280,7 @@ def of_pairs(table, wanted, heads):
                          f"{table.delimiter}, received one column; separate them by {table.delimiter}")
     names = _heads(table, rows, wanted, heads)
     rows = rows[1:] if names and not table.names else rows
-    found = asked(table, wanted, names, width)
+    found = named_columns(table, wanted, names, width)
     split = _split(rows, names, found.values())
     spare = {found.pop("id", None), split}
     free = _sentences(columns_of(rows), names, {*found.values(), *spare}, heads)

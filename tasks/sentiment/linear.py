@@ -30,7 +30,7 @@ class Row(typing.NamedTuple):
 
 
 class Fit(typing.NamedTuple):
-    """kernel [V, K], bias [K], and what is said of each text by a model that has not seen it, [N, K]."""
+    """kernel [V, K], bias [K], and the predictions of a model for texts it has not seen, [N, K]."""
 
     kernel: np.ndarray
     bias: np.ndarray

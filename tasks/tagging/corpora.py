@@ -82,8 +82,8 @@ def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD
         raise ValueError(f"corpus '{name}': expected at least two tags, received "
                          f"{' '.join(labels) or 'none'}; check tag_column")
     where = collections.defaultdict(lambda: f"corpus '{name}'", first or {})
-    datasets, scheme, said = schemes.read(datasets, scheme, where.__getitem__)
-    warnings += said
+    datasets, scheme, notes = schemes.read(datasets, scheme, where.__getitem__)
+    warnings += notes
     datasets = splits.split(name, datasets, None, set(), False, held_out)
     check_splits(name, {split: len(datasets[split]) for split in SPLITS}, "sentences", held_out)
     labels = {split: {tag for sentence in datasets[split] for tag in sentence.tags} for split in SPLITS}

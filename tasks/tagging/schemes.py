@@ -109,8 +109,8 @@ def _said(notation):
     if not notation.separator or notation.written() == "B-PER":
         return f"the tags are read as BIOES: {meanings or 'in capital letters'}"
     read_as = notation(notation.written())
-    said = f"tags as {notation.written()} are read as {read_as}"
-    return said + (meanings and f", as BIOES: {meanings}")
+    note = f"tags as {notation.written()} are read as {read_as}"
+    return note + (meanings and f", as BIOES: {meanings}")
 
 
 def _cases(kinds, counts, usual, where):
@@ -155,7 +155,7 @@ def _adjoin(left, right):
 
 
 def mended(split, sentences, scheme, warnings):
-    """Tags that break the scheme are rewritten to what conlleval reads: the same spans, said legally."""
+    """Tags that break the scheme are rewritten to what conlleval reads: the same spans, legally."""
     allowed = {pair: spans.may_follow(*pair[::-1], scheme)
                for pair in _neighbours(sentence.tags for sentence in sentences)}
     legal, broken = [], []

@@ -58,9 +58,9 @@ def read(name, languages=(None, None), columns=(None, None, None), encoding=None
     if first.is_dir():
         found = _parts_of_table(first)
     if found:
-        said = splits.together(found)
-        said += splits.left_out(first, sum(found.values(), [])) if first.is_dir() else []
-        return _tables(found, languages, columns, encoding, said)
+        notes = splits.together(found)
+        notes += splits.left_out(first, sum(found.values(), [])) if first.is_dir() else []
+        return _tables(found, languages, columns, encoding, notes)
     if any(column is not None for column in columns):
         raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
                          f"{name}; leave them out")
@@ -69,8 +69,8 @@ def read(name, languages=(None, None), columns=(None, None, None), encoding=None
     languages = _languages(first, languages)
     found = _parts_of_both(first, languages)
     used = [path for pairs in found.values() for sides in pairs for path in sides]
-    said = splits.together({split: [sides[0] for sides in pairs] for split, pairs in found.items()})
-    return _aligned(found, languages, encoding, said + splits.left_out(first, used))
+    notes = splits.together({split: [sides[0] for sides in pairs] for split, pairs in found.items()})
+    return _aligned(found, languages, encoding, notes + splits.left_out(first, used))
 
 
 def language(path):
@@ -120,7 +120,7 @@ def _parts_of_table(folder):
     return splits.by_split(folder, found.__contains__, EXPECTED) if found else {}
 
 
-def _tables(paths, languages, columns, encoding, said):
+def _tables(paths, languages, columns, encoding, notes):
     tables = {split: [_table(path, encoding) for path in group] for split, group in paths.items()}
     found = _roles(tables["train"][0], languages, columns)
     datasets, warnings = collections.defaultdict(list), []
@@ -132,7 +132,7 @@ def _tables(paths, languages, columns, encoding, said):
     sides = tuple(_code(found.names[found.columns[side]]) if found.names else UNKNOWN
                   for side in ("source", "target"))
     titles = [found.title(side) for side in ("source", "target")]
-    return Texts(sides, datasets, warnings + said, titles)
+    return Texts(sides, datasets, warnings + notes, titles)
 
 
 def _table(path, encoding):
@@ -215,15 +215,15 @@ def _parts_of_both(folder, languages):
     return {split: list(zip(sides[0][split], sides[1][split])) for split in sides[0]}
 
 
-def _aligned(paths, languages, encoding=None, said=()):
+def _aligned(paths, languages, encoding=None, notes=()):
     datasets, warnings = {split: [] for split in paths}, []
     for split, sides in [(split, sides) for split, pairs in paths.items() for sides in pairs]:
         texts = [encodings.text(path, "one sentence a line", encoding) for path in sides]
-        warnings += [f"{path.name}: {note}" for path, (_, notes) in zip(sides, texts) for note in notes]
+        warnings += [f"{path.name}: {note}" for path, (_, found) in zip(sides, texts) for note in found]
         pairs, found = aligned(*(path.name for path in sides), *(text for text, _ in texts))
         datasets[split] += pairs
         warnings += found
-    return Texts(languages, datasets, [*warnings, *said], [path.name for path in paths["train"][0]])
+    return Texts(languages, datasets, [*warnings, *notes], [path.name for path in paths["train"][0]])
 
 
 def aligned(source_name, target_name, source, target):
