@@ -5,7 +5,7 @@
 Each system is the corpus's recipe but for what the decoder knows of the source; a fixed context comes
 from an encoder that reads one way, as wide as the two directions together. It takes as many steps as
 fit into --minutes=10, its learning rate falling to 0 over them. Prints Markdown: BLEU of greedy
-translations of the validation part, of the averaged weights; and of its quarters, from short to long
+translations of the validation split, of the averaged weights; and of its quarters, from short to long
 sources. `--systems` chooses some of them, so that two processes can share two cores.
 """
 
@@ -92,9 +92,9 @@ def row(name, task, corpus):
     steps, epochs = in_time(task, head, task.data(head, corpus.train))
     validation = task.data(head, corpus.validation)
     validation.width = 1
-    answers = validation.answers(exporting.of_head(head))
-    scores = [validation.measures(answers)["bleu"],
-              *by_length(validation, answers.texts, corpus.target_language)]
+    predictions = validation.predict(exporting.of_head(head))
+    scores = [validation.metrics(predictions)["bleu"],
+              *by_length(validation, predictions.texts, corpus.target_language)]
     return (f"| {name} | {head.network.count_params():,} | {epochs:.1f} | "
             + " | ".join(f"{score:.1f}" for score in scores) + " |")
 

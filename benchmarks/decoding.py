@@ -2,7 +2,7 @@
 
     python -m benchmarks.decoding --output_dir=runs/multi30k [--batch=32] [--rounds=3]
 
-The sources of the validation part, similar lengths together, by the network in Keras greedily and by
+The sources of the validation split, similar lengths together, by the network in Keras greedily and by
 beam search, by the SavedModel by beam search. Prints Markdown: the median of the rounds after the first,
 which compiles.
 """

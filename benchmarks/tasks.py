@@ -77,8 +77,8 @@ def measured(task):
     task.settings = task.settings.filled({**task.recipe(corpus), **MORE.get(task.name, {})})
     heads = [task.untrained(corpus) for _ in range(2)]
     data = [task.data(head, corpus.train) for head in heads]
-    for head, part in zip(heads, data):
-        task.prepare(head, part)
+    for head, dataset in zip(heads, data):
+        task.prepare(head, dataset)
     epoch = task.batches(heads[0], data[0])(0)
     batches = list(Batches(epoch.groups[:task.settings.steps], epoch.make))
     sides = {"ours": ours(task, heads[0], batches), "Keras": theirs(task, heads[1], batches)}

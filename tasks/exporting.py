@@ -1,4 +1,4 @@
-"""What every task does with a trained head: write its files, and measure each on the test part."""
+"""What every task does with a trained head: write its files, and measure each on the test split."""
 
 import time
 
@@ -13,48 +13,49 @@ register(*WRITTEN)
 
 NONE = {"saved_model": {}, "tflite": {}}        # what `export` returns where nothing is exported
 
-# TFLite files are asked as a device asks, one text at a time.
+# TFLite files predict as on a device, one text at a time.
 ONE_TEXT = 1
 
 
-def export(run, head, data, answers, force=False, server=verify.SERVER):
+def export(run, head, data, predictions, force=False, server=verify.SERVER):
     """Write the SavedModel and the TFLite files of a head, and measure them.
 
     Args:    data     {"validation": …, "test": …}, `tasks.training.dataset.Data` each; validation decides
                       which TFLite files are kept
-             answers  the head's own, {"validation": …, "test": …}
+             predictions  the head's own, {"validation": …, "test": …}
              force    keep all files
              server   version of the TF Serving that is to load the SavedModel
     Returns: {"saved_model": report, "tflite": {variant: report}}, as `export` gives them, with the
-             measures of each file on the test part as "test" and, of exact answers, as "same" the
-             share of each part's texts that it answers as the head does
+             metrics of each file on the test split as "test" and, of exact predictions, as "same" the
+             share of each split's texts that it predicts as the head does
     Raises:  ExportError: see `export`
     """
     print("\nexporting …", flush=True)
-    validation, told = data["validation"], Steps()
+    validation, done = data["validation"], Steps()
 
     def score(lite):
-        return validation.measures(of_lite(lite)(validation))[validation.quality]
+        return validation.metrics(of_lite(lite)(validation))[validation.quality]
 
     calibration = validation.calibration(of_head(head))
     variants = (*tflite.VARIANTS, tflite.STATIC, *[tflite.INTEGER] * (calibration is not None))
     exports = {"saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16],
                                                 server)}
-    told("saved_model")
+    done("saved_model")
     exports["tflite"] = tflite.write(
         head, run.folder / "tflite", variants=variants, evaluate=score,
         budget=validation.budget, force=force, calibration=calibration,
         length=int(np.percentile(validation.lengths, 99)),
-        on_file=lambda variant: told(f"tflite {variant}"))
-    told("tflite on the validation split")
+        on_file=lambda variant: done(f"tflite {variant}"))
+    done("tflite on the validation split")
     for check in exports["saved_model"]["skipped"]:
         print(f"not checked: {check}")
     signatures = saved_model.load(run.folder / "saved_model")
-    exports["saved_model"].update(on_parts(data, answers, lambda part: part.served(signatures)))
+    exports["saved_model"].update(
+        on_splits(data, predictions, lambda dataset: dataset.served(signatures)))
     for entry in exports["tflite"].values():
         if "file" in entry:
-            entry.update(lite_on(data, answers, run.folder / "tflite" / entry["file"]))
-    told("all files on the test split")
+            entry.update(lite_on(data, predictions, run.folder / "tflite" / entry["file"]))
+    done("all files on the test split")
     return exports
 
 
@@ -70,51 +71,52 @@ class Steps:
         self.last = now
 
 
-def cut(data, answers, lite, found):
-    """How many texts of the test part a file of a fixed length cuts, and the measures that it lacks."""
+def cut(data, predictions, lite, found):
+    """How many texts of the test split a file of a fixed length cuts, and the metrics that it lacks."""
     if not (lite.length and data["test"].longer(lite.length)):
         return {}
-    known = data["test"].measures(answers["test"])
+    known = data["test"].metrics(predictions["test"])
     return {"length": lite.length, "longer": data["test"].longer(lite.length),
             "not_measured": [name for name in known if name not in found["test"]]}
 
 
-def on_parts(data, answers, ask):
-    """The measures of a file on the test part; of exact answers "same", the share that is the head's.
+def on_splits(data, predictions, predict):
+    """The metrics of a file on the test split; of exact predictions "same", the share that is the head's.
 
-    Args:    ask  part → the file's answers
+    Args:    predict  dataset → the file's predictions
     """
-    given = {part: ask(data[part]) for part in answers if part == "test" or data[part].exact}
-    found = {"test": data["test"].measures(given["test"])}
+    found = {split: predict(data[split]) for split in predictions
+             if split == "test" or data[split].exact}
+    result = {"test": data["test"].metrics(found["test"])}
     if data["test"].exact:
-        found["same"] = {part: same_answers(given[part], answers[part]) for part in given}
-    return found
+        result["same"] = {split: same_predictions(found[split], predictions[split]) for split in found}
+    return result
 
 
-def same_answers(some, others):
-    """Share of the texts that both answer alike.
+def same_predictions(some, others):
+    """Share of the texts that both predict alike.
 
-    >>> same_answers([["O", "B-x"], []], [["O", "O"], []])
+    >>> same_predictions([["O", "B-x"], []], [["O", "O"], []])
     0.5
     """
     return float(np.mean([one == other for one, other in zip(some, others, strict=True)]))
 
 
 def of_head(head):
-    """run(signature, **inputs): what the head's TFLite files would answer, were they written now."""
+    """run(signature, **inputs): what the head's TFLite files would predict, were they written now."""
     signatures = head.lite_signatures()
     return lambda signature, **inputs: signatures[signature](**inputs)
 
 
 def of_lite(lite):
-    """A part → the answers of a TFLite file."""
-    return lambda part: part.answers(lite, ONE_TEXT)
+    """A dataset → the predictions of a TFLite file."""
+    return lambda dataset: dataset.predict(lite, ONE_TEXT)
 
 
-def lite_on(data, answers, path, requests=200):
-    """What a TFLite file answers, see `on_parts`, and its time for one request: of the test part a
+def lite_on(data, predictions, path, requests=200):
+    """How good a TFLite file is, see `on_splits`, and its time for one request: of the test split a
     text, of a language model a symbol."""
     signature, inputs = data["test"].requests(requests)
     lite = tflite.Lite(path)
-    found = on_parts(data, answers, of_lite(lite))
-    return {**found, **cut(data, answers, lite, found), **tflite.measure(path, inputs, signature)}
+    found = on_splits(data, predictions, of_lite(lite))
+    return {**found, **cut(data, predictions, lite, found), **tflite.measure(path, inputs, signature)}

@@ -32,7 +32,7 @@ def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
         if run.finished:
             return zoo.load(run.folder)
         try:
-            task.fit(head, task.parts(head, corpus, ("train", "validation")), run, on_epoch)
+            task.fit(head, task.datasets(head, corpus, ("train", "validation")), run, on_epoch)
         except SystemExit:      # the command line's way to end at Ctrl-C
             raise KeyboardInterrupt from None
         if run.is_kept:

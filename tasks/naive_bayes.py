@@ -22,8 +22,8 @@ def naive_bayes(train, texts, labels):
     from nltk.classify import NaiveBayesClassifier
     classifier = NaiveBayesClassifier.train(
         [(dict.fromkeys(words(text), True), label) for text, label in train])
-    answers = [classifier.prob_classify(dict.fromkeys(words(text), True)) for text in texts]
-    return np.array([[answer.prob(label) for label in labels] for answer in answers])
+    predictions = [classifier.prob_classify(dict.fromkeys(words(text), True)) for text in texts]
+    return np.array([[one.prob(label) for label in labels] for one in predictions])
 
 
 def multinomial_naive_bayes(train, texts, labels):

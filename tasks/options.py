@@ -15,7 +15,7 @@ import dataclasses
 import shlex
 
 from export import verify
-from tasks.reading.splits import PARTS
+from tasks.reading.splits import SPLITS
 from zoo.options import Options, fields, names_of, option, unknown
 
 MODES = ("train", "evaluate", "export")
@@ -172,7 +172,8 @@ class EvaluationOptions(Options):
     output: str = option(None, "File that --mode=evaluate writes its report into, as JSON, or --input "
                          "its rows with their predictions: .csv, .tsv or .jsonl; - is standard output.",
                          **ACTION)
-    split: str = option("test", "The split that --mode=evaluate scores.", PARTS[1:], was="part", **ACTION)
+    split: str = option("test", "The split that --mode=evaluate scores.", SPLITS[1:], was="part",
+                        **ACTION)
 
 
 @dataclasses.dataclass(frozen=True)

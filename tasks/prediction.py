@@ -57,8 +57,8 @@ class Prediction:
 
     def role(self):
         """Which column of an input holds the text: that of the training, unless a flag says another."""
-        asked = getattr(self.settings.resumed(self.run.settings), self.flag, None)
-        return roles.Role(self.flag, asked, self.names)
+        given = getattr(self.settings.resumed(self.run.settings), self.flag, None)
+        return roles.Role(self.flag, given, self.names)
 
     def opened(self):
         """Read the export, or make the model."""
@@ -160,7 +160,7 @@ def model_of(head):
     """The same of a head, by its signatures in TensorFlow: see `export.run.Model`."""
     signatures = head.lite_signatures()
 
-    def ask(signature, given):
+    def predict(signature, given):
         specs = {spec.name: spec for spec in signatures[signature].input_signature}
         found = signatures[signature](**{name: np.asarray(given[name], spec.dtype.as_numpy_dtype)
                                          for name, spec in specs.items()})
@@ -169,4 +169,4 @@ def model_of(head):
     with tempfile.TemporaryDirectory() as folder:
         for name, text in head.assets().items():
             (pathlib.Path(folder) / name).write_text(text, encoding="utf-8")
-        return lite.load(pathlib.Path(folder) / "model", ask)
+        return lite.load(pathlib.Path(folder) / "model", predict)

@@ -1,4 +1,4 @@
-"""The settings that go with a corpus, chosen on its validation part. Any flag overrides one."""
+"""The settings that go with a corpus, chosen on its validation split. Any flag overrides one."""
 
 SENTENCES = {
     "model": "nb_bilstm", "epochs": 6, "batch_size": 64, "learning_rate": 1e-3,

@@ -11,7 +11,7 @@ import numpy as np
 import zoo
 from export import model_card, saved_model
 from tasks import exporting, prediction
-from tasks.reading.splits import HELD_OUT, PARTS, WHOLE
+from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
@@ -25,11 +25,11 @@ register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
 
 
 class Task:
-    """What all tasks share, with the settings of one call. A task's own file says what is its own:
+    """What all tasks share, with the settings of one call. A task's own file defines what is its own:
 
         name, head_class           of `python -m tasks.<name>`; the class of its heads
-        unit, size                 what a part of a corpus is made of, in the plural, and its number
-        kind, example              what its models are, in words; a text to ask one
+        unit, size                 what a split of a corpus is made of, in the plural, and its number
+        kind, example              what its models are, in words; a text to call one with
         load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
@@ -38,9 +38,9 @@ class Task:
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
-        baselines(corpus, test, head)   {name: answers} of what counts alone know
+        baselines(corpus, test, head)   {name: predictions} of what counts alone know
         limits()                   what a user must know, sentences of the model card
-        line(row, text)            one answer as it is printed
+        line(row, text)            one prediction as it is printed
     """
 
     unit, size, without_labels = "texts", staticmethod(len), "a number"
@@ -67,7 +67,7 @@ class Task:
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
             return tables.show(run.read_json("metrics.json"))
-        data = self.parts(head, corpus)
+        data = self.datasets(head, corpus)
         result = self.fit(head, data, run)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
@@ -106,9 +106,9 @@ class Task:
         """A text processing in which the ids of the head that training starts from stay."""
         return text.after(self.earlier.text) if isinstance(self.earlier, self.head_class) else text
 
-    def parts(self, head, corpus, names=PARTS):
-        """{part: `tasks.training.dataset.Data`}."""
-        return {part: self.data(head, getattr(corpus, part)) for part in names}
+    def datasets(self, head, corpus, names=SPLITS):
+        """{split: `tasks.training.dataset.Data`}."""
+        return {split: self.data(head, getattr(corpus, split)) for split in names}
 
     def recorded(self, corpus):
         """What shapes the result: the settings, and which corpus they led to."""
@@ -119,16 +119,16 @@ class Task:
         """The corpus, once what it is and what was odd about it is printed."""
         for warning in corpus.warnings:
             print(f"note: {warning}")
-        sizes = {part: self.size(getattr(corpus, part)) for part in PARTS}
-        sizes = [f"{size:,} for {part}" for part, size in sizes.items() if size]
+        sizes = {split: self.size(getattr(corpus, split)) for split in SPLITS}
+        sizes = [f"{size:,} for {split}" for split, size in sizes.items() if size]
         print(f"{corpus.name}: {', '.join(sizes)} ({self.unit})", *corpus.description, sep="\n  ")
         return corpus
 
     def prepare(self, head, training):
-        """Before training: what is counted on the training part."""
+        """Before training: what is counted on the training split."""
 
     def calibrate(self, head, validation):
-        """After training: what is fitted on the validation part."""
+        """After training: what is fitted on the validation split."""
 
     def fit(self, head, data, run, on_epoch=None):
         """Train the head's network; its weights are then those of the best epoch."""
@@ -137,7 +137,7 @@ class Task:
         self.prepare(head, training)
 
         def validate(network):
-            return validation.measures(validation.answers(run_now))
+            return validation.metrics(validation.predict(run_now))
 
         network, batches, settings = self.trained(head), self.batches(head, training), self.settings
         result = loop.train(network, self.loss(head), batches, validate, run, loop.Settings(
@@ -162,15 +162,15 @@ class Task:
             return Batches(groups, training.batch)
         return batches
 
-    def answers(self, head, data):
-        """What the head answers to the parts that are measured."""
+    def predictions(self, head, data):
+        """The head's predictions for validation and test."""
         now = exporting.of_head(head)
-        return {part: data[part].answers(now) for part in ("validation", "test")}
+        return {split: data[split].predict(now) for split in ("validation", "test")}
 
     def finish(self, run, head, corpus, data, result):
-        """Export, if that is wanted, measure every file on the test part, and write all results."""
-        test, answers = data["test"], self.answers(head, data)
-        report = test.report(answers["test"])
+        """Export, if that is wanted, measure every file on the test split, and write all results."""
+        test, predictions = data["test"], self.predictions(head, data)
+        report = test.report(predictions["test"])
         facts = {
             "task": self.name, "corpus": corpus.name,
             "model": self.settings.model, "seed": self.settings.seed,
@@ -179,23 +179,23 @@ class Task:
             "engine": head.network.engine_in_use, **self.facts(head, corpus),
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                       "epochs": result.epochs},
-            **{part: data[part].measures(answers[part]) for part in answers},
-            "baselines": {name: test.measures(counted)
+            **{split: data[split].metrics(predictions[split]) for split in predictions},
+            "baselines": {name: test.metrics(counted)
                           for name, counted in self.baselines(corpus, test, head).items()}}
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
-        run.write_lines("test_predictions.jsonl", test.predictions(answers["test"]))
+        run.write_lines("test_predictions.jsonl", test.rows(predictions["test"]))
         print(f"\ntest split: {tables.line(facts['test'])}")
         facts["exports"] = exporting.NONE
         if self.settings.export:
-            facts["exports"] = exporting.export(run, head, data, answers, self.settings.force,
+            facts["exports"] = exporting.export(run, head, data, predictions, self.settings.force,
                                                 self.settings.tf_serving)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
                               folder / "learning_curves.png", test.unit)
-        self.draw(folder, head, test.targets, answers["test"])
+        self.draw(folder, head, test.targets, predictions["test"])
         self.record(run, corpus, facts)
-        self.show_answers(head, corpus)
+        self.show_predictions(head, corpus)
         print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         way = ["--predict", self.question(head)] if self.settings.export else ["--mode=export"]
@@ -210,7 +210,7 @@ class Task:
         """What is drawn of an epoch's row of the history: by default all."""
         return row
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """The pictures that people look at for this task."""
 
     def label_counts(self, corpus):
@@ -225,7 +225,7 @@ class Task:
                 f'python -c \'import zoo; print(zoo.load("{folder}").predict({text}))\'']
 
     def described(self, corpus):
-        """What is answered, in a few words: by default one of these labels."""
+        """What is predicted, in a few words: by default one of these labels."""
         return ", ".join(corpus.labels) or self.without_labels
 
     def record(self, run, corpus, facts):
@@ -234,7 +234,7 @@ class Task:
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
             "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
-                corpus.name, *(self.size(getattr(corpus, part)) for part in PARTS), unit=self.unit),
+                corpus.name, *(self.size(getattr(corpus, split)) for split in SPLITS), unit=self.unit),
             "terms": corpus.terms,
             "labels": self.label_counts(corpus),
             "use": self.calls(run),
@@ -247,17 +247,17 @@ class Task:
             "command": facts["command"],
             "signatures": facts["exports"]["saved_model"] and saved_model.describe(
                 run.folder / "saved_model"),
-            "limits": ["Trained on one corpus: texts of another kind get worse answers.",
+            "limits": ["Trained on one corpus: texts of another kind get worse predictions.",
                        *self.limits(), *tables.notes(facts), *beaten(facts)]})
         run.write_json("metrics.json", facts)
         tables.show(facts)
 
     def question(self, head):
-        """A text to ask the trained model."""
+        """A text to call the trained model with."""
         return self.example
 
-    def show_answers(self, head, corpus, count=4):
-        """A few test texts with the model's answers."""
+    def show_predictions(self, head, corpus, count=4):
+        """A few test texts with the model's predictions."""
 
     def trained_head(self, run):
         """The head of a run or, where it has stopped, of its best checkpoint."""
@@ -278,7 +278,7 @@ class Task:
             raise ValueError(f"expected the corpus that {run.folder} was started with, received another; "
                              "bring it back")
         head = self.untrained(corpus)
-        data = self.parts(head, corpus, ("train", "validation"))
+        data = self.datasets(head, corpus, ("train", "validation"))
         self.prepare(head, data["train"])
         loop.restore({"network": self.trained(head).variables}, arrays)
         self.calibrate(head, data["validation"])
@@ -300,12 +300,12 @@ class Task:
 
     def reported(self, head, corpus, split="test"):
         """The `Report` of a head on a split."""
-        part = self.parts(head, corpus, [split])[split]
-        return part.report(self.scored(head, part))
+        dataset = self.datasets(head, corpus, [split])[split]
+        return dataset.report(self.scored(head, dataset))
 
-    def scored(self, head, part):
-        """The answers that --mode=evaluate measures."""
-        return part.answers(exporting.of_head(head))
+    def scored(self, head, dataset):
+        """The predictions that --mode=evaluate measures."""
+        return dataset.predict(exporting.of_head(head))
 
     def export_again(self):
         """Write the exports of the trained model again, as a new version, and measure them."""
@@ -313,8 +313,8 @@ class Task:
         run.lock()
         Run.open(run.folder, self.name, self.recorded(corpus))  # refuses other corpora and settings
         head = self.best_head(run)
-        data = self.parts(head, corpus, ("validation", "test"))
-        exports = exporting.export(run, head, data, self.answers(head, data), self.settings.force,
+        data = self.datasets(head, corpus, ("validation", "test"))
+        exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,
                                    self.settings.tf_serving)
         if run.finished:
             self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})

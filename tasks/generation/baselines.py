@@ -9,11 +9,11 @@ ORDERS = {"few": (5, 6, 7), "many": (3,)}     # of n-grams, for small alphabets 
 
 
 def kneser_ney(train, validation, test):
-    """{name: log p of every symbol of the test part} by the order that is best on the validation part."""
+    """{name: log p of every symbol of the test split} by the order that is best on validation."""
     read = labelled if hasattr(train, "labels") else running
     orders = ORDERS["few" if train.vocabulary_size <= FEW else "many"]
-    answers = {order: read(order, train, validation) for order in orders}
-    best = max(orders, key=lambda order: answers[order].mean())
+    predictions = {order: read(order, train, validation) for order in orders}
+    best = max(orders, key=lambda order: predictions[order].mean())
     return {f"Kneser-Ney {best}-grams": read(best, train, test)}
 
 
@@ -24,10 +24,10 @@ def running(order, train, held_out):
 
 def labelled(order, train, held_out):
     """log p of texts with labels, a model a label, text by text: [N]."""
-    answers = [None] * len(held_out)
+    predictions = [None] * len(held_out)
     for label in np.unique(train.labels):
         model = KneserNey(order, train.vocabulary_size).fit(np.concatenate(
             [[train.end], *(ids for ids, one in zip(train.ids, train.labels) if one == label)]))
         for n in np.flatnonzero(held_out.labels == label):
-            answers[n] = model.log_probability(held_out.ids[n], history=[train.end])
-    return np.concatenate(answers)
+            predictions[n] = model.log_probability(held_out.ids[n], history=[train.end])
+    return np.concatenate(predictions)

@@ -12,7 +12,7 @@ from tasks.generation import streams
 from tasks.reading import corpus, delimited, labelled, nltk, records, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.encoding import kind, opened
-from tasks.reading.splits import PARTS
+from tasks.reading.splits import SPLITS
 
 CONDITIONAL = ("names",)
 NAMES = ("auto", "sample", *nltk.TEXTS, *CONDITIONAL)
@@ -53,24 +53,24 @@ def load(name="auto", text_column=None, label_column=None, id_column=None, encod
 def _read(name, encoding, held_out):
     if held_out is splits.WHOLE:
         stream, warnings = streams.opened(_paths(name), encoding)
-        parts = dict(zip(PARTS, stream.cut(0, 0, 100)))
+        datasets = dict(zip(SPLITS, stream.cut(0, 0, 100)))
     else:
-        parts, warnings = _parts(name, _paths(name), encoding)
-    return Corpus(",".join(map(called, name.split(","))), **parts, terms=OWN_TERMS, warnings=warnings)
+        datasets, warnings = _datasets(name, _paths(name), encoding)
+    return Corpus(",".join(map(called, name.split(","))), **datasets, terms=OWN_TERMS, warnings=warnings)
 
 
 def running(name, texts, held_out, validation=None):
     """The corpus of texts in memory, one after the other, each on lines of its own."""
     stream = _joined("texts", texts)
     if held_out is splits.WHOLE:
-        parts = dict(zip(PARTS, stream.cut(0, 0, 100)))
+        datasets = dict(zip(SPLITS, stream.cut(0, 0, 100)))
     elif validation is None:
         share = round(100 * held_out["validation"])
-        parts = dict(zip(PARTS, stream.cut(100 - share, share, 0)))
+        datasets = dict(zip(SPLITS, stream.cut(100 - share, share, 0)))
     else:
-        parts = {"train": stream, "validation": _joined("validation", validation),
-                 "test": stream.cut(100, 0)[1]}
-    return Corpus(name, **parts, terms=OWN_TERMS)
+        datasets = {"train": stream, "validation": _joined("validation", validation),
+                    "test": stream.cut(100, 0)[1]}
+    return Corpus(name, **datasets, terms=OWN_TERMS)
 
 
 def _joined(name, texts):
@@ -100,12 +100,12 @@ def _topics():
 # ---------------------------------------------------------------------------------------------- files
 
 def _table(path):
-    """Whether a file holds texts with labels, or a folder a training part of those."""
+    """Whether a file holds texts with labels, or a folder a training split of those."""
     if path.is_dir():
         tables = [entry for entry in path.iterdir() if kind(entry) in TABLES and entry.is_file()]
         if not any(map(_is_text, path.iterdir())):
             return bool(tables or records.labels_of(path) or records.labels_of(path / "train"))
-        return "train" in map(splits.part, map(called, tables))
+        return "train" in map(splits.split_of, map(called, tables))
     return kind(path) in TABLES or path.is_file() and _is_fasttext(path)
 
 
@@ -141,29 +141,29 @@ def _files(path):
 
 def _is_text(path):
     """Whether a file of a folder is meant; one that is just called "train" is."""
-    named = not kind(path) and splits.part(path.name) is not None
+    named = not kind(path) and splits.split_of(path.name) is not None
     return path.is_file() and (kind(path) in ENDINGS or named)
 
 
-def _parts(name, paths, encoding):
-    """{part: stream} and warnings. Files that are named for their parts stay apart."""
+def _datasets(name, paths, encoding):
+    """{split: stream} and warnings. Files that are named for their splits stay apart."""
     found, warnings = {"train": paths}, []
-    if len(paths) > 1 and "train" in map(splits.part, map(called, paths)):
-        found = splits.parts(paths)
+    if len(paths) > 1 and "train" in map(splits.split_of, map(called, paths)):
+        found = splits.splits_of(paths)
     folder = pathlib.Path(name).expanduser()
     if folder.is_dir() or len(found) > 1:
         used = [path for group in found.values() for path in group]
         warnings = splits.left_out(folder if folder.is_dir() else paths, used)
         warnings += splits.together(found) if len(found) > 1 else []
-    read = {part: streams.opened(group, encoding) for part, group in found.items()}
+    read = {split: streams.opened(group, encoding) for split, group in found.items()}
     warnings += [warning for _, notes in read.values() for warning in notes]
-    return _cut(name, **{part: stream for part, (stream, _) in read.items()}), warnings
+    return _cut(name, **{split: stream for split, (stream, _) in read.items()}), warnings
 
 
 def _cut(name, train, **held_out):
-    """The parts of a running text: what no file holds is the end of training, test the very end."""
-    missing = [part for part in PARTS[1:] if part not in held_out]
-    share = [100 - sum(PERCENTS[part] for part in missing), *(PERCENTS[part] for part in missing)]
-    parts = {**held_out, **dict(zip(["train", *missing], train.cut(*share)))}
-    splits.check_parts(name, {part: parts[part].characters for part in PARTS}, "characters")
-    return parts
+    """The splits of a running text: what no file holds is the end of training, test the very end."""
+    missing = [split for split in SPLITS[1:] if split not in held_out]
+    share = [100 - sum(PERCENTS[split] for split in missing), *(PERCENTS[split] for split in missing)]
+    datasets = {**held_out, **dict(zip(["train", *missing], train.cut(*share)))}
+    splits.check_splits(name, {split: datasets[split].characters for split in SPLITS}, "characters")
+    return datasets

@@ -1,4 +1,4 @@
-"""What a language model reads of a part of a corpus: a running text, or texts with labels."""
+"""What a language model reads of a split of a corpus: a running text, or texts with labels."""
 
 import functools
 import math
@@ -20,7 +20,7 @@ BLOCK = 1 << 20         # characters of a text without line ends that are cut an
 
 
 class Language(Data):
-    """What both kinds have: texts to ask the exported model, and measures of log-probabilities.
+    """What both kinds have: texts to call the exported model with, and metrics of log-probabilities.
 
     characters   of the text, ends of labelled texts included
     targets      the ids of all symbols, [N]
@@ -35,7 +35,7 @@ class Language(Data):
         self.start, self.end = head.text.start, head.text.end
         self.vocabulary_size = len(head.text)
 
-    def measures(self, log_probability):
+    def metrics(self, log_probability):
         """From log p of every symbol, in nats; `log_likelihood` is their mean.
 
         An unknown token is one of many: bits a character charge each with its spelling too, the others
@@ -47,7 +47,7 @@ class Language(Data):
         return {**found, "unknown_share": float(np.mean(self.targets == UNKNOWN)),
                 "log_likelihood": -found["nats_per_token"]}
 
-    def predictions(self, log_probability):
+    def rows(self, log_probability):
         """None: what is measured are symbols, not texts."""
         return iter(())
 
@@ -74,8 +74,8 @@ class Language(Data):
         return {f"state_{n}": np.zeros([1, size], np.float32) for n, size in enumerate(self.states)}
 
     def served(self, signatures):
-        """What a loaded SavedModel answers."""
-        return self.answers(lambda signature, **inputs: signatures[signature](**inputs), tokens=WINDOW)
+        """The same of a loaded SavedModel."""
+        return self.predict(lambda signature, **inputs: signatures[signature](**inputs), tokens=WINDOW)
 
 
 class RunningText(Language):
@@ -95,14 +95,14 @@ class RunningText(Language):
     def strings(self):
         return ([block] for block in lines(self.stream))
 
-    def answers(self, run, tokens=None):
+    def predict(self, run, tokens=None):
         """log p of every symbol after all before it, each once: [N]. A file may have `step` alone."""
         if getattr(run, "signatures", {}).keys() == {"step"}:
             run = self.by_steps(run)
 
         def read(ids, previous, states):
-            answer = dict(run("ids", ids=ids, previous=previous, **states))
-            return answer.pop("log_probability"), answer
+            found = dict(run("ids", ids=ids, previous=previous, **states))
+            return found.pop("log_probability"), found
 
         window = min(WINDOW, getattr(run, "length", None) or WINDOW)
         return self.read_by(read, run("init", ids=np.array([self.start], np.int32)), window)
@@ -169,7 +169,7 @@ class LabelledTexts(Language):
         read = np.concatenate([given["previous"][:, None], given["ids"][:, :-1]], 1)
         return Batch({"ids": read, "label": given["label"]}, given["ids"], tokens, tokens)
 
-    def answers(self, run, tokens=16384):
+    def predict(self, run, tokens=16384):
         """log p of every symbol, text by text: [N]; by a file of fixed length in pieces."""
         def score(label, ids, previous):
             states, found = run("init", label=label), []
@@ -183,8 +183,8 @@ class LabelledTexts(Language):
 
         return self.outputs(score, tokens)
 
-    def collected(self, answers):
-        return np.concatenate([row[:length] for row, length in zip(answers, self.lengths)])
+    def collected(self, outputs):
+        return np.concatenate([row[:length] for row, length in zip(outputs, self.lengths)])
 
 
 def spelled(text, strings):

@@ -10,20 +10,21 @@ def label_check(head, corpus, count=1000, length=40, seed=0):
     """Sample texts at temperature 1 and classify them.
 
     The classifier is a naive Bayes over the pieces of a text, 2 to 4 characters long with its ends
-    marked. It learns from the texts of the training part that were not written again, so it has seen none
+    marked. It learns from the texts of the train split that were not written again, so it has seen none
     of those that it judges.
 
     Returns: {"written": texts a label, "new": share that is not in the corpus, "distinct": share of
              different ones, "as_labelled": share classified as its label, "real_as_labelled": the same
-             of the test part}
+             of the test split}
     """
     written = {label: sampled(head, label, count, length, seed) for label in head.labels}
-    said = {text for texts in written.values() for text in texts}
-    known = {example.text for part in (corpus.train, corpus.validation, corpus.test) for example in part}
-    train = [Example(pieces(text), label) for text, label in corpus.train if text not in said]
+    distinct = {text for texts in written.values() for text in texts}
+    known = {example.text for dataset in (corpus.train, corpus.validation, corpus.test)
+             for example in dataset}
+    train = [Example(pieces(text), label) for text, label in corpus.train if text not in distinct]
     judged = [(text, label) for label, texts in written.items() for text in texts]
     return {"written": count, "new": float(np.mean([text not in known for text, _ in judged])),
-            "distinct": len(said) / len(judged),
+            "distinct": len(distinct) / len(judged),
             "as_labelled": _agreement(train, judged, head.labels),
             "real_as_labelled": _agreement(train, corpus.test, head.labels)}
 
@@ -31,8 +32,8 @@ def label_check(head, corpus, count=1000, length=40, seed=0):
 def sampled(head, label, count, length, seed):
     """`count` texts from a label, by numbers that follow from the seed."""
     uniform = np.random.default_rng([seed, head.labels.index(label)]).random([count, length], np.float32)
-    answer = head.generate(np.full(count, ""), uniform, np.full(count, label), temperature=1.0)
-    return [text.decode("utf-8", "replace") for text in answer["text"].numpy()]
+    written = head.generate(np.full(count, ""), uniform, np.full(count, label), temperature=1.0)
+    return [text.decode("utf-8", "replace") for text in written["text"].numpy()]
 
 
 def pieces(text):
@@ -48,5 +49,5 @@ def pieces(text):
 
 def _agreement(train, examples, labels):
     texts = [pieces(text) for text, _ in examples]
-    answers = multinomial_naive_bayes(train, texts, labels).argmax(1)
-    return float(np.mean([labels[n] == label for n, (_, label) in zip(answers, examples)]))
+    predictions = multinomial_naive_bayes(train, texts, labels).argmax(1)
+    return float(np.mean([labels[n] == label for n, (_, label) in zip(predictions, examples)]))

@@ -18,17 +18,17 @@ def language(log_probability, tokens, characters, words=None, spelling=0.0):
                             sub-words can be compared with that of words
            spelling         −ln P of the spelling of unknown tokens, which only bits per character charge
 
-    >>> measures = language(-6 * math.log(2), tokens=3, characters=12, words=2)
-    >>> [round(value, 9) for value in measures.values()]
+    >>> scores = language(-6 * math.log(2), tokens=3, characters=12, words=2)
+    >>> [round(value, 9) for value in scores.values()]
     [1.386294361, 4.0, 0.5, 8.0]
     """
     nats = -float(log_probability)
-    measures = {"nats_per_token": nats / _some(tokens, "tokens"),
-                "perplexity": perplexity_of(nats / tokens, math.e),
-                "bits_per_character": bits_per_character(log_probability - spelling, characters)}
+    scores = {"nats_per_token": nats / _some(tokens, "tokens"),
+              "perplexity": perplexity_of(nats / tokens, math.e),
+              "bits_per_character": bits_per_character(log_probability - spelling, characters)}
     if words is not None:
-        measures["word_perplexity"] = perplexity_of(nats / _some(words, "words"), math.e)
-    return measures
+        scores["word_perplexity"] = perplexity_of(nats / _some(words, "words"), math.e)
+    return scores
 
 
 def perplexity(probabilities, base=2.0):

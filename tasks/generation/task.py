@@ -21,7 +21,7 @@ from zoo.text.subwords import Subwords
 
 register("plots/*.html")
 
-SHOWN = 3000            # symbols of the test part on the page of surprises
+SHOWN = 3000            # symbols of the test split on the page of surprises
 
 
 class Generation(Task):
@@ -52,17 +52,17 @@ class Generation(Task):
         return corpora.running("texts", texts, held_out, validation and validation[0])
 
     def labelled(self, columns, held_out, validation):
-        parts, notes = {}, []
-        for part, given in {"train": columns, "validation": validation}.items():
+        datasets, notes = {}, []
+        for split, given in {"train": columns, "validation": validation}.items():
             if given:
-                parts[part], skipped = in_memory.examples(*given)
+                datasets[split], skipped = in_memory.examples(*given)
                 notes += skipped
-        return labelled.assembled("texts", parts, OWN_TERMS, notes, held_out=held_out)
+        return labelled.assembled("texts", datasets, OWN_TERMS, notes, held_out=held_out)
 
     @staticmethod
-    def size(part):
-        """Characters of a part."""
-        return getattr(part, "characters", None) or sum(len(example.text) + 1 for example in part)
+    def size(dataset):
+        """Characters of a split."""
+        return getattr(dataset, "characters", None) or sum(len(example.text) + 1 for example in dataset)
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
@@ -99,28 +99,29 @@ class Generation(Task):
             return lambda targets, outputs: head.network.loss_of(targets, outputs[0])
         return head.network.loss_of
 
-    def scored(self, head, part):
-        """log p of a part, by a model that adapts to it with `dynamic`."""
+    def scored(self, head, dataset):
+        """log p of a split, by a model that adapts to it with `dynamic`."""
         settings = self.settings
         if not settings.dynamic:
-            return super().scored(head, part)
+            return super().scored(head, dataset)
         if head.labels:
             raise ValueError("expected a running text with --dynamic, received texts with labels; leave "
                              "--dynamic out")
         read = DynamicEvaluation(head, settings.dynamic_rate, settings.dynamic_decay).read
         states = head.network.start({"ids": np.zeros([1, 1], np.int32)})
-        return part.read_by(read, states, settings.dynamic_window)
+        return dataset.read_by(read, states, settings.dynamic_window)
 
     def baselines(self, corpus, test, head):
-        train, validation = (self.data(head, part) for part in (corpus.train, corpus.validation))
+        train, validation = (self.data(head, dataset) for dataset in (corpus.train, corpus.validation))
         return language_baselines.kneser_ney(train, validation, test)
 
-    def draw(self, folder, head, targets, answers):
-        """A page on which each symbol of the test part has the colour of its surprise."""
-        # Column by column, for nothing is said after an end.
+    def draw(self, folder, head, targets, predictions):
+        """A page on which each symbol of the test split has the colour of its surprise."""
+        # Column by column, for nothing is written after an end.
         pieces = head.text.pieces(np.asarray(targets[:SHOWN], np.int32)[:, None])[:, 0].numpy()
-        said = [piece.decode("utf-8", "replace") or "\n" for piece in pieces]
-        (folder / "surprise.html").write_text(surprise.page(said, answers[:SHOWN]), encoding="utf-8")
+        symbols = [piece.decode("utf-8", "replace") or "\n" for piece in pieces]
+        page = surprise.page(symbols, predictions[:SHOWN])
+        (folder / "surprise.html").write_text(page, encoding="utf-8")
 
     def limits(self):
         return ["Writes what is likely after its corpus, true or not.",
@@ -129,10 +130,10 @@ class Generation(Task):
     def facts(self, head, corpus):
         return {"written": label_check(head, corpus)} if head.labels else {}
 
-    def show_answers(self, head, corpus, count=2):
+    def show_predictions(self, head, corpus, count=2):
         print()
-        asked = head.labels or ["\n"]
-        for text, row in zip(asked * count, head.predict(asked * count)):
+        prompts = head.labels or ["\n"]
+        for text, row in zip(prompts * count, head.predict(prompts * count)):
             print(self.line(row, text))
 
     def question(self, head):

@@ -15,28 +15,28 @@ import re
 
 from tasks.reading import annotations, comments, encoding, layout, sentence_lines, splits
 from tasks.reading.layout import BORDER, EXPECTED, INDEX, Form
-from tasks.reading.splits import PARTS, Sentence
+from tasks.reading.splits import SPLITS, Sentence
 
 LONG = 200                            # tokens, of a sentence that is alone
 
 
 def read(name, form=Form()):
-    """{part: sentences}, warnings and {tag: where it first occurs} of what is at a path.
+    """{split: sentences}, warnings and {tag: where it first occurs} of what is at a path.
 
     The training file decides which columns are read in all files.
 
     Args:  name  of a file, of a pair seq.in and seq.out, or of a folder of those
     """
     path = pathlib.Path(name).expanduser()
-    found, said = {"train": [path]}, []
+    found, file_notes = {"train": [path]}, []
     if path.is_dir() and not _pair(path):
-        found = splits.by_part(path, lambda entry: entry.is_file() or _pair(entry),
-                               "a train file with " + EXPECTED)
-        said = splits.together(found) + splits.left_out(path, sum(found.values(), []))
+        found = splits.by_split(path, lambda entry: entry.is_file() or _pair(entry),
+                                "a train file with " + EXPECTED)
+        file_notes = splits.together(found) + splits.left_out(path, sum(found.values(), []))
     reader = _Reader(form)
-    parts = {part: [sentence for file in found[part] for sentence in reader.read(file)]
-             for part in PARTS if part in found}
-    return parts, [*dict.fromkeys(reader.warnings), *notes(reader.left_out), *said], reader.first
+    datasets = {split: [sentence for file in found[split] for sentence in reader.read(file)]
+                for split in SPLITS if split in found}
+    return datasets, [*dict.fromkeys(reader.warnings), *notes(reader.left_out), *file_notes], reader.first
 
 
 class _Reader:

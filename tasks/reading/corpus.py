@@ -1,4 +1,4 @@
-"""A corpus: three parts and what is known of them, found by name or by path."""
+"""A corpus: three splits and what is known of them, found by name or by path."""
 
 import dataclasses
 import difflib
@@ -8,7 +8,7 @@ import os
 import pathlib
 
 from tasks.reading.encoding import kind
-from tasks.reading.splits import PARTS
+from tasks.reading.splits import SPLITS
 
 OWN_TERMS = "your own file, under the terms you have it under"
 
@@ -42,18 +42,18 @@ class Corpus:
 
     @functools.cached_property
     def fingerprint(self):
-        """A hash of every example, or character, and its part, in order: it tells corpora apart."""
+        """A hash of every example, or character, and its split, in order: it tells corpora apart."""
         digest = hashlib.blake2b(digest_size=8)
-        for part in PARTS:
-            for block in _hashed(part, getattr(self, part)):
+        for split in SPLITS:
+            for block in _hashed(split, getattr(self, split)):
                 digest.update(block)
         return digest.hexdigest()
 
 
-def _hashed(part, examples):
+def _hashed(split, examples):
     if isinstance(examples, list):
-        return (repr((part, *example)).encode() for example in examples)
-    size = f"{part} {examples.characters}\n".encode()
+        return (repr((split, *example)).encode() for example in examples)
+    size = f"{split} {examples.characters}\n".encode()
     return (size, *(block.encode("utf-8", "replace") for block in examples))
 
 

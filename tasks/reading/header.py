@@ -30,7 +30,7 @@ def no_header(table, rows, wanted):
     Raises:  ValueError: names the flag that says it, where no flag names a column
     """
     first, rest = rows[0], _rest(rows)
-    if _are_names(first) and len(rest) >= FEWEST and all(role.asked is None for role in wanted.values()):
+    if _are_names(first) and len(rest) >= FEWEST and all(role.given is None for role in wanted.values()):
         new = all(row[at] != cell for row in rest for at, cell in enumerate(first) if cell)
         longer = [_longer(cell, column) for cell, column in zip(first, zip(*rest))]
         if new and any(longer) and all(more or column.repeats for more, column in

@@ -11,8 +11,7 @@ from tasks.reading import delimited, nltk, records, roles, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
 from tasks.reading.encoding import kind
 from tasks.reading.roles import Role
-from tasks.reading.splits import (
-    HELD_OUT, PARTS, WHOLE, Example, check_parts, normalised, overlap, split)
+from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE, Example, check_splits, normalised, overlap
 
 SEPARATOR = "|"                       # between the labels of one multi-label cell
 OTHERS = ",;/+"                       # what may stand between them instead
@@ -91,14 +90,14 @@ def read(name, names, form, fold=None, held_out=HELD_OUT):
     if not path.exists():
         raise unknown(name, names, records.EXPECTED, records.ENDINGS)
     found, notes = files(path)
-    tables = {part: [records.read(file, EXPECTED, form.encoding, form.separator) for file in group]
-              for part, group in found.items()}
+    tables = {split: [records.read(file, EXPECTED, form.encoding, form.separator) for file in group]
+              for split, group in found.items()}
     columns = roles.of_texts(tables["train"][0], form.roles, form.separator, form.regression)
-    parts, warnings = collections.defaultdict(list), []
-    for part, table, at in columns.placed(tables):
-        parts[part] += _examples(table, at, form)
+    datasets, warnings = collections.defaultdict(list), []
+    for split, table, at in columns.placed(tables):
+        datasets[split] += _examples(table, at, form)
         warnings += [f"{table.name}: {note}" for note in table.notes]
-    corpus = assembled(called(name), parts, OWN_TERMS, warnings + notes, fold, form.multi_label,
+    corpus = assembled(called(name), datasets, OWN_TERMS, warnings + notes, fold, form.multi_label,
                        form.regression, held_out)
     corpus.warnings += doubts(corpus, form)
     corpus.description = _described(columns, corpus)
@@ -110,15 +109,15 @@ def files(path):
     if path.is_file():
         return {"train": [path]}, []
     inside = sorted(path.iterdir())
-    if "train" not in map(splits.part, (entry.name for entry in inside)):
+    if "train" not in map(splits.split_of, (entry.name for entry in inside)):
         if records.labels_of(path):
             return {"train": [path]}, []
         tables = [entry for entry in inside if entry.is_file() and kind(entry) in records.ENDINGS]
         if len(tables) == 1:
             return {"train": tables}, splits.left_out(path, tables)
-    found = splits.by_part(path, lambda entry: records.labels_of(entry) or entry.is_file() and
-                           kind(entry) in records.ENDINGS,
-                           "a train file, such as train.csv, or a folder train with one for each label")
+    found = splits.by_split(path, lambda entry: records.labels_of(entry) or entry.is_file() and
+                            kind(entry) in records.ENDINGS,
+                            "a train file, such as train.csv, or a folder train with one for each label")
     return found, splits.together(found) + splits.left_out(path, sum(found.values(), []))
 
 
@@ -155,10 +154,10 @@ def _not_as_expected(table, number, row, at, error):
 
 # --------------------------------------------------------------------------------------------- assembled
 
-def assembled(name, parts, terms, warnings=(), fold=None, multi_label=False, regression=False,
+def assembled(name, datasets, terms, warnings=(), fold=None, multi_label=False, regression=False,
               held_out=HELD_OUT):
     """A corpus of texts with labels: what has no official split is split, then looked over."""
-    everything = [example for rows in parts.values() for example in rows]
+    everything = [example for rows in datasets.values() for example in rows]
     labels = [] if regression else sorted({label for e in everything for label in _labels(e)})
     if held_out is WHOLE:
         return Corpus(name, [], [], everything, terms, labels, [*warnings], multi_label=multi_label,
@@ -168,10 +167,10 @@ def assembled(name, parts, terms, warnings=(), fold=None, multi_label=False, reg
     warnings = [*warnings, *(f"label '{label}' has a single example, kept in training"
                              for label in sorted(lonely))]
     pinned = {normalised(e.text) for e in everything if not regression and lonely & set(_labels(e))}
-    parts = split(name, parts, fold, pinned, not (multi_label or regression), held_out)
-    check_parts(name, {part: len(parts[part]) for part in PARTS}, "examples", held_out)
-    warnings += _strangers(parts, labels) + overlap(parts)
-    return Corpus(name, **parts, terms=terms, labels=labels, warnings=warnings,
+    datasets = splits.split(name, datasets, fold, pinned, not (multi_label or regression), held_out)
+    check_splits(name, {split: len(datasets[split]) for split in SPLITS}, "examples", held_out)
+    warnings += _strangers(datasets, labels) + overlap(datasets)
+    return Corpus(name, **datasets, terms=terms, labels=labels, warnings=warnings,
                   multi_label=multi_label, regression=regression)
 
 
@@ -201,8 +200,8 @@ def _enough_labels(name, examples, labels, multi_label, regression):
                          f"{' '.join(map(repr, labels)) or 'none'}; check label_column")
 
 
-def _strangers(parts, labels):
-    known = {label for e in parts["train"] for label in _labels(e)}
+def _strangers(datasets, labels):
+    known = {label for e in datasets["train"] for label in _labels(e)}
     return [f"label '{label}' never occurs in training" for label in labels if label not in known]
 
 

@@ -126,7 +126,7 @@ def _with_roles(name, layout, rows, form):
         layout.tag, others = _tag_by_default(name, layout, rows)
         _check_values(name, layout, rows)
     else:
-        layout.tag = _asked(name, layout, form.tag_column, "tag_column")
+        layout.tag = _given(name, layout, form.tag_column, "tag_column")
     if layout.tag == layout.token:
         raise ValueError(f"{name}: expected two columns, received column {layout.tag + 1} as token and "
                          "as tag; set token_column and tag_column")
@@ -231,22 +231,22 @@ def _one_of_many(column):
 
 # ------------------------------------------------------------------------------------------------- roles
 
-def _asked(name, layout, asked, flag):
+def _given(name, layout, given, flag):
     """The index of a column that a user names or counts."""
-    if str(asked).casefold() in _folded(layout.names):
-        return _folded(layout.names).index(str(asked).casefold())
-    if str(asked) == "-1":
+    if str(given).casefold() in _folded(layout.names):
+        return _folded(layout.names).index(str(given).casefold())
+    if str(given) == "-1":
         return layout.width - 1
-    if str(asked).isdecimal() and 1 <= int(asked) <= layout.width:
-        return int(asked) - 1
+    if str(given).isdecimal() and 1 <= int(given) <= layout.width:
+        return int(given) - 1
     known = f", or one of {', '.join(layout.names)}" if layout.names else ""
-    raise ValueError(f"{name}: no column '{asked}'; set {flag} to a number from 1 to {layout.width}, -1 "
+    raise ValueError(f"{name}: no column '{given}'; set {flag} to a number from 1 to {layout.width}, -1 "
                      f"for the last{known}")
 
 
-def _token_at(name, layout, asked):
-    if asked is not None:
-        return _asked(name, layout, asked, "token_column")
+def _token_at(name, layout, given):
+    if given is not None:
+        return _given(name, layout, given, "token_column")
     named = [at for at, column in enumerate(_folded(layout.names)) if column in TOKEN_NAMES]
     if named:
         return named[0]

@@ -32,8 +32,8 @@ def _documents(corpus):
 
 def _questions(corpus):
     """The label DESC:manner is coarse DESC, fine manner."""
-    return {part: [Example(text, label.split(":")[0]) for label, text in
-                   corpus.tuples(part + ".txt")] for part in ("train", "test")}
+    return {split: [Example(text, label.split(":")[0]) for label, text in
+                    corpus.tuples(split + ".txt")] for split in ("train", "test")}
 
 
 def _lists(corpus):
@@ -57,24 +57,24 @@ CORPORA = {
 
 
 def _chunks(corpus, tagset):
-    """Official train and test parts; the last tenth of train is validation."""
-    parts, notes = _columns({"train": "train.txt", "test": "test.txt"}, corpus)
-    held_out = len(parts["train"]) // 10
-    parts["validation"] = parts["train"][-held_out:]
-    del parts["train"][-held_out:]
-    return parts, notes
+    """Official train and test splits; the last tenth of train is validation."""
+    datasets, notes = _columns({"train": "train.txt", "test": "test.txt"}, corpus)
+    held_out = len(datasets["train"]) // 10
+    datasets["validation"] = datasets["train"][-held_out:]
+    del datasets["train"][-held_out:]
+    return datasets, notes
 
 
 def _entities(language):
     names = {"train": "train", "validation": "testa", "test": "testb"}
     return lambda corpus, tagset: _columns(
-        {part: f"{language}.{name}" for part, name in names.items()}, corpus)
+        {split: f"{language}.{name}" for split, name in names.items()}, corpus)
 
 
 def _columns(names, corpus):
     """Columns as NLTK stores them: word, part of speech, tag; or word and tag."""
-    read = {part: columns.parse(name, corpus.raw(name)) for part, name in names.items()}
-    return ({part: sentences for part, (sentences, _) in read.items()},
+    read = {split: columns.parse(name, corpus.raw(name)) for split, name in names.items()}
+    return ({split: sentences for split, (sentences, _) in read.items()},
             columns.notes(sum((left_out for _, left_out in read.values()), collections.Counter())))
 
 
@@ -162,7 +162,7 @@ TEXTS = {                             # name: reader, terms
 
 
 def read_tagged(name, tagset=None):
-    """{part: sentences}, and notes on what was left out."""
+    """{split: sentences}, and notes on what was left out."""
     package, reader, default, _ = TAGGED[name]
     if tagset not in (None, "own", "universal") or (tagset and not default):
         raise ValueError("expected the tagset own or universal, of treebank, brown or masc_tagged, "

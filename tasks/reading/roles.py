@@ -26,17 +26,17 @@ class Role:
     """What a column is wanted for.
 
     flag   the flag that names it
-    asked  what the user said: a name in the header, a number from 1, or None
+    given  the user's setting: a name in the header, a number from 1, or None
     names  that usually head such a column
     """
     flag: str
-    asked: object = None
+    given: object = None
     names: tuple = ()
 
     @property
     def named(self):
-        """The name that the user said, as in a header; None for a number."""
-        return None if self.asked is None or str(self.asked).isdigit() else folded(self.asked)
+        """The name that the user gave, as in a header; None for a number."""
+        return None if self.given is None or str(self.given).isdigit() else folded(self.given)
 
 
 @dataclasses.dataclass
@@ -63,12 +63,12 @@ class Roles:
         Raises:  ValueError: columns that are missing, a row of no split
         """
         train = tables["train"][0]
-        found = [(part, table, self.columns if table is train else self._of(table))
-                 for part, group in tables.items() for table in group]
+        found = [(split, table, self.columns if table is train else self._of(table))
+                 for split, group in tables.items() for table in group]
         for _, table, _ in found:
             table.rows = table.rows if table.names else self._without_heads(table, table.rows)
         if len(found) == 1 and self.split is not None:
-            return [(part, table, self.columns) for part, table in self._divided(train).items()]
+            return [(split, table, self.columns) for split, table in self._divided(train).items()]
         return found
 
     def _without_heads(self, table, rows):
@@ -86,19 +86,20 @@ class Roles:
     def _divided(self, table):
         title, found = self._titled(self.split), collections.defaultdict(list)
         for number, row in table.rows:
-            part = splits.part(str(row[self.split]))
-            if part is None:
+            split = splits.split_of(str(row[self.split]))
+            if split is None:
                 raise ValueError(f"{table.where(number)}: expected train, validation or test in {title}, "
                                  f"received '{str(row[self.split])[:40]}'; correct the {table.unit} or "
                                  "rename the column")
-            found[part].append((number, row))
+            found[split].append((number, row))
         if "train" not in found:
             raise ValueError(f"{table.name}: expected rows of training in {title}, received only "
                              f"{' and '.join(found)}; add some or rename the column")
-        sizes = ", ".join(f"{part} {len(found[part]):,}" for part in splits.PARTS if part in found)
+        sizes = ", ".join(f"{split} {len(found[split]):,}" for split in splits.SPLITS if split in found)
         table.notes.append(f"the split of each row is in {title}: {sizes}")
-        return {part: dataclasses.replace(table, rows=iter(found[part]), notes=table.notes if part ==
-                                          "train" else []) for part in splits.PARTS if part in found}
+        return {split: dataclasses.replace(table, rows=iter(found[split]),
+                                           notes=table.notes if split == "train" else [])
+                for split in splits.SPLITS if split in found}
 
     def _of(self, table):
         """{role: index} in the table of another split; a header leaves its rows.
@@ -139,7 +140,7 @@ def first_rows(table):
 
 # ------------------------------------------------------------------------------------------------ roles
 
-def asked(table, wanted, names, width):
+def named_columns(table, wanted, names, width):
     """{role: index} of the columns that the user names, or that have a usual name."""
     found = {}
     for name, role in wanted.items():
@@ -156,14 +157,14 @@ def asked(table, wanted, names, width):
 
 def _column(table, role, names, width):
     """The index of a column that the user names; None where it is left open."""
-    if role.asked is None:
+    if role.given is None:
         return None
-    if names and folded(role.asked) in names:
-        return names.index(folded(role.asked))
-    if str(role.asked).isdigit() and 1 <= int(role.asked) <= width:
-        return int(role.asked) - 1
+    if names and folded(role.given) in names:
+        return names.index(folded(role.given))
+    if str(role.given).isdigit() and 1 <= int(role.given) <= width:
+        return int(role.given) - 1
     columns = ", ".join(names) if names else f"1 to {width} (no header)"
-    raise ValueError(f"{table.name}: no column '{role.asked}'; set {role.flag} to one of {columns}")
+    raise ValueError(f"{table.name}: no column '{role.given}'; set {role.flag} to one of {columns}")
 
 
 def of_texts(table, wanted, separator=None, regression=False):
@@ -178,7 +179,7 @@ def of_texts(table, wanted, separator=None, regression=False):
                          "received one column; separate them or rename the file")
     names = headed(table, rows, wanted)
     rows = rows[1:] if names and not table.names else rows
-    found = asked(table, wanted, names, width)
+    found = named_columns(table, wanted, names, width)
     split = _split(rows, names, found.values())
     if found.get("text", -1) == found.get("label", -2):
         raise ValueError(f"{table.name}: expected two different columns, received column "
@@ -193,7 +194,7 @@ def of_texts(table, wanted, separator=None, regression=False):
 def _split(rows, names, taken):
     """The index of a column with a usual name whose cells are mostly names of splits."""
     return next((at for at, name in enumerate(names or []) if name in SPLIT_NAMES and at not in taken and
-                 2 * sum(splits.part(str(row[at])) is not None for row in rows) > len(rows)), None)
+                 2 * sum(splits.split_of(str(row[at])) is not None for row in rows) > len(rows)), None)
 
 
 def _guessed(table, columns, found, names, split, regression):
@@ -254,7 +255,7 @@ def of_input(table, role):
     width, written = len(rows[0]), table.names or rows[0]
     names = headed(table, rows, {"input": role})
     rows = rows[1:] if names and not table.names else rows
-    found = asked(table, {"input": role}, names, width)
+    found = named_columns(table, {"input": role}, names, width)
     texts = [at for at, column in enumerate(columns_of(rows)) if width == 1 or column.cells and not (
         column.number or column.repeats or column.code)]
     if not found and len(texts) != 1:
@@ -279,7 +280,7 @@ def of_pairs(table, wanted, heads):
                          f"{table.delimiter}, received one column; separate them by {table.delimiter}")
     names = _heads(table, rows, wanted, heads)
     rows = rows[1:] if names and not table.names else rows
-    found = asked(table, wanted, names, width)
+    found = named_columns(table, wanted, names, width)
     split = _split(rows, names, found.values())
     spare = {found.pop("id", None), split}
     free = _sentences(columns_of(rows), names, {*found.values(), *spare}, heads)

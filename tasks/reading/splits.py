@@ -12,7 +12,7 @@ import itertools
 import re
 import unicodedata
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 HELD_OUT = {"test": 0.1, "validation": 0.1}     # shares of what has no official split
 WHOLE = {"test": 1.0}                           # everything is to be evaluated
 HOLDS = {"train": "train|training|trn|训练集?|訓練集?",
@@ -20,7 +20,7 @@ HOLDS = {"train": "train|training|trn|训练集?|訓練集?",
                        "evaluation|testa|验证集?|開発|驗證集?",
          "test": "test|testing|tst|testb|测试集?|測試集?"}
 NUMBER = re.compile(r"\d+")
-HOLDS = {part: re.compile(f"(news)?({names})(set|data|file|split)?") for part, names in HOLDS.items()}
+HOLDS = {held: re.compile(f"(news)?({names})(set|data|file|split)?") for held, names in HOLDS.items()}
 
 Example = collections.namedtuple("Example", "text label")
 Example.__doc__ = "A text and its label: a string, a tuple of strings (multi-label) or a number."
@@ -45,33 +45,33 @@ class Pair(collections.namedtuple("Pair", "source target")):
 
 
 @functools.lru_cache(maxsize=1024)
-def part(name):
+def split_of(name):
     """The split that a file's name speaks of; None where it is none, or two.
 
-    >>> part("en_ewt-ud-dev.conllu"), part("TrainSet.csv"), part("train-or-test.md"), part("README.md")
-    ('validation', 'train', None, None)
+    >>> [split_of(name) for name in ("en_ewt-ud-dev.conllu", "TrainSet.csv", "train-or-test.md")]
+    ['validation', 'train', None]
     """
     name = re.sub("([a-z])([A-Z])", r"\1 \2", name)
     name = re.sub("held[-_ ]out", "heldout", name.lower())
-    found = {part for word in re.split(r"[\W\d_]+", name) for part, names in HOLDS.items()
+    found = {held for word in re.split(r"[\W\d_]+", name) for held, names in HOLDS.items()
              if names.fullmatch(word)}
     return found.pop() if len(found) == 1 else None
 
 
-def by_part(folder, accepts, expected):
+def by_split(folder, accepts, expected):
     """{split: paths} of a folder; validation and test may be missing and are then split off.
 
     Args:    accepts   path → whether it is of the right kind
              expected  what the training file should have been, for the message
     """
-    files = parts(file for file in sorted(folder.iterdir()) if accepts(file))
+    files = splits_of(file for file in sorted(folder.iterdir()) if accepts(file))
     if "train" not in files:
         raise FileNotFoundError(f"expected {expected} in {folder}, and if there are any validation and "
                                 "test files; found no train file")
     return files
 
 
-def parts(paths):
+def splits_of(paths):
     """{split: paths} of those whose names speak of one: several only where numbers tell them apart, as
     tst2010.de and tst2011.de, or train-00000-of-00002.parquet.
 
@@ -79,7 +79,7 @@ def parts(paths):
     """
     found = collections.defaultdict(list)
     for path in paths:
-        found[part(path.name)].append(path)
+        found[split_of(path.name)].append(path)
     found.pop(None, None)
     for held, (first, *others) in found.items():
         for path in others:
@@ -131,55 +131,55 @@ def fraction(text, salt=""):
     return int.from_bytes(digest.digest(), "big") / 2 ** 64
 
 
-def overlap(parts):
-    """Warnings about texts that are in training and also in a held-out part."""
-    train = {normalised(example.text) for example in parts["train"]}
-    return [f"{count} texts of the {part} part also occur in training"
-            for part in ("validation", "test")
-            if (count := sum(normalised(example.text) in train for example in parts[part]))]
+def overlap(datasets):
+    """Warnings about texts that are in training and also in a held-out split."""
+    train = {normalised(example.text) for example in datasets["train"]}
+    return [f"{count} texts of the {held} split also occur in training"
+            for held in ("validation", "test")
+            if (count := sum(normalised(example.text) in train for example in datasets[held]))]
 
 
-def check_parts(name, sizes, what, held_out=HELD_OUT):
-    """Refuse a corpus of whose wanted parts, {part: how many}, one is empty; `what` is counted."""
-    for part, size in sizes.items():
-        if not size and (part in held_out or part == "train" and held_out is not WHOLE):
-            raise ValueError(f"corpus '{name}': its {sum(sizes.values())} {what} leave the {part} part "
+def check_splits(name, sizes, what, held_out=HELD_OUT):
+    """Refuse a corpus of whose wanted splits, {split: how many}, one is empty; `what` is counted."""
+    for held, size in sizes.items():
+        if not size and (held in held_out or held == "train" and held_out is not WHOLE):
+            raise ValueError(f"corpus '{name}': its {sum(sizes.values())} {what} leave the {held} split "
                              f"empty; give more {what}, or a folder with train, validation and test "
                              "files")
 
 
-def split(name, parts, fold, pinned, stratify, held_out=HELD_OUT):
-    """Completes {part: examples}; one part alone is the whole corpus.
+def split(name, datasets, fold, pinned, stratify, held_out=HELD_OUT):
+    """Completes {split: examples}; one split alone is the whole corpus.
 
-    Args:    held_out  {part: share} of what is split off where no file holds it; or `WHOLE`
+    Args:    held_out  {split: share} of what is split off where no file holds it; or `WHOLE`
     """
     if held_out is WHOLE:
-        return {"train": [], "validation": [], "test": [row for rows in parts.values() for row in rows]}
+        return {"train": [], "validation": [], "test": sum(map(list, datasets.values()), [])}
     if fold is not None:
-        if set(parts) != {"train"}:
+        if set(datasets) != {"train"}:
             raise ValueError(f"corpus '{name}' has an official split: leave fold out")
-        return fold_parts(parts["train"], fold, pinned, stratify)
-    wanted = [part for part in held_out if part not in parts]
-    ends = list(itertools.accumulate(held_out[part] for part in wanted))
-    result = collections.defaultdict(list, {part: list(rows) for part, rows in parts.items()})
+        return fold_splits(datasets["train"], fold, pinned, stratify)
+    wanted = [held for held in held_out if held not in datasets]
+    ends = list(itertools.accumulate(held_out[held] for held in wanted))
+    result = collections.defaultdict(list, {held: list(rows) for held, rows in datasets.items()})
     result["train"] = []
-    for example in parts["train"]:
+    for example in datasets["train"]:
         place = bisect.bisect_right(ends, fraction(example.text))
         moves = place < len(wanted) and not (pinned and normalised(example.text) in pinned)
         result[wanted[place] if moves else "train"].append(example)
     return result
 
 
-def fold_parts(examples, fold, pinned, stratify):
+def fold_splits(examples, fold, pinned, stratify):
     """Test: the fold. Validation: an eighth of the rest, by another hash. Train: what remains."""
     fold_of = _folds(examples, stratify)
-    parts = {part: [] for part in PARTS}
+    datasets = {held: [] for held in SPLITS}
     for example in examples:
         key = normalised(example.text)
         held_out = "test" if fold_of[key] == fold else "validation"
         moves = held_out == "test" or fraction(example.text, "validation of a fold\n") < 1 / 8
-        parts[held_out if moves and key not in pinned else "train"].append(example)
-    return parts
+        datasets[held_out if moves and key not in pinned else "train"].append(example)
+    return datasets
 
 
 def _folds(examples, stratify):

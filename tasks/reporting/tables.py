@@ -9,9 +9,9 @@ SPELLED = ("bits/char charge an unknown token its spelling, log2 257 bits a byte
 
 
 def rows(facts):
-    """{variant: {column: value}}: baselines, the model and its files, all on the test part."""
+    """{variant: {column: value}}: baselines, the model and its files, all on the test split."""
     exports = facts["exports"]
-    table = {name: short(measures) for name, measures in facts["baselines"].items()}
+    table = {name: short(metrics) for name, metrics in facts["baselines"].items()}
     table[facts["model"]] = short(facts["test"])
     files = {"SavedModel": exports["saved_model"],
              **{f"TFLite {variant}": entry for variant, entry in exports["tflite"].items()}}
@@ -22,25 +22,25 @@ def rows(facts):
     return table
 
 
-def short(measures):
-    """The measures a table has room for, by their short names."""
-    return {metric(name).short: measures[name] for name in ordered(measures) if metric(name).is_shown}
+def short(metrics):
+    """The metrics a table has room for, by their short names."""
+    return {metric(name).short: metrics[name] for name in ordered(metrics) if metric(name).is_shown}
 
 
-def line(measures):
+def line(metrics):
     """The same in one line.
 
     >>> line({"accuracy": 0.75, "log_loss": 0.5})
     'accuracy 0.7500  log_loss 0.5000'
     """
-    return "  ".join(f"{name} {number(value)}" for name, value in short(measures).items())
+    return "  ".join(f"{name} {number(value)}" for name, value in short(metrics).items())
 
 
 def show(facts):
     """Print the table of a run's metrics.json."""
     table = rows(facts)
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    print(f"\n{facts['corpus']}, test part; {facts['parameters']:,} parameters of "
+    print(f"\n{facts['corpus']}, test split; {facts['parameters']:,} parameters of "
           f"{facts['weights']:,} weights, {facts['train']['epochs']} epochs in "
           f"{facts['train']['seconds']:.0f} s, {facts['train']['tokens_per_second']:,.0f} tokens/s\n")
     print(f"{'':26}" + "".join(f"{column:>10}" for column in columns))
@@ -60,14 +60,14 @@ def notes(facts):
 
     >>> static = {"length": 9, "longer": 2, "not_measured": ["log_loss"]}
     >>> print(*notes({"exports": {"tflite": {"static": static}}}))
-    TFLite static cuts texts of more than 9 tokens, 2 of the test part; not measured: log_loss.
+    TFLite static cuts texts of more than 9 tokens, 2 of the test split; not measured: log_loss.
     """
     found = [SPELLED] * bool(facts.get("test", {}).get("unknown_share"))
     for variant, entry in facts["exports"]["tflite"].items():
         if "longer" in entry:
             left_out = "; not measured: " * bool(entry["not_measured"]) + ", ".join(entry["not_measured"])
             found.append(f"TFLite {variant} cuts texts of more than {entry['length']:,} tokens, "
-                         f"{entry['longer']:,} of the test part{left_out}.")
+                         f"{entry['longer']:,} of the test split{left_out}.")
     return found
 
 
@@ -113,12 +113,12 @@ def likeliest(p, count):
     return dict(sorted(p.items(), key=lambda pair: -pair[1])[:count])
 
 
-def answer(row):
-    """One line for one text's answer: the label and how sure the model is, or the value.
+def prediction(row):
+    """One line for one text's prediction: the label and how sure the model is, or the value.
 
-    >>> answer({"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}})
+    >>> prediction({"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}})
     'good          90 %'
-    >>> answer({"values": {"value": 2.5}})
+    >>> prediction({"values": {"value": 2.5}})
     '2.500'
     """
     if "values" in row:

@@ -1,6 +1,6 @@
 """What a recurrent model has to beat: NLTK's naive Bayes, and guesses that read nothing.
 
-Each learns from examples and answers for texts as a model would: with probabilities [N, C] in the
+Each learns from examples and predicts as a model would: with probabilities [N, C] in the
 order of `labels`, or with predictions [N] for regression.
 """
 
@@ -31,7 +31,7 @@ def majority(train, texts, labels):
 
 
 def mean(train, texts):
-    """The mean target of the training part, whatever the text.
+    """The mean target of the training split, whatever the text.
 
     >>> mean([("x", 1.0), ("y", 4.0)], ["?"]).tolist()
     [2.5]

@@ -16,7 +16,7 @@ def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
     Args:    name          a name in `NAMES`, a file (see `tasks.reading.records`), a folder with train,
                            validation (dev, valid, val, …) and test files, or with a folder for each label
              seed          of the built-in sample's grammar; splits never depend on it
-             fold          0 … 4: the test part of a fixed 5-fold split, stratified by label
+             fold          0 … 4: the test split of a fixed 5-fold split, stratified by label
              multi_label   cells hold any number of labels
              regression    cells hold numbers
              text_column, label_column, id_column   of a file: a name in its header, or a number from 1;
@@ -39,5 +39,5 @@ def load(name="auto", seed=0, fold=None, multi_label=False, regression=False,
 
 
 def _sample(seed, fold):
-    parts = {part: [Example(*row) for row in rows] for part, rows in sample.generate(seed).items()}
-    return labelled.assembled("sample", parts, sample.TERMS, fold=fold)
+    datasets = {split: [Example(*row) for row in rows] for split, rows in sample.generate(seed).items()}
+    return labelled.assembled("sample", datasets, sample.TERMS, fold=fold)

@@ -1,4 +1,4 @@
-"""What a classifier reads of a part of a corpus."""
+"""What a classifier reads of a split of a corpus."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,9 +12,9 @@ from zoo.models.head import in_slices
 
 
 class Texts(Data):
-    """The texts of one part as ids, and their targets.
+    """The texts of one split as ids, and their targets.
 
-    A subclass is one kind of answer, and says
+    A subclass is one kind of prediction, and defines
 
         encoded(examples, labels)        targets, an array whose first axis is the examples
         score(targets, logits)           how good logits [N, K] are, higher is better
@@ -88,7 +88,7 @@ class Texts(Data):
         return {name: read[name]() for name in self.reads}
 
     def served(self, signatures):
-        """What a loaded SavedModel answers to the texts themselves."""
+        """The predictions of a loaded SavedModel for the texts themselves."""
         serve, output = signatures["serving_default"], self.output
         return np.array(in_slices(lambda strings: serve(text=strings), self.texts,
                                   lambda row: row[output]))
@@ -129,17 +129,17 @@ class SingleLabel(Texts):
     def indicators(targets, count):
         return np.eye(count)[targets]
 
-    def measures(self, answers):
-        return metrics.classification(self.targets, answers)
+    def metrics(self, predictions):
+        return metrics.classification(self.targets, predictions)
 
-    def predictions(self, answers):
-        for text, target, row in zip(self.texts, self.targets, answers):
+    def rows(self, predictions):
+        for text, target, row in zip(self.texts, self.targets, predictions):
             yield {"text": text, "label": self.labels[target], "predicted": self.labels[np.argmax(row)],
                    "confidence": float(np.max(row)), "probabilities": by_label(self.labels, row)}
 
-    def details(self, answers):
-        matrix = metrics.confusion_matrix(self.targets, answers)
-        wrong = [row for row in self.predictions(answers) if row["label"] != row["predicted"]]
+    def details(self, predictions):
+        matrix = metrics.confusion_matrix(self.targets, predictions)
+        wrong = [row for row in self.rows(predictions) if row["label"] != row["predicted"]]
         return {"per_class": per_class(self.labels, np.diag(matrix), matrix.sum(0), matrix.sum(1)),
                 "confusion_matrix": {"labels": self.labels, "counts": matrix.tolist()},
                 "errors": worst(wrong, "confidence")}
@@ -184,19 +184,19 @@ class MultiLabel(Texts):
     def indicators(targets, count):
         return targets
 
-    def measures(self, answers):
-        return metrics.multi_label(self.targets, answers, self.head.thresholds)
+    def metrics(self, predictions):
+        return metrics.multi_label(self.targets, predictions, self.head.thresholds)
 
-    def predictions(self, answers):
-        for text, target, row in zip(self.texts, self.targets, answers):
+    def rows(self, predictions):
+        for text, target, row in zip(self.texts, self.targets, predictions):
             yield {"text": text, "label": chosen(self.labels, target),
                    "predicted": chosen(self.labels, row, self.head.thresholds),
                    "probabilities": by_label(self.labels, row)}
 
-    def details(self, answers):
-        truth, found = self.targets > 0.5, np.asarray(answers) > self.head.thresholds
-        surest = np.max(np.where(found, answers, 1 - np.asarray(answers)) * (truth != found), 1)
-        wrong = [{**row, "confidence": float(p)} for row, p in zip(self.predictions(answers), surest)
+    def details(self, predictions):
+        truth, found = self.targets > 0.5, np.asarray(predictions) > self.head.thresholds
+        surest = np.max(np.where(found, predictions, 1 - np.asarray(predictions)) * (truth != found), 1)
+        wrong = [{**row, "confidence": float(p)} for row, p in zip(self.rows(predictions), surest)
                  if row["label"] != row["predicted"]]
         return {"per_class": per_class(self.labels, (truth & found).sum(0), found.sum(0), truth.sum(0)),
                 "errors": worst(wrong, "confidence")}
@@ -223,16 +223,16 @@ class Regression(Texts):
     def balanced(self):
         raise ValueError("class_weight: expected labels to weigh, received numbers; leave it out")
 
-    def measures(self, answers):
-        return metrics.regression(self.targets[:, 0], np.reshape(answers, -1))
+    def metrics(self, predictions):
+        return metrics.regression(self.targets[:, 0], np.reshape(predictions, -1))
 
-    def predictions(self, answers):
-        for text, target, value in zip(self.texts, self.targets[:, 0], np.reshape(answers, -1)):
+    def rows(self, predictions):
+        for text, target, value in zip(self.texts, self.targets[:, 0], np.reshape(predictions, -1)):
             yield {"text": text, "label": float(target), "predicted": float(value)}
 
-    def details(self, answers):
+    def details(self, predictions):
         return {"errors": worst([{**row, "error": abs(row["label"] - row["predicted"])}
-                                 for row in self.predictions(answers)], "error")}
+                                 for row in self.rows(predictions)], "error")}
 
 
 def stacked(arrays):

@@ -6,11 +6,11 @@ by dual coordinate descent: w = Σ β_i x_i, and example by example, for all lab
 
     β_i ← β_i + (y_i − f_i − λβ_i/c_i) / (|x_i|² + λ/c_i)        0 where the sign is not that of y_i
 
-For numbers the loss is ½·c_i·(y_i − f_i)², and β_i has any sign. λ is the one that answers best out of
-fold; those answers are also what a network learns to correct, because a model looks too sure of the
+For numbers the loss is ½·c_i·(y_i − f_i)², and β_i has any sign. λ is the one that predicts best out of
+fold; those predictions are also what a network learns to correct, because a model looks too sure of the
 texts it was fitted on.
 
-Source: Hsieh et al. 2008 (dual coordinate descent); Wolpert 1992 (stacking out-of-fold answers)
+Source: Hsieh et al. 2008 (dual coordinate descent); Wolpert 1992 (stacking out-of-fold predictions)
 """
 
 import typing
@@ -30,7 +30,7 @@ class Row(typing.NamedTuple):
 
 
 class Fit(typing.NamedTuple):
-    """kernel [V, K], bias [K], and what is said of each text by a model that has not seen it, [N, K]."""
+    """kernel [V, K], bias [K], and the predictions of a model for texts it has not seen, [N, K]."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -57,23 +57,23 @@ def fit(rows, targets, width, score, numbers=False, seed=0, costs=1.0):
     Args:    rows     a `Row` a text
              targets  [N, K] of ±1, or numbers
              width    V
-             score    answers [N, K] → the higher the better
+             score    predictions [N, K] → the higher the better
              costs    c, that can be broadcast to [N, K]
     """
     rows = [Row(np.append(row.places, width), np.append(row.values, np.float32(1))) for row in rows]
     targets, rng = np.asarray(targets, np.float32), np.random.default_rng(seed)
     costs = np.broadcast_to(np.float32(costs), targets.shape)
     fold = rng.permutation(len(rows)) % FOLDS
-    answers = np.zeros((len(PENALTIES), *targets.shape), np.float32)
+    predictions = np.zeros((len(PENALTIES), *targets.shape), np.float32)
     for n in range(FOLDS):
         inside, outside = np.flatnonzero(fold != n), np.flatnonzero(fold == n)
         path = solutions([rows[i] for i in inside], targets[inside], costs[inside], width, numbers, rng)
-        for found, weights in zip(answers, path):
+        for found, weights in zip(predictions, path):
             found[outside] = [rows[i].values @ weights[rows[i].places] for i in outside]
-    best = int(np.argmax([score(found) for found in answers]))
+    best = int(np.argmax([score(found) for found in predictions]))
     for _, weights in zip(range(best + 1), solutions(rows, targets, costs, width, numbers, rng)):
         pass
-    return Fit(weights[:-1], weights[-1], answers[best])
+    return Fit(weights[:-1], weights[-1], predictions[best])
 
 
 def solutions(rows, targets, costs, width, numbers, rng):

@@ -48,4 +48,4 @@ def line(prediction, text, top_k=None):
     if top_k and "probabilities" in prediction:
         best = tables.likeliest(prediction["probabilities"], top_k).items()
         return ", ".join(f"{name}  {100 * p:.0f} %" for name, p in best) + f"   {tables.shown(text)}"
-    return f"{tables.answer(prediction)}   {tables.shown(text)}"
+    return f"{tables.prediction(prediction)}   {tables.shown(text)}"

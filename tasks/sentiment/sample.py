@@ -9,7 +9,7 @@ that fills them. An adjective says nothing by itself: it is as frequent in prais
     Not good at all.                            negative
 
 so a bag of words is misled and a model that reads in order is not. The patterns of the training,
-validation and test parts are disjoint; their words and local constructions are shared.
+validation and test splits are disjoint; their words and local constructions are shared.
 """
 
 import collections
@@ -193,25 +193,25 @@ PATTERNS = {
 
 
 def generate(seed=0, sizes=None):
-    """Returns {part: [(text, label), …]}, half of each label, no sentence twice.
+    """Returns {split: [(text, label), …]}, half of each label, no sentence twice.
 
-    >>> parts = generate(sizes={"train": 4, "validation": 2, "test": 2})
-    >>> [len(parts[part]) for part in ("train", "validation", "test")]
+    >>> datasets = generate(sizes={"train": 4, "validation": 2, "test": 2})
+    >>> [len(datasets[split]) for split in ("train", "validation", "test")]
     [4, 2, 2]
-    >>> sorted(label for _, label in parts["train"])
+    >>> sorted(label for _, label in datasets["train"])
     ['negative', 'negative', 'positive', 'positive']
     """
-    rng, seen, parts = random.Random(seed), set(), {}
-    for part, size in (sizes or SIZES).items():
-        rows = parts[part] = []
+    rng, seen, datasets = random.Random(seed), set(), {}
+    for split, size in (sizes or SIZES).items():
+        rows = datasets[split] = []
         while len(rows) < size:
             label = LABELS[len(rows) % 2]
-            text = sentence(rng.choice(PATTERNS[part]), label == "positive", rng)
+            text = sentence(rng.choice(PATTERNS[split]), label == "positive", rng)
             if text not in seen:
                 seen.add(text)
                 rows.append((text, label))
         rng.shuffle(rows)
-    return parts
+    return datasets
 
 
 def sentence(pattern, positive, rng):

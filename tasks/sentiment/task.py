@@ -40,12 +40,12 @@ class Sentiment(Task):
         """The corpus of texts and their labels."""
         given = {"train": columns, **({"validation": validation} if validation else {})}
         settings = self.settings
-        parts, notes = {}, []
-        for part, (texts, labels) in given.items():
-            parts[part], skipped = in_memory.examples(texts, labels, settings.multi_label,
-                                                      settings.regression)
+        datasets, notes = {}, []
+        for split, (texts, labels) in given.items():
+            datasets[split], skipped = in_memory.examples(texts, labels, settings.multi_label,
+                                                          settings.regression)
             notes += skipped
-        return labelled.assembled("texts", parts, OWN_TERMS, notes, None, settings.multi_label,
+        return labelled.assembled("texts", datasets, OWN_TERMS, notes, None, settings.multi_label,
                                   settings.regression, held_out)
 
     def recipe(self, corpus):
@@ -114,12 +114,12 @@ class Sentiment(Task):
         return {name: baseline(corpus.train, test.texts, head.labels)
                 for name, baseline in BASELINES[head.kind].items()}
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """Confusion matrix and reliability."""
         if head.kind == "single":
-            plots.confusion_matrix(metrics.confusion_matrix(targets, answers), head.labels,
+            plots.confusion_matrix(metrics.confusion_matrix(targets, predictions), head.labels,
                                    folder / "confusion_matrix.png")
-            plots.reliability(*metrics.calibration(targets, answers), folder / "reliability.png")
+            plots.reliability(*metrics.calibration(targets, predictions), folder / "reliability.png")
 
     def label_counts(self, corpus):
         labels = (label if isinstance(label, tuple) else (label,) for _, label in corpus.train)
@@ -128,10 +128,10 @@ class Sentiment(Task):
 
     def limits(self):
         return [f"Reads the first {self.settings.max_length} tokens of a text.",
-                "Probabilities, if any, are calibrated on the validation part of that corpus.",
+                "Probabilities, if any, are calibrated on the validation split of that corpus.",
                 "A token that is not in the vocabulary is read as unknown."]
 
-    def show_answers(self, head, corpus, count=4):
+    def show_predictions(self, head, corpus, count=4):
         print()
         rows = head.predict([example.text for example in corpus.test[:count]])
         for example, row in zip(corpus.test[:count], rows):

@@ -1,6 +1,6 @@
 """What a recurrent tagger has to beat: NLTK's hidden Markov model, and each word's most frequent tag.
 
-Each learns from sentences (tokens and tags) and answers lists of tokens with lists of tags.
+Each learns from sentences (tokens and tags) and predicts a list of tags for each list of tokens.
 """
 import collections
 import re

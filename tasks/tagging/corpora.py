@@ -4,9 +4,9 @@ import collections
 import pathlib
 import re
 
-from tasks.reading import columns, corpus, nltk
+from tasks.reading import columns, corpus, nltk, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
-from tasks.reading.splits import HELD_OUT, PARTS, WHOLE, Sentence, check_parts, overlap, split
+from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE, Sentence, check_splits, overlap
 from tasks.tagging import sample, schemes
 from tasks.tagging.schemes import detect  # noqa: F401 (part of this module's interface)
 
@@ -55,47 +55,47 @@ def _read(name, form, scheme, strip_position, tagset, held_out):
                          f"{name}; leave it out")
     if not pathlib.Path(name).expanduser().exists():
         raise unknown(name, NAMES, "a file of CoNLL columns", ENDINGS)
-    parts, warnings, first = columns.read(name, form)
-    parts = _without_positions(parts, strip_position, warnings)
-    return assembled(called(name), parts, scheme, OWN_TERMS, warnings, first, held_out)
+    datasets, warnings, first = columns.read(name, form)
+    datasets = _without_positions(datasets, strip_position, warnings)
+    return assembled(called(name), datasets, scheme, OWN_TERMS, warnings, first, held_out)
 
 
 def _named(name, seed, scheme, tagset):
     if name != "sample":
-        parts, warnings = nltk.read_tagged(name, tagset)
-        return assembled(name, parts, scheme, nltk.TAGGED[name][-1], warnings)
+        datasets, warnings = nltk.read_tagged(name, tagset)
+        return assembled(name, datasets, scheme, nltk.TAGGED[name][-1], warnings)
     if tagset:
         raise ValueError("expected treebank, brown or masc_tagged with tagset, received sample; leave it "
                          "out")
-    parts = {part: [Sentence(*row) for row in rows]
-             for part, rows in sample.generate(seed).items()}
-    return assembled(name, parts, scheme, sample.TERMS, [])
+    datasets = {split: [Sentence(*row) for row in rows]
+                for split, rows in sample.generate(seed).items()}
+    return assembled(name, datasets, scheme, sample.TERMS, [])
 
 
-def assembled(name, parts, scheme, terms, warnings, first=None, held_out=HELD_OUT):
+def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD_OUT):
     """Finds the scheme and mends what breaks it, splits what has no official split, and looks at it.
 
     Args:  first  {tag: where it first occurs}
     """
-    labels = {tag for rows in parts.values() for sentence in rows for tag in sentence.tags}
+    labels = {tag for rows in datasets.values() for sentence in rows for tag in sentence.tags}
     if len(labels) < 2 and held_out is not WHOLE:
         raise ValueError(f"corpus '{name}': expected at least two tags, received "
                          f"{' '.join(labels) or 'none'}; check tag_column")
     where = collections.defaultdict(lambda: f"corpus '{name}'", first or {})
-    parts, scheme, said = schemes.read(parts, scheme, where.__getitem__)
-    warnings += said
-    parts = split(name, parts, None, set(), False, held_out)
-    check_parts(name, {part: len(parts[part]) for part in PARTS}, "sentences", held_out)
-    labels = {part: {tag for sentence in parts[part] for tag in sentence.tags} for part in PARTS}
+    datasets, scheme, notes = schemes.read(datasets, scheme, where.__getitem__)
+    warnings += notes
+    datasets = splits.split(name, datasets, None, set(), False, held_out)
+    check_splits(name, {split: len(datasets[split]) for split in SPLITS}, "sentences", held_out)
+    labels = {split: {tag for sentence in datasets[split] for tag in sentence.tags} for split in SPLITS}
     if held_out is not WHOLE:
-        warnings += _strangers(parts, labels) + overlap(parts)
-    return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms, warnings=warnings,
+        warnings += _strangers(datasets, labels) + overlap(datasets)
+    return Corpus(name, **{split: datasets[split] for split in SPLITS}, terms=terms, warnings=warnings,
                   labels=sorted(set().union(*labels.values())), scheme=scheme)
 
 
-def _strangers(parts, labels):
+def _strangers(datasets, labels):
     """Warnings about tags that no model can learn, for training has none of them."""
-    count = collections.Counter(tag for part in ("validation", "test") for sentence in parts[part]
+    count = collections.Counter(tag for split in ("validation", "test") for sentence in datasets[split]
                                 for tag in sentence.tags if tag not in labels["train"])
     return [f"tag '{tag}' never occurs in training, {n} times in validation and test"
             for tag, n in sorted(count.items())]
@@ -103,9 +103,9 @@ def _strangers(parts, labels):
 
 # ------------------------------------------------------------------------------------------ positions
 
-def _without_positions(parts, wanted, warnings):
+def _without_positions(datasets, wanted, warnings):
     """Strips the position in its word from each character, where that is wanted or plainly so."""
-    sentences = [sentence for rows in parts.values() for sentence in rows]
+    sentences = [sentence for rows in datasets.values() for sentence in rows]
     ends = all(len(token) > 1 and token[-1].isdecimal() for s in sentences for token in s.tokens)
     if wanted and not ends:
         raise ValueError("expected tokens that end in a digit with strip_position, received others; "
@@ -115,9 +115,9 @@ def _without_positions(parts, wanted, warnings):
                         "stripped; set strip_position to false to keep them")
         wanted = True
     if not wanted:
-        return parts
-    return {part: [Sentence(tuple(map(_character, tokens)), tags) for tokens, tags in rows]
-            for part, rows in parts.items()}
+        return datasets
+    return {split: [Sentence(tuple(map(_character, tokens)), tags) for tokens, tags in rows]
+            for split, rows in datasets.items()}
 
 
 def _character(token):

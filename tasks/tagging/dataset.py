@@ -1,4 +1,4 @@
-"""What a tagger reads of a part of a corpus."""
+"""What a tagger reads of a split of a corpus."""
 
 import collections
 from operator import itemgetter
@@ -29,7 +29,7 @@ def in_scheme(tags, scheme):
 
 
 class Sentences(Data):
-    """The sentences of one part: what the network reads of each token, and their tags.
+    """The sentences of one split: what the network reads of each token, and their tags.
 
     Tags are compared as BIO, whatever the scheme of the corpus and that of the network.
     """
@@ -42,7 +42,7 @@ class Sentences(Data):
         self.tokens = [list(sentence.tokens) for sentence in sentences]
         self.texts = [" ".join(tokens) for tokens in self.tokens]
         self.tags = [sentence.tags for sentence in sentences]
-        self.targets = self.answered(self.tags)
+        self.targets = self.compared(self.tags)
         self.lengths = np.array([len(tokens) for tokens in self.tokens])
         self._look_up(head)
 
@@ -72,38 +72,38 @@ class Sentences(Data):
         return {name: array[numbers] for name, array in self.features.items()}
 
     def served(self, signatures):
-        """What a loaded SavedModel answers to the tokens."""
+        """The predictions of a loaded SavedModel for the tokens."""
         return self.outputs(lambda tokens: signatures["tokens"](tokens=tokens)["tags"],
                             read=lambda rows: {"tokens": padded([self.tokens[row] for row in rows])})
 
-    def collected(self, answers):
+    def collected(self, outputs):
         """Numbers or names of tags, padded, as names; None where a token was cut."""
         def name(tag):
             if isinstance(tag, bytes):
                 return tag.decode()
             return self.labels[tag] if tag >= 0 else None
 
-        return self.answered([list(map(name, row[:length].tolist()))
-                              for row, length in zip(answers, self.lengths)])
+        return self.compared([list(map(name, row[:length].tolist()))
+                              for row, length in zip(outputs, self.lengths)])
 
-    def answered(self, tags):
+    def compared(self, tags):
         return [in_scheme(row, self.scheme and "BIO") for row in tags]
 
-    def measures(self, answers):
-        measures = metrics.tagging(self.tokens, self.targets, answers, self.scheme, self.known)
-        return {name: value for name, value in measures.items() if value is not None}
+    def metrics(self, predictions):
+        scores = metrics.tagging(self.tokens, self.targets, predictions, self.scheme, self.known)
+        return {name: value for name, value in scores.items() if value is not None}
 
-    def predictions(self, answers):
-        for text, tokens, target, tags in zip(self.texts, self.tokens, self.targets, answers):
+    def rows(self, predictions):
+        for text, tokens, target, tags in zip(self.texts, self.tokens, self.targets, predictions):
             yield {"text": text, "tokens": tokens, "label": target, "predicted": tags}
 
-    def details(self, answers):
+    def details(self, predictions):
         """Per class: per type of span or, where there are none, per tag."""
-        rows = metrics.per_label(self.targets, answers, self.scheme)
+        rows = metrics.per_label(self.targets, predictions, self.scheme)
         wrong = [{"text": row["text"], "label": marked(row["tokens"], row["label"]),
                   "predicted": marked(row["tokens"], row["predicted"]),
                   "tokens_wrong": sum(a != b for a, b in zip(row["label"], row["predicted"]))}
-                 for row in self.predictions(answers)]
+                 for row in self.rows(predictions)]
         wrong = sorted(filter(itemgetter("tokens_wrong"), wrong), key=lambda row: -row["tokens_wrong"])
         return {"per_class": {row["label"]: {"precision": row["precision"], "recall": row["recall"],
                                              "f1": row["f1"], "support": row["gold"]} for row in rows},

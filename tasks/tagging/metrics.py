@@ -22,14 +22,14 @@ def tagging(tokens, gold, predicted, scheme, known):
     >>> tagging([["in", "Oslo"]], [["O", "B-x"]], [["O", "O"]], "BIO", {"in"})["token_accuracy"]
     0.5
     """
-    measures = span_scores(gold, predicted) if scheme else {}
-    return {**{f"span_{name}": value for name, value in measures.items()},
+    scores = span_scores(gold, predicted) if scheme else {}
+    return {**{f"span_{name}": value for name, value in scores.items()},
             "token_accuracy": token_accuracy(gold, predicted),
             "unseen_accuracy": unseen_accuracy(tokens, gold, predicted, known)}
 
 
 def quality(scheme):
-    """The measure that a tagger is chosen by.
+    """The metric that a tagger is chosen by.
 
     >>> quality("BIO"), quality(None)
     ('span_f1', 'token_accuracy')

@@ -72,7 +72,7 @@ GRAMMAR = {
     "city": "Austin|Paris|Florence|Sydney|Georgia|Jordan|Chelsea|Lincoln|Victoria|Nancy|Boston|Lima|Oslo"
             "|Nice|Reading|New York|San Diego|Salt Lake City",
 }
-# Names that only the held-out parts have, beside the others.
+# Names that only the held-out splits have, beside the others.
 UNSEEN = {
     "validation": {"name": "|Madison|Igor|Leila|Sofia", "city": "|Madison|Sofia|Quito|Porto",
                    "things": "|pears", "stuff": "|flour", "surname": "|Marsh"},
@@ -173,25 +173,25 @@ PATTERNS = {
 
 
 def generate(seed=0, sizes=None):
-    """Returns {part: [(tokens, tags), …]}, tags in the scheme BIO, no sentence twice.
+    """Returns {split: [(tokens, tags), …]}, tags in the scheme BIO, no sentence twice.
 
-    >>> parts = generate(sizes={"train": 4, "validation": 2, "test": 2})
-    >>> [len(parts[part]) for part in ("train", "validation", "test")]
+    >>> datasets = generate(sizes={"train": 4, "validation": 2, "test": 2})
+    >>> [len(datasets[split]) for split in ("train", "validation", "test")]
     [4, 2, 2]
     """
-    rng, seen, parts = random.Random(seed), set(), {}
-    for part, size in (sizes or SIZES).items():
-        rows, grammar = [], rules(UNSEEN.get(part, {}))
+    rng, seen, datasets = random.Random(seed), set(), {}
+    for split, size in (sizes or SIZES).items():
+        rows, grammar = [], rules(UNSEEN.get(split, {}))
         while len(rows) < size:
-            pattern = rng.choice(PATTERNS[part if rng.random() < 0.5 else "train"])
+            pattern = rng.choice(PATTERNS[split if rng.random() < 0.5 else "train"])
             tokens, tags = sentence(pattern, grammar, rng)
             spoken = heard(tokens)
             if normalised(" ".join(spoken)) not in seen:
                 seen.add(normalised(" ".join(spoken)))
                 rows.append((spoken, tags[:len(spoken)]) if len(rows) % 2 else (tokens, tags))
         rng.shuffle(rows)
-        parts[part] = rows
-    return parts
+        datasets[split] = rows
+    return datasets
 
 
 def rules(more):

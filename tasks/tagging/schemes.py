@@ -23,28 +23,28 @@ def detect(sequences):
     return scheme, doubts + more
 
 
-def read(parts, scheme, where):
+def read(datasets, scheme, where):
     """The sentences with their tags as B-X, the scheme or None, and warnings.
 
-    Args:    parts   {part: sentences};   where  tag → where it first occurs: "a.txt, line 3"
+    Args:    datasets  {split: sentences};   where  tag → where it first occurs: "a.txt, line 3"
              scheme  one of `NAMES`, None to find it out
     Raises:  ValueError: a tag that neither fits nor can be repaired
     """
     if scheme == "none":
-        return parts, None, []
-    sequences = [sentence.tags for rows in parts.values() for sentence in rows]
+        return datasets, None, []
+    sequences = [sentence.tags for rows in datasets.values() for sentence in rows]
     usual, warnings = canonical(counted(sequences), scheme, where)
     if usual is None:
-        return parts, None, warnings
+        return datasets, None, warnings
     if any(tag != new for tag, new in usual.items()):
-        parts = {part: [sentence._replace(tags=tuple(map(usual.get, sentence.tags)))
-                        for sentence in rows] for part, rows in parts.items()}
+        datasets = {split: [sentence._replace(tags=tuple(map(usual.get, sentence.tags)))
+                            for sentence in rows] for split, rows in datasets.items()}
     if scheme is None:
-        scheme, doubts = _scheme([sentence.tags for rows in parts.values() for sentence in rows])
+        scheme, doubts = _scheme([sentence.tags for rows in datasets.values() for sentence in rows])
         warnings = warnings + doubts
     scheme = scheme if scheme in spans.SCHEMES else "BIOES"
-    parts = {part: mended(part, rows, scheme, warnings) for part, rows in parts.items()}
-    return parts, scheme, warnings
+    datasets = {split: mended(split, rows, scheme, warnings) for split, rows in datasets.items()}
+    return datasets, scheme, warnings
 
 
 def counted(sequences):
@@ -109,8 +109,8 @@ def _said(notation):
     if not notation.separator or notation.written() == "B-PER":
         return f"the tags are read as BIOES: {meanings or 'in capital letters'}"
     read_as = notation(notation.written())
-    said = f"tags as {notation.written()} are read as {read_as}"
-    return said + (meanings and f", as BIOES: {meanings}")
+    note = f"tags as {notation.written()} are read as {read_as}"
+    return note + (meanings and f", as BIOES: {meanings}")
 
 
 def _cases(kinds, counts, usual, where):
@@ -154,8 +154,8 @@ def _adjoin(left, right):
     return left != "O" and left[1:] == right[1:]
 
 
-def mended(part, sentences, scheme, warnings):
-    """Tags that break the scheme are rewritten to what conlleval reads: the same spans, said legally."""
+def mended(split, sentences, scheme, warnings):
+    """Tags that break the scheme are rewritten to what conlleval reads: the same spans, legally."""
     allowed = {pair: spans.may_follow(*pair[::-1], scheme)
                for pair in _neighbours(sentence.tags for sentence in sentences)}
     legal, broken = [], []
@@ -168,6 +168,6 @@ def mended(part, sentences, scheme, warnings):
         legal.append(sentence)
     if broken:
         number, left, right = broken[0]
-        warnings.append(f"{part}: {len(broken)} tags break the scheme {scheme}, the first in sentence "
+        warnings.append(f"{split}: {len(broken)} tags break the scheme {scheme}, the first in sentence "
                         f"{number}: {right} after {left}; rewritten to the spans that conlleval reads")
     return legal

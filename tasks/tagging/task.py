@@ -38,10 +38,10 @@ class Tagging(Task):
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of lists of tokens and of their tags."""
-        parts = {"train": in_memory.sentences(*columns)}
+        datasets = {"train": in_memory.sentences(*columns)}
         if validation:
-            parts["validation"] = in_memory.sentences(*validation)
-        return corpora.assembled("sentences", parts, self.settings.scheme, OWN_TERMS, [],
+            datasets["validation"] = in_memory.sentences(*validation)
+        return corpora.assembled("sentences", datasets, self.settings.scheme, OWN_TERMS, [],
                                  held_out=held_out)
 
     def recipe(self, corpus):
@@ -75,23 +75,23 @@ class Tagging(Task):
         return head.network.loss_of
 
     def baselines(self, corpus, test, head):
-        return {name: test.answered(baseline(corpus.train, test.tokens))
+        return {name: test.compared(baseline(corpus.train, test.tokens))
                 for name, baseline in BASELINES.items()}
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """Confusion matrix; the table of all labels is printed."""
-        rows = metrics.per_label(targets, answers, head.scheme)
+        rows = metrics.per_label(targets, predictions, head.scheme)
         print("", *metrics.table(rows), sep="\n")
-        labels = sorted({tag for rows in (targets, answers) for tags in rows for tag in tags})
+        labels = sorted({tag for rows in (targets, predictions) for tags in rows for tag in tags})
         if len(labels) <= MOST_TAGS_DRAWN:
-            plots.confusion_matrix(metrics.confusion_matrix(targets, answers, labels), labels,
+            plots.confusion_matrix(metrics.confusion_matrix(targets, predictions, labels), labels,
                                    folder / "confusion_matrix.png")
 
     def limits(self):
         return ["Cuts texts by its own rules; what is already cut belongs into the signature `tokens`.",
                 "A word that is not in the vocabulary is read as unknown, its characters as they are."]
 
-    def show_answers(self, head, corpus, count=4):
+    def show_predictions(self, head, corpus, count=4):
         print()
         for sentence in corpus.test[:count]:
             text = " ".join(sentence.tokens)

@@ -1,4 +1,4 @@
-"""Averages of the weights over a run, by which a network answers better than by its last ones."""
+"""Averages of the weights over a run, by which a network predicts better than by its last ones."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""One part of a corpus as a head reads it: numbers, padded batches, answers in the part's own order."""
+"""One split of a corpus as a head reads it: numbers, padded batches, predictions in its order."""
 
 import numpy as np
 
@@ -7,29 +7,29 @@ from tasks.training.batches import cut_by_tokens
 
 
 class Data:
-    """What all tasks do with a part of their corpus.
+    """What all tasks do with a split of their corpus.
 
     A subclass sets
 
-        texts      what the SavedModel is asked
-        targets    what is to be answered, one a text
+        texts      what the SavedModel is called with
+        targets    what is to be predicted, one a text
         lengths    [N] int, tokens of every text
-        output     the name of the answers in every signature
-        exact      whether answers are names, of which two can be equal, and not numbers
+        output     the name of the predictions in every signature
+        exact      whether predictions are names, of which two can be equal, and not numbers
         unit       of the loss
-        monitor, mode   the measure that chooses, and whether "max" or "min" of it is best
-        quality    the measure that judges exported files: higher is better, whatever the targets' unit
+        monitor, mode   the metric that chooses, and whether "max" or "min" of it is best
+        quality    the metric that judges exported files: higher is better, whatever the targets' unit
         budget     how much of its quality an exported file may lose
 
-    and says
+    and defines
 
-        padded(rows)       {input: array}, what the network reads of some texts
-        batch(rows)        the `Batch` of a training step
-        served(signatures) the answers of a loaded SavedModel to all texts
-        measures(answers)  {name: number}, of answers, one a text
-        predictions(answers)   an iterator of {name: JSON value}, a text each: what is right, what is
-                           predicted, how surely
-        details(answers)   {name: JSON value}: what a `tasks.reporting.report.Report` holds beside metrics
+        padded(rows)           {input: array}, what the network reads of some texts
+        batch(rows)            the `Batch` of a training step
+        served(signatures)     the predictions of a loaded SavedModel for all texts
+        metrics(predictions)   {name: number}, of predictions, one a text
+        rows(predictions)      an iterator of {name: JSON value}, a text each: what is right, what is
+                               predicted, how surely
+        details(predictions)   {name: JSON value}: what a `tasks.reporting.report.Report` holds besides
     """
 
     exact, mode, budget = False, "max", 0.005
@@ -44,16 +44,16 @@ class Data:
         """
         order = np.argsort(self.lengths, kind="stable")
         groups = cut_by_tokens(order, np.maximum(self.lengths, 1), tokens)
-        answers = [row for rows in groups for row in np.asarray(function(**(read or self.padded)(rows)))]
-        return self.collected([answers[n] for n in np.argsort(order)])
+        found = [row for rows in groups for row in np.asarray(function(**(read or self.padded)(rows)))]
+        return self.collected([found[n] for n in np.argsort(order)])
 
-    def answers(self, run, tokens=16384):
-        """The answers to every text of run(signature, **inputs): of Keras now, or of an exported file."""
+    def predict(self, run, tokens=16384):
+        """The predictions for every text of run(signature, **inputs), of Keras or of an exported file."""
         return self.outputs(lambda **inputs: run("ids", **inputs)[self.output], tokens)
 
-    def report(self, answers):
-        """The `Report` of answers."""
-        return Report(metrics=self.measures(answers), **self.details(answers))
+    def report(self, predictions):
+        """The `Report` of predictions."""
+        return Report(metrics=self.metrics(predictions), **self.details(predictions))
 
     def longer(self, length):
         """How many texts a file that takes so many tokens of a text cuts."""
@@ -66,9 +66,9 @@ class Data:
     def calibration(self, run):
         """Inputs to calibrate a file of integers with, [{name: array}]; None: there is no such file."""
 
-    def collected(self, answers):
-        """The answers, one a text, as `measures` takes them."""
-        return np.array(answers)
+    def collected(self, outputs):
+        """The predictions, as `metrics` takes them, of the network's outputs, one a text."""
+        return np.array(outputs)
 
 
 def right_padded(rows, fill=0):

@@ -290,7 +290,7 @@ def _changes(before, now, prefix=""):
     """
     before, now = ({key: value for key, value in one.items() if value or key in other}
                    for one, other in ((before, now), (now, before)))
-    return ["the corpus changed (its texts, labels or parts)" if key == FINGERPRINT else
+    return ["the corpus changed (its texts, labels or splits)" if key == FINGERPRINT else
             f"{prefix}{key} was {json.dumps(before.get(key))} (now {json.dumps(now.get(key))})"
             for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
 

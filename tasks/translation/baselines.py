@@ -1,6 +1,6 @@
 """What a recurrent translator has to beat: word for word by IBM model 1, and the source itself.
 
-Each learns from pairs of sentences and answers sentences with sentences.
+Each learns from pairs of sentences and translates sentences.
 """
 import dataclasses
 import re

@@ -3,10 +3,9 @@
 import collections
 import unicodedata
 
-from tasks.reading import corpus, nltk, records
+from tasks.reading import corpus, nltk, records, splits
 from tasks.reading.corpus import OWN_TERMS, Corpus, called, unknown
-from tasks.reading.splits import (
-    HELD_OUT, PARTS, WHOLE, Pair, check_parts, normalised, overlap, split)
+from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE, Pair, check_splits, normalised, overlap
 from tasks.translation import parallel_files, sample as translation_sample
 from tasks.translation.parallel_files import UNKNOWN
 
@@ -73,9 +72,9 @@ def _nothing(name):
 
 def _named(name, seed, languages, reverse):
     if name == "sample":
-        parts = {part: [Pair(*row) for row in rows]
-                 for part, rows in translation_sample.generate(seed).items()}
-        texts = parallel_files.Texts(("zh", "en"), parts, [])
+        datasets = {split: [Pair(*row) for row in rows]
+                    for split, rows in translation_sample.generate(seed).items()}
+        texts = parallel_files.Texts(("zh", "en"), datasets, [])
         return assembled(name, texts, languages, reverse, translation_sample.TERMS)
     sides = _completed(languages)
     pairs, warnings = parallel_files.whole(name, list(enumerate(
@@ -94,15 +93,15 @@ def assembled(name, texts, languages, reverse, terms, held_out=HELD_OUT):
     """Turns the sides as asked, splits what has no official split, and looks at it."""
     sides = _detected(texts)
     sides, turned = _oriented(name, sides, languages, reverse)
-    parts = {part: [Pair(*pair[::-1]) for pair in pairs] if turned else pairs
-             for part, pairs in texts.parts.items()}
-    parts = divided(name, parts, held_out)
-    check_parts(name, {part: len(parts[part]) for part in PARTS}, "pairs", held_out)
+    datasets = {split: [Pair(*pair[::-1]) for pair in pairs] if turned else pairs
+                for split, pairs in texts.datasets.items()}
+    datasets = divided(name, datasets, held_out)
+    check_splits(name, {split: len(datasets[split]) for split in SPLITS}, "pairs", held_out)
     titles = texts.columns and texts.columns[::-1 if turned else 1]
-    shown = parts["test" if held_out is WHOLE else "train"]
+    shown = datasets["test" if held_out is WHOLE else "train"]
     doubts = parallel_files.doubts(shown, titles) if titles else []
-    return Corpus(name, **{part: parts[part] for part in PARTS}, terms=terms,
-                  warnings=texts.warnings + overlap(parts) + doubts,
+    return Corpus(name, **{split: datasets[split] for split in SPLITS}, terms=terms,
+                  warnings=texts.warnings + overlap(datasets) + doubts,
                   description=_described(sides, titles, shown),
                   source_language=sides[0], target_language=sides[1])
 
@@ -118,7 +117,7 @@ def _described(sides, titles, pairs):
 
 def _detected(texts):
     """The languages, where nobody said them by the characters they are written in."""
-    sample = [pair for pairs in texts.parts.values() for pair in pairs[:1000]]
+    sample = [pair for pairs in texts.datasets.values() for pair in pairs[:1000]]
     return tuple(said if said != UNKNOWN else written_in("".join(side))
                  for said, side in zip(texts.languages, zip(*sample)))
 
@@ -152,22 +151,22 @@ def _oriented(name, sides, wanted, reverse):
                      f"{' and '.join(filter(None, wanted))}; correct source_language and target_language")
 
 
-# -------------------------------------------------------------------------------------------- parts
+# -------------------------------------------------------------------------------------------- splits
 
-def divided(name, parts, held_out=HELD_OUT):
-    """Completes {part: pairs}: 80 % train, 10 % validation, 10 % test, no sentence in two of them.
+def divided(name, datasets, held_out=HELD_OUT):
+    """Completes {split: pairs}: 80 % train, 10 % validation, 10 % test, no sentence in two of them.
 
     Pairs that share a sentence, on either side, go together, and so do those that share one with them:
-    which part they go to is a hash of the sentence that is first in the alphabet. It depends neither on
+    which split they go to is a hash of the sentence that is first in the alphabet. It depends neither on
     the direction nor on the order of the pairs.
     """
     if held_out is WHOLE:
-        return split(name, parts, None, set(), False, held_out)
-    keys = iter(_groups(parts["train"]))
-    keyed = {part: [Keyed(next(keys) if part == "train" else pair.text, pair) for pair in pairs]
-             for part, pairs in parts.items()}
-    result = split(name, keyed, None, set(), False, held_out)
-    return {part: [pair for _, pair in result[part]] for part in PARTS}
+        return splits.split(name, datasets, None, set(), False, held_out)
+    keys = iter(_groups(datasets["train"]))
+    keyed = {split: [Keyed(next(keys) if split == "train" else pair.text, pair) for pair in pairs]
+             for split, pairs in datasets.items()}
+    result = splits.split(name, keyed, None, set(), False, held_out)
+    return {split: [pair for _, pair in result[split]] for split in SPLITS}
 
 
 def _groups(pairs):

@@ -1,4 +1,4 @@
-"""What a translator reads of a part of a corpus: pairs as ids, sources with all their translations."""
+"""What a translator reads of a split of a corpus: pairs as ids, sources with all their translations."""
 
 import itertools
 import typing
@@ -15,8 +15,8 @@ from zoo.decoding.options import BeamOptions
 TOKENS = 4096           # of the sources that are translated in one call
 
 
-class Answers(typing.NamedTuple):
-    """What is known of a part: a translation of every source; log p of every pair, or None.
+class Predictions(typing.NamedTuple):
+    """What is known of a split: a translation of every source; log p of every pair, or None.
 
     log_probability  [N], in nats, of each pair's translation as the corpus has it, its end included
     """
@@ -65,7 +65,7 @@ class Pairs(Data):
         """How many pairs have more tokens on a side."""
         return int(np.sum(np.maximum(self.lengths, self.source_lengths) > length))
 
-    def answers(self, run, tokens=16384):
+    def predict(self, run, tokens=16384):
         """log p of every pair: [N]; None of a file that would leave out what is beyond its length."""
         length = getattr(run, "length", None)
         if length and self.longer(length):
@@ -74,7 +74,7 @@ class Pairs(Data):
 
 
 class Translations(Data):
-    """The sources of a part, each once, with their translations.
+    """The sources of a split, each once, with their translations.
 
     Args:    head      a `zoo.models.translator.TextTranslator`
              pairs     a list of `tasks.reading.splits.Pair`
@@ -104,7 +104,7 @@ class Translations(Data):
     def padded(self, rows):
         return {"ids": right_padded([self.ids[row] for row in rows])}
 
-    def answers(self, run, tokens=TOKENS):
+    def predict(self, run, tokens=TOKENS):
         """Translations by `beam`, or `greedy`; log p by `ids`."""
         def translated(rows):
             read = self.padded(rows)
@@ -113,11 +113,11 @@ class Translations(Data):
             text = [self.texts[row] for row in rows]
             return self.head.text.target.joined(self.head.pieces(best, text))[:, 0]
 
-        return Answers(self.outputs(translated, tokens, lambda rows: {"rows": rows}),
-                       self.pairs.answers(run))
+        return Predictions(self.outputs(translated, tokens, lambda rows: {"rows": rows}),
+                           self.pairs.predict(run))
 
     def served(self, signatures):
-        """What a loaded SavedModel answers to the texts themselves."""
+        """The predictions of a loaded SavedModel for the texts themselves."""
         def translated(rows):
             text = np.array([self.texts[row].encode() for row in rows], object)
             return signatures["n_best"](text=text, **self.beam)["translations"][:, 0]
@@ -125,28 +125,28 @@ class Translations(Data):
         def run(signature, **inputs):
             return signatures[signature](**inputs)
 
-        return Answers(self.outputs(translated, TOKENS, lambda rows: {"rows": rows}),
-                       self.pairs.answers(run))
+        return Predictions(self.outputs(translated, TOKENS, lambda rows: {"rows": rows}),
+                           self.pairs.predict(run))
 
-    def collected(self, answers):
-        return [text.decode("utf-8", "replace") for text in answers]
+    def collected(self, outputs):
+        return [text.decode("utf-8", "replace") for text in outputs]
 
-    def measures(self, answers):
+    def metrics(self, predictions):
         """BLEU, chrF, exact match; with log p the loss in nats a token, and the perplexity."""
-        measures = metrics.translation(
-            answers.texts, list(self.targets.values()), self.language)
-        if answers.log_probability is None:
-            return measures
-        nats = -float(np.sum(answers.log_probability, dtype=np.float64)) / self.pairs.lengths.sum()
-        return {**measures, "log_loss": nats, "perplexity": float(np.exp(min(nats, 700.0)))}
+        scores = metrics.translation(
+            predictions.texts, list(self.targets.values()), self.language)
+        if predictions.log_probability is None:
+            return scores
+        nats = -float(np.sum(predictions.log_probability, dtype=np.float64)) / self.pairs.lengths.sum()
+        return {**scores, "log_loss": nats, "perplexity": float(np.exp(min(nats, 700.0)))}
 
-    def predictions(self, answers):
-        for (text, truth), translation in zip(self.targets.items(), answers.texts):
+    def rows(self, predictions):
+        for (text, truth), translation in zip(self.targets.items(), predictions.texts):
             yield {"text": text, "label": truth, "predicted": translation,
                    "chrf": metrics.sentence_chrf(translation, truth)}
 
-    def details(self, answers):
-        return {"errors": sorted(self.predictions(answers), key=lambda row: row["chrf"])[:ERRORS]}
+    def details(self, predictions):
+        return {"errors": sorted(self.rows(predictions), key=lambda row: row["chrf"])[:ERRORS]}
 
     def requests(self, count):
         """Greedy translations, one text at a time: as a device translates."""

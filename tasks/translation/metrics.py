@@ -27,10 +27,10 @@ def translation(predicted, references, language):
 
     Source:  Papineni et al. 2002; Popović 2015; Post 2018
     """
-    measures = {name: float(score.score) for name, (_, score) in _scored(
+    scores = {name: float(score.score) for name, (_, score) in _scored(
         predicted, references, language).items()}
     right = sum(text in texts for text, texts in zip(predicted, references))
-    return {**measures, "exact_match": right / len(predicted)}
+    return {**scores, "exact_match": right / len(predicted)}
 
 
 def sentence_chrf(predicted, references):

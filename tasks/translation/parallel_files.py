@@ -36,7 +36,7 @@ MARKUP = re.compile(rf"(?=<[?!/]?([A-Za-z][\w:-]*)){TAG}(?:.*</\1>|(?:\s*{TAG})*
 INLINE = {"a", "b", "bos", "em", "eos", "i", "num", "pad", "s", "sos", "strong", "u", "unk"}
 EXPECTED = "a TSV or CSV file, two aligned files such as train.de,train.en, or a folder of those"
 
-Texts = collections.namedtuple("Texts", "languages parts warnings columns", defaults=[None])
+Texts = collections.namedtuple("Texts", "languages datasets warnings columns", defaults=[None])
 Texts.__doc__ = "The languages of both sides, {split: pairs}, what there is to say, titles of columns."
 
 
@@ -58,9 +58,9 @@ def read(name, languages=(None, None), columns=(None, None, None), encoding=None
     if first.is_dir():
         found = _parts_of_table(first)
     if found:
-        said = splits.together(found)
-        said += splits.left_out(first, sum(found.values(), [])) if first.is_dir() else []
-        return _tables(found, languages, columns, encoding, said)
+        notes = splits.together(found)
+        notes += splits.left_out(first, sum(found.values(), [])) if first.is_dir() else []
+        return _tables(found, languages, columns, encoding, notes)
     if any(column is not None for column in columns):
         raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
                          f"{name}; leave them out")
@@ -69,8 +69,8 @@ def read(name, languages=(None, None), columns=(None, None, None), encoding=None
     languages = _languages(first, languages)
     found = _parts_of_both(first, languages)
     used = [path for pairs in found.values() for sides in pairs for path in sides]
-    said = splits.together({part: [sides[0] for sides in pairs] for part, pairs in found.items()})
-    return _aligned(found, languages, encoding, said + splits.left_out(first, used))
+    notes = splits.together({split: [sides[0] for sides in pairs] for split, pairs in found.items()})
+    return _aligned(found, languages, encoding, notes + splits.left_out(first, used))
 
 
 def language(path):
@@ -117,22 +117,22 @@ def _parts_of_table(folder):
              and not (aligned and language(path) != UNKNOWN)]
     if len(found) == 1:
         return {"train": found}
-    return splits.by_part(folder, found.__contains__, EXPECTED) if found else {}
+    return splits.by_split(folder, found.__contains__, EXPECTED) if found else {}
 
 
-def _tables(paths, languages, columns, encoding, said):
-    tables = {part: [_table(path, encoding) for path in group] for part, group in paths.items()}
+def _tables(paths, languages, columns, encoding, notes):
+    tables = {split: [_table(path, encoding) for path in group] for split, group in paths.items()}
     found = _roles(tables["train"][0], languages, columns)
-    parts, warnings = collections.defaultdict(list), []
-    for part, table, at in found.placed(tables):
+    datasets, warnings = collections.defaultdict(list), []
+    for split, table, at in found.placed(tables):
         pairs, empty = whole(table.name, [(number, _pair(table, number, row, at))
                                           for number, row in table.rows])
-        parts[part] += pairs
+        datasets[split] += pairs
         warnings += [f"{table.name}: {note}" for note in table.notes] + empty
     sides = tuple(_code(found.names[found.columns[side]]) if found.names else UNKNOWN
                   for side in ("source", "target"))
     titles = [found.title(side) for side in ("source", "target")]
-    return Texts(sides, parts, warnings + said, titles)
+    return Texts(sides, datasets, warnings + notes, titles)
 
 
 def _table(path, encoding):
@@ -178,7 +178,7 @@ def _pair(table, number, row, at):
 def _languages(folder, wanted):
     """The two languages of a folder's training files, or of the only two files."""
     files = {path: language(path) for path in folder.iterdir()}
-    train = {path: code for path, code in files.items() if splits.part(path.name) == "train"} or files
+    train = {path: code for path, code in files.items() if splits.split_of(path.name) == "train"} or files
     found = sorted(set(train.values()) - {UNKNOWN})
     if not found or train is files and len(_known(files)) != 2:
         raise FileNotFoundError("expected train.tsv, or aligned files such as train.de and train.en, in "
@@ -200,30 +200,30 @@ def _known(files):
 def _parts_of_both(folder, languages):
     """{split: [paths of both sides]}; two files that are named for no split are the whole corpus."""
     files = _known({path: language(path) for path in folder.iterdir()})
-    if len(files) == 2 and not any(splits.part(path.name) for path in files):
+    if len(files) == 2 and not any(splits.split_of(path.name) for path in files):
         return {"train": [tuple(sorted(files, key=lambda path: languages.index(language(path))))]}
-    sides = [splits.by_part(folder, lambda path, side=side: language(path) == side, f"train.{side}")
+    sides = [splits.by_split(folder, lambda path, side=side: language(path) == side, f"train.{side}")
              for side in languages]
-    for part in sides[0].keys() ^ sides[1].keys():
-        raise ValueError(f"expected a {part} file in {' and '.join(languages)} in {folder}, received one "
-                         "of them; add the other or remove it")
-    for part in sides[0]:
-        numbers = [[splits.NUMBER.findall(path.name) for path in side[part]] for side in sides]
+    for split in sides[0].keys() ^ sides[1].keys():
+        raise ValueError(f"expected a {split} file in {' and '.join(languages)} in {folder}, received "
+                         "one of them; add the other or remove it")
+    for split in sides[0]:
+        numbers = [[splits.NUMBER.findall(path.name) for path in side[split]] for side in sides]
         if numbers[0] != numbers[1]:
-            raise ValueError(f"expected the same {part} files in {' and '.join(languages)} in {folder}, "
+            raise ValueError(f"expected the same {split} files in {' and '.join(languages)} in {folder}, "
                              f"received {len(numbers[0])} and {len(numbers[1])}; add what is missing")
-    return {part: list(zip(sides[0][part], sides[1][part])) for part in sides[0]}
+    return {split: list(zip(sides[0][split], sides[1][split])) for split in sides[0]}
 
 
-def _aligned(paths, languages, encoding=None, said=()):
-    parts, warnings = {part: [] for part in paths}, []
-    for part, sides in [(part, sides) for part, pairs in paths.items() for sides in pairs]:
+def _aligned(paths, languages, encoding=None, notes=()):
+    datasets, warnings = {split: [] for split in paths}, []
+    for split, sides in [(split, sides) for split, pairs in paths.items() for sides in pairs]:
         texts = [encodings.text(path, "one sentence a line", encoding) for path in sides]
-        warnings += [f"{path.name}: {note}" for path, (_, notes) in zip(sides, texts) for note in notes]
+        warnings += [f"{path.name}: {note}" for path, (_, found) in zip(sides, texts) for note in found]
         pairs, found = aligned(*(path.name for path in sides), *(text for text, _ in texts))
-        parts[part] += pairs
+        datasets[split] += pairs
         warnings += found
-    return Texts(languages, parts, [*warnings, *said], [path.name for path in paths["train"][0]])
+    return Texts(languages, datasets, [*warnings, *notes], [path.name for path in paths["train"][0]])
 
 
 def aligned(source_name, target_name, source, target):

@@ -37,17 +37,17 @@ class Prediction(prediction.Prediction):
         """The source's column; that of the training's second side if it was reversed."""
         stored = self.settings.resumed(self.run.settings)
         turned = stored.reverse and "source_column" not in self.settings.given
-        asked = stored.target_column if turned else stored.source_column
+        given = stored.target_column if turned else stored.source_column
         facts = self.run.folder / "metrics.json"
         language = self.run.read_json(facts.name)["languages"][:1] if facts.exists() else []
-        return Role("source_column", asked, (*(TARGET if turned else SOURCE), *language, *TEXT_NAMES))
+        return Role("source_column", given, (*(TARGET if turned else SOURCE), *language, *TEXT_NAMES))
 
     def predict(self, texts, first):
-        said = [text for text in texts if text.strip()]
+        kept = [text for text in texts if text.strip()]
         settings = self.settings
         beam = {"width": settings.width, "alpha": settings.alpha, "n_best": settings.n_best}
-        found = iter(with_phrases(self.head, said, self.phrases(), **beam) if self.phrases() else
-                     self.model.predict(said, **beam))
+        found = iter(with_phrases(self.head, kept, self.phrases(), **beam) if self.phrases() else
+                     self.model.predict(kept, **beam))
         every = [next(found) if text.strip() else None for text in texts]
         if settings.picture:
             self.draw(texts)
@@ -85,12 +85,12 @@ def with_phrases(head, texts, phrases, width, alpha, n_best):
     every = []
     for n in range(0, len(texts), BATCH):
         found = head.n_best(texts[n:n + BATCH], width, alpha, **phrases)
-        for said, scores in zip(found["translations"].numpy(), found["scores"].numpy()):
+        for translations, scores in zip(found["translations"].numpy(), found["scores"].numpy()):
             if "required" in phrases and scores[0] <= lite.NOTHING:
                 raise ValueError(f"required: expected phrases that fit into every translation, received "
                                  f"{phrases['required']}; leave some out")
             best = [{"translation": text.decode("utf-8", "replace"), "score": float(score)}
-                    for text, score in zip(said[:n_best], scores)]
+                    for text, score in zip(translations[:n_best], scores)]
             every.append({**best[0], "translations": best})
     return every
 
@@ -101,10 +101,10 @@ def pictured(model, text, width, alpha, path):
     found = model.ask("beam", ids=lite.padded([ids]), width=width, alpha=alpha)
     if "alignments" not in found or not ids:
         return False
-    weights, said = found["alignments"][0, 0], found["ids"][0, 0][:found["lengths"][0, 0]]
+    weights, output = found["alignments"][0, 0], found["ids"][0, 0][:found["lengths"][0, 0]]
     source = [model.read.text([n], [word]) for n, word in zip(ids, model.words(text))]
-    target = [model.target.text([n], [word]) for n, word in zip(said, model.looked_at(weights, text))]
-    target = target[:-1] if len(said) and said[-1] == lite.END else target
+    target = [model.target.text([n], [word]) for n, word in zip(output, model.looked_at(weights, text))]
+    target = target[:-1] if len(output) and output[-1] == lite.END else target
     return drawn(source, target, weights, path)
 
 

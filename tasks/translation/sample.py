@@ -96,14 +96,14 @@ PAINTED = "book|car|flower|cat|dog|apple"
 
 
 def generate(seed=0, sizes=None):
-    """Returns {part: [(Chinese, English), …]}, no sentence twice, in neither language.
+    """Returns {split: [(Chinese, English), …]}, no sentence twice, in neither language.
 
-    The words of the held-out parts are in training, which begins with `MOTTO`.
+    The words of the held-out splits are in training, which begins with `MOTTO`.
 
-    >>> parts = generate(sizes={"train": 400, "validation": 2, "test": 2})
-    >>> [len(parts[part]) for part in ("train", "validation", "test")]
+    >>> datasets = generate(sizes={"train": 400, "validation": 2, "test": 2})
+    >>> [len(datasets[split]) for split in ("train", "validation", "test")]
     [400, 2, 2]
-    >>> parts["train"][0]
+    >>> datasets["train"][0]
     ('我爱中国', 'I love China.')
     """
     rng, sizes = random.Random(seed), sizes or SIZES
@@ -111,10 +111,11 @@ def generate(seed=0, sizes=None):
     while len(english) < sum(sizes.values()):
         chinese, translation = sentence(rng.choice(PATTERNS), rng)
         english.setdefault(translation, chinese)
-    rows, parts = _firsts_first([(chinese, translation) for translation, chinese in english.items()]), {}
-    for part, size in sizes.items():
-        parts[part], rows = rows[:size], rows[size:]
-    return parts
+    rows = _firsts_first([(chinese, translation) for translation, chinese in english.items()])
+    datasets = {}
+    for split, size in sizes.items():
+        datasets[split], rows = rows[:size], rows[size:]
+    return datasets
 
 
 def _firsts_first(pairs):

@@ -5,14 +5,14 @@ import numpy as np
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
-from tasks.reading.splits import HELD_OUT, PARTS
+from tasks.reading.splits import HELD_OUT, SPLITS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import register
 from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
-from tasks.translation.dataset import Answers, Translations
+from tasks.translation.dataset import Predictions, Translations
 from tasks.translation.parallel_files import UNKNOWN as UNKNOWN_LANGUAGE, Texts
 from zoo.models.configurations import TRANSLATORS, configuration
 from zoo.models.options import TranslatorOptions
@@ -47,14 +47,14 @@ class Translation(Task):
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of sentences and their translations."""
-        parts, notes = {}, []
-        for part, given in {"train": columns, "validation": validation}.items():
+        datasets, notes = {}, []
+        for split, given in {"train": columns, "validation": validation}.items():
             if given:
-                parts[part], skipped = in_memory.pairs(*given)
+                datasets[split], skipped = in_memory.pairs(*given)
                 notes += skipped
         languages = (self.settings.source_language or UNKNOWN_LANGUAGE,
                      self.settings.target_language or UNKNOWN_LANGUAGE)
-        texts = Texts(languages, parts, notes)
+        texts = Texts(languages, datasets, notes)
         return self.remembered(corpora.assembled("pairs", texts, (None, None), False, OWN_TERMS,
                                                  held_out))
 
@@ -85,9 +85,9 @@ class Translation(Task):
     def data(self, head, examples):
         return Translations(head, examples, self.language, self.settings.width, self.settings.alpha)
 
-    def parts(self, head, corpus, names=PARTS):
+    def datasets(self, head, corpus, names=SPLITS):
         """Validation is translated greedily: there is a translation of every epoch, and of every file."""
-        data = super().parts(head, corpus, names)
+        data = super().datasets(head, corpus, names)
         if "validation" in data:
             data["validation"].width = 1
         return data
@@ -110,7 +110,8 @@ class Translation(Task):
         return head.network.loss_of
 
     def baselines(self, corpus, test, head):
-        return {name: Answers(baseline(corpus.train, test.texts)) for name, baseline in BASELINES.items()}
+        return {name: Predictions(baseline(corpus.train, test.texts))
+                for name, baseline in BASELINES.items()}
 
     def facts(self, head, corpus):
         references = list(corpora.references(corpus.test).values())
@@ -121,7 +122,7 @@ class Translation(Task):
     def curves(self, row):
         return {name: value for name, value in row.items() if name not in ("perplexity", "exact_match")}
 
-    def draw(self, folder, head, targets, answers):
+    def draw(self, folder, head, targets, predictions):
         """Where attention looked for the first test sentences."""
         texts = [text for text in targets if text.strip()][:DRAWN]
         if head.network.attends and texts:
@@ -137,7 +138,7 @@ class Translation(Task):
         return ["Translates sentence by sentence: what the one before said is not known.",
                 "It may leave out or make up parts of a sentence, the more so the longer it is."]
 
-    def show_answers(self, head, corpus, count=4):
+    def show_predictions(self, head, corpus, count=4):
         print()
         asked = list(corpora.references(corpus.test).items())[:count]
         for (text, truth), row in zip(asked, head.predict([text for text, _ in asked])):

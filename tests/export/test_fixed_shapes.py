@@ -1,4 +1,4 @@
-"""A file for one text of one length gives the answers of the file for all of them."""
+"""A file for one text of one length gives the predictions of the file for all of them."""
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,13 +87,13 @@ def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagg
     head, _, free, fixed = tagging
     head.labels, sentences = head.network.labels, [["a"] * 9, ["not", "bad"]]
     untagged = [Sentence(tokens, ["O"] * len(tokens)) for tokens in sentences]
-    tags = Sentences(head, untagged).answers(free, 1)
+    tags = Sentences(head, untagged).predict(free, 1)
     data = Sentences(head, [Sentence(*pair) for pair in zip(sentences, tags)])
-    assert data.measures(data.answers(free, 1))["token_accuracy"] == 1
-    answers = data.answers(fixed, 1)
-    assert answers == [[*tags[0][:LENGTH], None, None], tags[1]]
-    assert data.measures(answers)["token_accuracy"] == pytest.approx(9 / 11)
-    found = exporting.cut({"test": data}, {"test": tags}, fixed, {"test": data.measures(answers)})
+    assert data.metrics(data.predict(free, 1))["token_accuracy"] == 1
+    predictions = data.predict(fixed, 1)
+    assert predictions == [[*tags[0][:LENGTH], None, None], tags[1]]
+    assert data.metrics(predictions)["token_accuracy"] == pytest.approx(9 / 11)
+    found = exporting.cut({"test": data}, {"test": tags}, fixed, {"test": data.metrics(predictions)})
     assert found == {"length": LENGTH, "longer": 1, "not_measured": []}
 
 
@@ -103,10 +103,10 @@ def test_a_language_model_scores_every_symbol_alike(tmp_path, labels):
     free, fixed = written(head, tmp_path)
     data = LabelledTexts(head, [Example(text, "epic"), Example("of", "ode")]) if labels else RunningText(
         head, Stream([text], 0, len(text)))
-    answers = data.answers(free, 1)
-    assert len(answers) > 3 * LENGTH and (answers < 0).all()
-    np.testing.assert_allclose(data.answers(fixed, 1), answers, rtol=1e-4, atol=1e-5)
-    assert not exporting.cut({"test": data}, {"test": answers}, fixed, {})
+    predictions = data.predict(free, 1)
+    assert len(predictions) > 3 * LENGTH and (predictions < 0).all()
+    np.testing.assert_allclose(data.predict(fixed, 1), predictions, rtol=1e-4, atol=1e-5)
+    assert not exporting.cut({"test": data}, {"test": predictions}, fixed, {})
 
 
 def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
@@ -116,13 +116,13 @@ def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
     short, long = Pair("我爱", "I love China ."), Pair("我", "he does not love tea , he does not")
     for pairs, measured in (([short], True), ([short, long], False)):
         data = Translations(head, pairs, "en", width=1)
-        found = {"test": data.measures(data.answers(fixed, 1))}
-        every = data.measures(data.answers(free, 1))
+        found = {"test": data.metrics(data.predict(fixed, 1))}
+        every = data.metrics(data.predict(free, 1))
         assert ("log_loss" in found["test"]) is measured and "bleu" in found["test"]
         if measured:
             assert found["test"]["log_loss"] == pytest.approx(every["log_loss"], abs=1e-4)
-            assert not exporting.cut({"test": data}, {"test": data.answers(free, 1)}, fixed, found)
-    cut = exporting.cut({"test": data}, {"test": data.answers(free, 1)}, fixed, found)
+            assert not exporting.cut({"test": data}, {"test": data.predict(free, 1)}, fixed, found)
+    cut = exporting.cut({"test": data}, {"test": data.predict(free, 1)}, fixed, found)
     assert cut == {"length": fixed.length, "longer": 1, "not_measured": ["log_loss", "perplexity"]}
 
 

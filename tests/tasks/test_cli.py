@@ -132,14 +132,14 @@ def test_the_encoding_of_standard_input_may_be_named(monkeypatch):
     ({"label": "", "chosen": [], "probabilities": {"a": .4}}, "(none)        "),
     ({"label": "a", "probabilities": {"a": .4, "b": .35, "c": .25}}, "a             40 %")])
 def test_a_name_that_holds_the_sign_between_labels_is_shown(row, line):
-    assert tables.answer(row) == line
+    assert tables.prediction(row) == line
 
 
 def corpus(train, test=(Example("t", "a"),)):
     return Corpus("c", train, [Example("v", "b")], list(test), "none", ["a", "b"])
 
 
-def test_the_fingerprint_tells_texts_labels_and_parts_apart():
+def test_the_fingerprint_tells_texts_labels_and_splits_apart():
     one, other = Example("x", "a"), Example("x", "b")
     prints = [corpus([one]).fingerprint, corpus([other]).fingerprint, corpus([one, one]).fingerprint,
               corpus([one], test=[one]).fingerprint, corpus([Example("xa", "")]).fingerprint]

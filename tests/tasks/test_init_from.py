@@ -110,7 +110,7 @@ def test_words_and_labels_of_another_corpus_are_added(name, trained, tmp_path, c
     before = [np.array(one.table) for one in new.backbones()]
     for ours, theirs in zip(before, old.backbones()):
         np.testing.assert_array_equal(ours[:len(theirs.table)], theirs.table)
-    data = task.parts(new, corpus, ("train", "validation"))     # what is read has the new ids
+    data = task.datasets(new, corpus, ("train", "validation"))     # what is read has the new ids
     assert len(data["train"]) > 0
     again, same, _ = begun(name, folder, tmp_path, more, **model_of(name))      # resumes the same run
     for ours, theirs in zip(new.network.weights, same.network.weights):

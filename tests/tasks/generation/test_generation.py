@@ -73,10 +73,10 @@ def test_a_run_leaves_everything_the_contract_names(exported):
 def test_the_loss_comes_down_to_the_entropy_and_not_below(metrics):
     """A line of three characters is one fair choice: ln 2 / 3 nats each, give or take some chance."""
     entropy = math.log(2) / 3
-    for part in ("validation", "test"):
-        assert 0.98 * entropy < metrics[part]["nats_per_token"] < 1.15 * entropy
-        assert metrics[part]["bits_per_character"] == pytest.approx(
-            metrics[part]["nats_per_token"] / math.log(2))
+    for split in ("validation", "test"):
+        assert 0.98 * entropy < metrics[split]["nats_per_token"] < 1.15 * entropy
+        assert metrics[split]["bits_per_character"] == pytest.approx(
+            metrics[split]["nats_per_token"] / math.log(2))
     (name, counted), = metrics["baselines"].items()
     assert re.fullmatch("Kneser-Ney [567]-grams", name)
     assert counted["nats_per_token"] == pytest.approx(entropy, rel=0.1)
@@ -94,7 +94,7 @@ def test_every_file_scores_as_keras_does(exported, capsys):
     assert "TFLite float32" in capsys.readouterr().out
 
 
-def test_the_page_shows_the_test_part_and_its_surprise(finished):
+def test_the_page_shows_the_test_split_and_its_surprise(finished):
     spans = re.findall('title="(.*?) bits">(.)', (finished / "plots/surprise.html").read_text())
     said = "".join(sign for _, sign in spans).replace("↵", "\n")
     assert said in (finished.parent / "lines.txt").read_text() and len(said) > 500
@@ -161,7 +161,7 @@ def test_evaluation_adapts_to_the_text_where_inputs_of(finished, metrics, capsys
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
-    """(head, {part: its data}, corpus, folder) of a run on a table with labels, not exported."""
+    """(head, {split: its data}, corpus, folder) of a run on a table with labels, not exported."""
     folder, kept = tmp_path_factory.mktemp("labelled"), []
     rng = np.random.default_rng(1)
     with open(folder / "words.tsv", "w", newline="") as file:

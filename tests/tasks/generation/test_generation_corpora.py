@@ -1,4 +1,4 @@
-"""Corpora of running text: parts by position, files as people have them, errors in one line."""
+"""Corpora of running text: splits by position, files as people have them, errors in one line."""
 import collections
 import xml.etree.ElementTree as ElementTree
 
@@ -7,7 +7,7 @@ import pytest
 from tasks.generation import corpora as text_corpora
 from tasks.generation.corpora import load
 from tasks.reading import nltk as nltk_corpora, splits
-from tasks.reading.splits import PARTS, Example
+from tasks.reading.splits import SPLITS, Example
 from tasks.reading.corpus import OWN_TERMS
 from tasks.sentiment import corpora
 from test_streams import prose, write
@@ -16,8 +16,8 @@ TEXT = prose(10_000)
 CUT = (TEXT[:8500], TEXT[8500:9000], TEXT[9000:])
 
 
-def parts(corpus):
-    return tuple("".join(getattr(corpus, part)) for part in PARTS)
+def texts_of(corpus):
+    return tuple("".join(getattr(corpus, split)) for split in SPLITS)
 
 
 # ------------------------------------------------------------------------------------------ files
@@ -25,12 +25,12 @@ def parts(corpus):
 @pytest.mark.parametrize("name", ["a.txt", "a.TXT.gz", "enwik8", "train.txt", "a,b.txt"])
 def test_a_file_is_cut_by_position(tmp_path, name):
     corpus = load(write(tmp_path, name, TEXT))
-    assert parts(corpus) == CUT
+    assert texts_of(corpus) == CUT
     assert corpus.name == name and corpus.labels == []
     assert corpus.terms.startswith("your own file") and not corpus.warnings
 
 
-def test_files_without_parts_are_one_text_in_order(tmp_path):
+def test_files_without_splits_are_one_text_in_order(tmp_path):
     for at, name in ((0, "1.txt"), (3000, "2.txt.gz"), (6000, "3.text"), (8600, "4.raw")):
         write(tmp_path, name, TEXT[at:{0: 3000, 3000: 6000, 6000: 8600}.get(at)])
     for name in ("README.md", "LICENSE"):
@@ -38,47 +38,47 @@ def test_files_without_parts_are_one_text_in_order(tmp_path):
     write(tmp_path, "cover.png", b"\x89PNG\0")
     listed = ",".join(str(tmp_path / name) for name in ("1.txt", "2.txt.gz", "3.text", "4.raw"))
     for path in (tmp_path, listed, listed.replace(",", " , "), f"{tmp_path}/[1-4]*"):
-        assert parts(load(path)) == CUT
-    assert parts(load(tmp_path / "1.txt"))[0] == TEXT[:2550]
+        assert texts_of(load(path)) == CUT
+    assert texts_of(load(tmp_path / "1.txt"))[0] == TEXT[:2550]
     assert load(tmp_path).name == tmp_path.name
 
 
 @pytest.mark.parametrize("validation", [
     "valid.txt", "wiki.valid.tokens", "dev.txt.gz", "val.raw", "validation"])
-def test_files_that_are_named_for_parts_are_the_parts(tmp_path, validation):
+def test_files_that_are_named_for_splits_are_the_splits(tmp_path, validation):
     write(tmp_path, "train.txt", "first")
     write(tmp_path, validation, "second")
     write(tmp_path, "ptb.test.txt", "third")
     write(tmp_path, "README", "not data")
-    assert parts(load(tmp_path)) == ("first", "second", "third")
+    assert texts_of(load(tmp_path)) == ("first", "second", "third")
     listed = ",".join(map(str, sorted(tmp_path.iterdir())[1:]))
-    assert parts(load(f"{tmp_path}/*")) == ("first", "second", "third") == parts(load(f"{listed}"))
+    assert texts_of(load(f"{tmp_path}/*")) == ("first", "second", "third") == texts_of(load(f"{listed}"))
 
 
-def test_a_text_that_is_named_for_no_part_is_left_out_beside_them_and_that_is_said(tmp_path):
+def test_a_text_that_is_named_for_no_split_is_left_out_beside_them_and_that_is_said(tmp_path):
     for name in ("train.txt", "valid.txt", "test.txt", "vocabulary.txt"):
         write(tmp_path, name, name)
     corpus = load(tmp_path)
-    assert parts(corpus) == ("train.txt", "valid.txt", "test.txt")
+    assert texts_of(corpus) == ("train.txt", "valid.txt", "test.txt")
     assert corpus.warnings == ["left out: vocabulary.txt"]
 
 
-def test_a_missing_part_is_the_end_of_training(tmp_path):
+def test_a_missing_split_is_the_end_of_training(tmp_path):
     write(tmp_path, "train.txt", TEXT)
     test = write(tmp_path, "test.txt", "the test")
-    assert parts(load(tmp_path)) == (TEXT[:9500], TEXT[9500:], "the test")
+    assert texts_of(load(tmp_path)) == (TEXT[:9500], TEXT[9500:], "the test")
     test.rename(tmp_path / "dev.txt")
-    assert parts(load(tmp_path)) == (TEXT[:9000], "the test", TEXT[9000:])
+    assert texts_of(load(tmp_path)) == (TEXT[:9000], "the test", TEXT[9000:])
 
 
-def test_the_fingerprint_is_of_the_text_and_its_parts(tmp_path):
+def test_the_fingerprint_is_of_the_text_and_its_splits(tmp_path):
     plain = load(write(tmp_path, "a.txt", TEXT)).fingerprint
     assert load(write(tmp_path, "b.txt.gz", "\ufeff" + TEXT.replace("\n", "\r\n"))).fingerprint == plain
     assert load(write(tmp_path, "c.txt", TEXT[:-1] + "!")).fingerprint != plain
-    folder = tmp_path / "parts"
+    folder = tmp_path / "splits"
     folder.mkdir()
-    for name, part in zip(("train.txt", "valid.txt", "test.txt"), CUT):
-        write(folder, name, part)
+    for name, text in zip(("train.txt", "valid.txt", "test.txt"), CUT):
+        write(folder, name, text)
     assert load(folder).fingerprint == plain
     write(folder, "valid.txt", CUT[1] + CUT[2][:1])
     write(folder, "test.txt", CUT[2][1:])
@@ -100,12 +100,12 @@ def test_a_table_holds_texts_with_labels_and_is_split_by_their_hash(tmp_path):
     corpus = load(path, label_column="colour")
     assert corpus.labels == ["blue", "red"] and corpus.terms == OWN_TERMS
     assert Example("text 3", "blue") in corpus.train + corpus.validation + corpus.test
-    tenths = [{int(10 * splits.fraction(text)) for text, _ in getattr(corpus, part)} for part in PARTS]
+    tenths = [{int(10 * splits.fraction(text)) for text, _ in getattr(corpus, split)} for split in SPLITS]
     assert tenths == [set(range(2, 10)), {1}, {0}]
     assert corpus.fingerprint == corpora.load(path, label_column="colour").fingerprint
 
 
-def test_a_folder_of_tables_keeps_its_parts(tmp_path):
+def test_a_folder_of_tables_keeps_its_splits(tmp_path):
     for name, labels in (("train.csv", "rb"), ("dev.csv", "rb"), ("test.csv", "b")):
         write(tmp_path, name, "\n".join(f"{name} {label},{label}" for label in labels))
     corpus = load(tmp_path)
@@ -151,7 +151,7 @@ def test_an_encoding_may_be_named(tmp_path):
 
 @pytest.mark.parametrize("data, message", [
     ("", "received an empty file"),
-    ("ab", "its 2 characters leave the validation part empty; give more"),
+    ("ab", "its 2 characters leave the validation split empty; give more"),
     (b"\0\1\2", "binary file"),
 ])
 def test_a_bad_file_gets_one_clear_line(tmp_path, data, message):
@@ -161,7 +161,7 @@ def test_a_bad_file_gets_one_clear_line(tmp_path, data, message):
 
 
 @pytest.mark.parametrize("empty", ["train.txt", "valid.txt", "test.txt"])
-def test_an_empty_part_is_named(tmp_path, empty):
+def test_an_empty_split_is_named(tmp_path, empty):
     for name in ("train.txt", "valid.txt", "test.txt"):
         write(tmp_path, name, "" if name == empty else TEXT)
     with pytest.raises(ValueError, match=f"{empty}: expected text, received an empty file"):
@@ -215,7 +215,7 @@ def offline(monkeypatch):
 def test_sample_is_what_python_says_about_itself(offline):
     from pydoc_data.topics import topics
     corpus = load("sample")
-    text = "".join(parts(corpus))
+    text = "".join(texts_of(corpus))
     assert not corpus.warnings and "Python Software Foundation" in corpus.terms
     assert text.startswith(topics[min(topics)].strip())
     assert text.endswith(topics[max(topics)].strip() + "\n\n\n")
@@ -317,20 +317,20 @@ def test_tinyshakespeare_is_cut_at_its_usual_places(shared):
     path = shared / "corpora" / "tinyshakespeare"
     text = (path / "input.txt").read_text()
     assert len(text) == 1_115_394
-    assert parts(load(path)) == (text[:948_084], text[948_084:1_003_854], text[1_003_854:])
+    assert texts_of(load(path)) == (text[:948_084], text[948_084:1_003_854], text[1_003_854:])
 
 
 def test_wikitext2_has_its_official_tokens(shared):
     corpus = load(shared / "corpora" / "wikitext2")
-    tokens = [sum(len(block.split()) + block.count("\n") for block in getattr(corpus, part))
-              for part in PARTS]
+    tokens = [sum(len(block.split()) + block.count("\n") for block in getattr(corpus, split))
+              for split in SPLITS]
     assert tokens == [2_088_628, 217_646, 245_569] and not corpus.warnings
 
 
 def test_auto_takes_shakespeare_where_it_is_present(nltk_data):
     from nltk.corpus import shakespeare
     corpus = load()
-    text = "".join(parts(corpus))
+    text = "".join(texts_of(corpus))
     assert corpus.name == "shakespeare" and "public domain" in corpus.terms
     lines = [line for name in shakespeare.fileids() for line in shakespeare.xml(name).iter("LINE")]
     spoken = {" ".join(line.text.split()) for line in lines if line.text and line.text.strip()}
@@ -342,16 +342,16 @@ def test_auto_takes_shakespeare_where_it_is_present(nltk_data):
 @pytest.mark.parametrize("name", ["inaugural", "state_union", "webtext"])
 def test_the_prose_of_nltk_is_all_there(nltk_data, name):
     import nltk.corpus
-    reader, text = getattr(nltk.corpus, name), "".join(parts(load(name)))
+    reader, text = getattr(nltk.corpus, name), "".join(texts_of(load(name)))
     assert text.split() == " ".join(map(reader.raw, reader.fileids())).split() and "\r" not in text
 
 
-def test_names_are_all_there_and_a_name_of_both_lists_is_in_one_part(nltk_data):
+def test_names_are_all_there_and_a_name_of_both_lists_is_in_one_split(nltk_data):
     corpus = load("names")
-    rows = [getattr(corpus, part) for part in PARTS]
+    rows = [getattr(corpus, split) for split in SPLITS]
     assert corpus.labels == ["female", "male"]
-    labels = collections.Counter(label for part in rows for _, label in part)
+    labels = collections.Counter(label for dataset in rows for _, label in dataset)
     assert labels == {"female": 5001, "male": 2943}
-    held = [{splits.normalised(name) for name, _ in part} for part in rows]
+    held = [{splits.normalised(name) for name, _ in dataset} for dataset in rows]
     assert not held[0] & held[1] and not held[0] & held[2] and not held[1] & held[2]
-    assert all(name == name.strip() and name for part in rows for name, _ in part)
+    assert all(name == name.strip() and name for dataset in rows for name, _ in dataset)

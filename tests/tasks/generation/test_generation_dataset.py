@@ -74,7 +74,7 @@ def test_every_symbol_of_a_running_text_is_scored_once_after_all_before_it(monke
     expected = by_steps(head, data.ids, head.network.start({"ids": np.zeros([1, 1], np.int32)}))
     for window in (7, 70, 512):
         monkeypatch.setattr("tasks.generation.dataset.WINDOW", window)
-        np.testing.assert_allclose(data.answers(of_head(head)), expected, atol=1e-4)
+        np.testing.assert_allclose(data.predict(of_head(head)), expected, atol=1e-4)
     assert len(data) == 1 and len(data.targets) == data.characters == 70
 
 
@@ -91,10 +91,10 @@ class StepAlone:
         return {name: value.numpy() for name, value in self.run(signature, **inputs).items()}
 
 
-def test_a_file_that_has_only_steps_gives_the_same_answers():
+def test_a_file_that_has_only_steps_gives_the_same_predictions():
     head = head_of()
     data = RunningText(head, stream(VERSE[:70]))
-    np.testing.assert_allclose(data.answers(StepAlone(head)), data.answers(of_head(head)), atol=1e-4)
+    np.testing.assert_allclose(data.predict(StepAlone(head)), data.predict(of_head(head)), atol=1e-4)
 
 
 def test_what_calibrates_are_steps_from_the_beginning_with_their_states():
@@ -120,8 +120,8 @@ def test_texts_with_labels_are_scored_with_their_ends_in_their_own_order():
         ids = [*head.text([text]).to_list()[0], head.text.end]
         expected.append(by_steps(head, ids, head.network.start(given)))
     for tokens in (1, 16384):
-        answers = data.answers(of_head(head), tokens)
-        np.testing.assert_allclose(answers, np.concatenate(expected), atol=1e-4)
+        predictions = data.predict(of_head(head), tokens)
+        np.testing.assert_allclose(predictions, np.concatenate(expected), atol=1e-4)
     assert data.lengths.tolist() == [2, 10, 1, 2] and data.characters == 15
     assert data.texts == ["epic", "ode", "ode", "epic"]
 
@@ -137,14 +137,14 @@ def test_a_batch_of_labelled_texts_predicts_each_symbol_from_the_one_before():
     assert batch.count == batch.tokens == 4
 
 
-def test_measures_count_each_symbol_and_each_character_once():
+def test_metrics_count_each_symbol_and_each_character_once():
     data = RunningText(head_of(), stream("of\n"))
     data.characters = 6
-    measures = data.measures([math.log(0.5), math.log(0.25), math.log(0.5)])
-    assert measures["nats_per_token"] == pytest.approx(4 / 3 * math.log(2))
-    assert measures["perplexity"] == pytest.approx(2 ** (4 / 3))
-    assert measures["bits_per_character"] == pytest.approx(4 / 6)
-    assert measures["log_likelihood"] == -measures["nats_per_token"]
+    scores = data.metrics([math.log(0.5), math.log(0.25), math.log(0.5)])
+    assert scores["nats_per_token"] == pytest.approx(4 / 3 * math.log(2))
+    assert scores["perplexity"] == pytest.approx(2 ** (4 / 3))
+    assert scores["bits_per_character"] == pytest.approx(4 / 6)
+    assert scores["log_likelihood"] == -scores["nats_per_token"]
 
 
 def test_bits_per_character_are_no_fewer_than_the_sources_entropy_where_words_are_unknown():
@@ -161,7 +161,7 @@ def test_bits_per_character_are_no_fewer_than_the_sources_entropy_where_words_ar
         head = types.SimpleNamespace(text=Subwords.learn([text], "word", size), network=network)
         data = RunningText(head, stream(text))
         counts = np.bincount(data.ids)
-        found = data.measures(np.log(counts[data.ids] / len(data.ids)))
+        found = data.metrics(np.log(counts[data.ids] / len(data.ids)))
         assert found["bits_per_character"] > 0.97 * entropy
         assert found["unknown_share"] == np.mean(data.ids == 1)
 
@@ -174,7 +174,7 @@ def test_an_unknown_token_costs_its_bytes_and_an_end(labels, tokenizer, unknown,
     head = head_of(labels, tokenizer)
     data = LabelledTexts(head, [Example(text, "ode")]) if labels else RunningText(head, stream(text))
     tokens = len(data.targets)
-    found = data.measures(np.full(tokens, math.log(0.5)))
+    found = data.metrics(np.full(tokens, math.log(0.5)))
     assert found["unknown_share"] == unknown / tokens
     assert found["perplexity"] == pytest.approx(2)
     bits = tokens + math.log2(257) * (size + unknown)

@@ -43,10 +43,10 @@ def test_bits_per_character_do_not_depend_on_the_tokens():
 
 def test_a_language_model_has_all_of_them():
     """10 sub-words of 1/32 each, of 6 words with 25 characters: 50 bits."""
-    measures = language(10 * math.log(1 / 32), tokens=10, characters=25, words=6)
-    assert measures == {"nats_per_token": pytest.approx(5 * math.log(2)), "perplexity": pytest.approx(32),
-                        "bits_per_character": pytest.approx(2),
-                        "word_perplexity": pytest.approx(2 ** (50 / 6))}
+    scores = language(10 * math.log(1 / 32), tokens=10, characters=25, words=6)
+    assert scores == {"nats_per_token": pytest.approx(5 * math.log(2)), "perplexity": pytest.approx(32),
+                      "bits_per_character": pytest.approx(2),
+                      "word_perplexity": pytest.approx(2 ** (50 / 6))}
     assert all(type(value) is float for value in language(np.float32(-3), 2, 2, 2).values())
     assert set(language(-3.0, 2, 2)) == {"nats_per_token", "perplexity", "bits_per_character"}
 

@@ -167,7 +167,7 @@ def test_bad_input_gets_one_clear_line(call, message):
 def test_longer_memory_helps_on_real_text(shared):
     from tasks.generation import corpora
     corpus = corpora.load(shared / "corpora" / "tinyshakespeare")
-    train, validation = ([ord(letter) for block in part for letter in block]
-                         for part in (corpus.train, corpus.validation))
+    train, validation = ([ord(letter) for block in dataset for letter in block]
+                         for dataset in (corpus.train, corpus.validation))
     nats = {n: -KneserNey(n, 128).fit(train).log_probability(validation).mean() for n in (1, 7)}
     assert nats[1] > 3 and nats[7] < 1.54

@@ -54,8 +54,8 @@ FILES = {
 
 def read(tmp_path, text, form=Form(), name="a.jsonl"):
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
-    parts, warnings, _ = columns.read(str(tmp_path / name), form)
-    return parts["train"], warnings
+    datasets, warnings, _ = columns.read(str(tmp_path / name), form)
+    return datasets["train"], warnings
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.txt"])

@@ -17,8 +17,8 @@ SENTENCES = [Sentence(("Ada", "Byron", "wrote", "#", "1"), ("B-PER", "I-PER", "O
 def read(tmp_path, text, form=Form(), name="a.txt"):
     """The training sentences of one file, and the warnings."""
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    parts, warnings, _ = columns.read(str(tmp_path / name), form)
-    return parts["train"], warnings
+    datasets, warnings, _ = columns.read(str(tmp_path / name), form)
+    return datasets["train"], warnings
 
 
 def written(line, head="", sentences=SENTENCES, blank="\n"):
@@ -205,8 +205,8 @@ def test_files_of_one_corpus_have_the_same_columns(tmp_path):
 def test_a_header_is_no_token_in_any_file(tmp_path):
     for name, header in (("train", "mot ner"), ("dev", "MOT NER"), ("test", None)):
         (tmp_path / f"{name}.txt").write_text(f"{header or ''}\n" + written("{token} {tag}"))
-    parts, _, _ = columns.read(str(tmp_path), Form("mot", "ner"))
-    assert parts == dict.fromkeys(("train", "validation", "test"), SENTENCES)
+    datasets, _, _ = columns.read(str(tmp_path), Form("mot", "ner"))
+    assert datasets == dict.fromkeys(("train", "validation", "test"), SENTENCES)
     (tmp_path / "test.txt").write_text("ner token\nO x\n")
     with pytest.raises(ValueError, match="test.txt: expected the columns mot ner as in .*ner token; re"):
         columns.read(str(tmp_path), Form("mot", "ner"))
@@ -215,8 +215,8 @@ def test_a_header_is_no_token_in_any_file(tmp_path):
 def test_files_of_one_split_and_those_that_are_not_used_are_named(tmp_path):
     for name in ("train1.conll", "train2.conll", "test.conll", "notes.conll", "README"):
         (tmp_path / name).write_text(written("{token} {tag}"))
-    parts, warnings, _ = columns.read(str(tmp_path))
-    assert parts == {"train": SENTENCES * 2, "test": SENTENCES}
+    datasets, warnings, _ = columns.read(str(tmp_path))
+    assert datasets == {"train": SENTENCES * 2, "test": SENTENCES}
     assert warnings == ["train: 2 files are read together, train1.conll to train2.conll",
                         "left out: notes.conll"]
 
@@ -228,16 +228,16 @@ def test_an_encoding_may_be_named(tmp_path):
     assert read(tmp_path, text.encode("gbk"), Form(encoding="gbk"))[0][0].tokens == ("我", "喝茶")
     (tmp_path / "seq.in").write_bytes("我 喝茶\n".encode("gbk"))
     (tmp_path / "seq.out").write_bytes(b"O B-X\n")
-    parts, _, _ = columns.read(str(tmp_path), Form(encoding="gbk"))
-    assert parts["train"][0].tokens == ("我", "喝茶")
+    datasets, _, _ = columns.read(str(tmp_path), Form(encoding="gbk"))
+    assert datasets["train"][0].tokens == ("我", "喝茶")
 
 
 def test_the_training_file_decides_for_all(tmp_path):
     """Alone, the last column of the test file would be the tag."""
     (tmp_path / "train.txt").write_text(written(NESTED + "O"))
     (tmp_path / "test.txt").write_text("5\tAda\tB-PER\tB-NP\n")
-    parts, _, first = columns.read(str(tmp_path))
-    assert parts["test"] == [Sentence(("Ada",), ("B-PER",))]
+    datasets, _, first = columns.read(str(tmp_path))
+    assert datasets["test"] == [Sentence(("Ada",), ("B-PER",))]
     assert first["B-PER"] == "train.txt, line 1" and "B-NP" not in first
 
 

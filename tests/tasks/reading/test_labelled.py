@@ -8,7 +8,7 @@ from tasks.reading import splits
 from tasks.reading.column import Column
 from tasks.sentiment import corpora
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 TEXTS = [f"{who} {what} {which}" for who in "I you we they she he Tom Mary".split()
          for what in "like hate love see want need".split()
          for which in "tea milk bread cheese jam cake pie rice fish soup".split()]
@@ -28,7 +28,7 @@ def table(rows, separator="\t", head=None):
 
 
 def everything(corpus):
-    return sorted(example for part in PARTS for example in getattr(corpus, part))
+    return sorted(example for split in SPLITS for example in getattr(corpus, split))
 
 
 def load(folder, text, name="a.tsv", **options):
@@ -187,7 +187,7 @@ def test_a_separator_of_labels_may_be_named(tmp_path):
 
 # ---------------------------------------------------------------------------------------- splits by name
 
-@pytest.mark.parametrize("name, part", [
+@pytest.mark.parametrize("name, split", [
     ("train.csv", "train"), ("TrainSet.csv", "train"), ("training_data.tsv", "train"),
     ("trn.txt", "train"),
     ("train-00000-of-00001.parquet", "train"), ("X_train.csv", "train"), ("训练集.csv", "train"),
@@ -198,8 +198,8 @@ def test_a_separator_of_labels_may_be_named(tmp_path):
     ("TestData.csv", "test"), ("testing.csv", "test"), ("ptb.test.txt", "test"), ("esp.testb", "test"),
     ("测试.csv", "test"), ("README.md", None), ("train_and_test.csv", None), ("latest.csv", None),
     ("contest.csv", None), ("strain.csv", None), ("devices.csv", None)])
-def test_a_name_speaks_of_its_split(name, part):
-    assert splits.part(name) == part
+def test_a_name_speaks_of_its_split(name, split):
+    assert splits.split_of(name) == split
 
 
 def test_files_that_are_not_used_are_named(tmp_path):
@@ -233,8 +233,7 @@ def test_a_column_may_name_the_split_of_each_row(tmp_path, name, values):
     rows = [(n, values[min(n % 8, 2)] if n % 8 < 2 else values[0], *row) for n, row in enumerate(ROWS)]
     rows = [(n, values[2] if n % 8 == 5 else split, *row) for n, split, *row in rows]
     corpus = load(tmp_path, table(rows, ",", ("id", name, "body", "mood")), "a.csv")
-    assert {part: len(getattr(corpus, part)) for part in PARTS} == {"train": 360, "validation": 60,
-                                                                    "test": 60}
+    assert [len(getattr(corpus, split)) for split in SPLITS] == [360, 60, 60]
     assert corpus.test == ROWS[5::8] and corpus.validation == ROWS[1::8]
     assert corpus.warnings == [f"a.csv: the split of each row is in column `{name}`: train 360, "
                                "validation 60, test 60"]

@@ -14,7 +14,7 @@ import pytest
 from tasks.reading import records, sheets
 from tasks.sentiment import corpora
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 ROWS = [(f"I like tea, number {n}", ("pos", "neg")[n % 2]) for n in range(30)]
 HARD = [(f'She said "no; {n}",\nthen | left', ("pos", "neg")[n % 2]) for n in range(30)]
 FLAT = [(f'She said "no; {n}", then', ("pos", "neg")[n % 2]) for n in range(30)]
@@ -57,7 +57,7 @@ CELLS = [name for name in WRITERS if name not in ("fast.txt", "a.jsonl", "a.json
 
 
 def everything(corpus):
-    return sorted(example for part in PARTS for example in getattr(corpus, part))
+    return sorted(example for split in SPLITS for example in getattr(corpus, split))
 
 
 def load(path, **options):
@@ -336,11 +336,11 @@ def test_a_folder_may_have_a_folder_for_each_label(tmp_path):
         (tmp_path / label).mkdir(exist_ok=True)
         write(tmp_path / label, f"{n}.txt", text)
     assert load(tmp_path) == sorted(HARD)
-    for part in ("train", "test"):
+    for split in ("train", "test"):
         for label in ("pos", "neg"):
-            (tmp_path / "split" / part / label).mkdir(parents=True)
+            (tmp_path / "split" / split / label).mkdir(parents=True)
             for n in range(30):
-                write(tmp_path / "split" / part / label, f"{n}.txt", f"{part} {label} {n}")
+                write(tmp_path / "split" / split / label, f"{n}.txt", f"{split} {label} {n}")
     test = corpora.load(str(tmp_path / "split")).test
     assert sorted(test) == sorted((f"test {label} {n}", label) for label in ("pos", "neg")
                                   for n in range(30))

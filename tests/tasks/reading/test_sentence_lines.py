@@ -16,8 +16,8 @@ SENTENCES = [Sentence(tuple(row[0] for row in rows), tuple(row[-1] for row in ro
 
 def read(tmp_path, name, text, form=Form()):
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
-    parts, warnings, first = columns.read(str(tmp_path / name), form)
-    return parts["train"], warnings, first
+    datasets, warnings, first = columns.read(str(tmp_path / name), form)
+    return datasets["train"], warnings, first
 
 
 def cells(rows, delimiter=","):

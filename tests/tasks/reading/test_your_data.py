@@ -44,7 +44,7 @@ def test_the_examples_of_pairs_are_read(tmp_path, start):
     text = next(found[name] for name in found if name.startswith(start))
     (tmp_path / NAMES[start]).write_text(text, encoding="utf-8")
     texts = parallel_files.read(str(tmp_path / NAMES[start]))
-    assert texts.parts["train"] == [("Guten Morgen.", "Good morning.")]
+    assert texts.datasets["train"] == [("Guten Morgen.", "Good morning.")]
 
 
 def blocks():
@@ -70,5 +70,5 @@ def test_the_examples_of_tokens_and_tags_are_read(tmp_path, start, expected):
         text, pair = text.splitlines()
         assert json.loads(pair)[1] == {"entities": [[0, 3, "PER"]]}
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")
-    parts, _, _ = columns.read(str(tmp_path / "a.txt"))
-    assert parts["train"] == expected
+    datasets, _, _ = columns.read(str(tmp_path / "a.txt"))
+    assert datasets["train"] == expected

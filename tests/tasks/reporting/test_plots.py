@@ -20,7 +20,7 @@ def colours(path):
     return len(np.unique((picture(path) * 255).astype(int).reshape(-1, 3), axis=0))
 
 
-def test_learning_curves_draw_losses_and_measures_side_by_side(tmp_path):
+def test_learning_curves_draw_losses_and_metrics_side_by_side(tmp_path):
     plots.learning_curves(HISTORY, tmp_path / "both.png")
     plots.learning_curves([{"epoch": 1, "loss": 1.0}], tmp_path / "loss.png")
     both, loss = picture(tmp_path / "both.png"), picture(tmp_path / "loss.png")

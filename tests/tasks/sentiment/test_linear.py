@@ -71,14 +71,14 @@ def test_what_is_said_out_of_fold_does_not_depend_on_the_texts_own_label(monkeyp
 
 
 def test_the_penalty_with_the_best_score_out_of_fold_is_chosen():
-    scores, asked = [1, 2, 0], []
+    scores, seen = [1, 2, 0], []
 
-    def score(answers):
-        asked.append(answers.copy())
-        return scores[len(asked) - 1]
+    def score(predictions):
+        seen.append(predictions.copy())
+        return scores[len(seen) - 1]
 
     found = linear.fit(linear.rows_of(X), SIGNS, V, score)
-    np.testing.assert_array_equal(found.out_of_fold, asked[1])
+    np.testing.assert_array_equal(found.out_of_fold, seen[1])
     w = np.vstack([found.kernel, found.bias])
     slack = np.maximum(0, 1 - SIGNS * (WITH_BIAS @ w))
     np.testing.assert_allclose(linear.PENALTIES[1] * w, WITH_BIAS.T @ (SIGNS * slack), atol=1e-3)

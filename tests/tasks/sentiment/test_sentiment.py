@@ -82,7 +82,7 @@ def test_nothing_but_results_reaches_the_terminal(finished):
 
 
 @pytest.mark.slow
-def test_every_exported_file_is_measured_on_the_test_part(metrics):
+def test_every_exported_file_is_measured_on_the_test_split(metrics):
     for variant in ("float32", "float16", "int8"):
         entry = metrics["exports"]["tflite"][variant]
         assert entry["test"]["accuracy"] >= metrics["test"]["accuracy"] - 0.005
@@ -117,9 +117,9 @@ def test_the_head_the_saved_model_and_predict_give_one_answer(finished):
 def test_predict_reads_lines_from_standard_input(finished):
     code, out, _ = run(f"--output_dir={finished[0]}", "--predict=-",
                        stdin="not bad at all\n\nnot good at all\n")
-    answers = out.splitlines()
-    assert code == 0 and len(answers) == 3
-    assert answers[0].startswith("positive") and answers[2].startswith("negative")
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 3
+    assert lines[0].startswith("positive") and lines[2].startswith("negative")
 
 
 @pytest.mark.slow
@@ -341,9 +341,9 @@ def test_a_rate_of_one_is_refused(rate):
 @pytest.fixture
 def no_files(monkeypatch):
     """Exports are tested elsewhere, and take seconds."""
-    measures = {"test": {}, "bytes": 0, "milliseconds": 0.0}
+    entry = {"test": {}, "bytes": 0, "milliseconds": 0.0}
     monkeypatch.setattr(exporting, "export", lambda *arguments: {
-        "saved_model": measures, "tflite": {}})
+        "saved_model": entry, "tflite": {}})
     monkeypatch.setattr(saved_model, "describe", lambda folder: {})
 
 

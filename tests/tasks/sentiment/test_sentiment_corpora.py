@@ -13,7 +13,7 @@ import pytest
 from tasks.reading import nltk as nltk_corpora, splits
 from tasks.sentiment import corpora, sample
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 def write(folder, name, text):
@@ -27,8 +27,8 @@ def rows(count, labels=("yes", "no")):
     return [f"text number {i}\t{labels[i % len(labels)]}" for i in range(count)]
 
 
-def texts(corpus, part):
-    return {splits.normalised(example.text) for example in getattr(corpus, part)}
+def texts(corpus, split):
+    return {splits.normalised(example.text) for example in getattr(corpus, split)}
 
 
 def assert_disjoint(corpus):
@@ -46,23 +46,23 @@ def test_the_fraction_is_the_hash_of_the_normalised_text():
         assert splits.fraction(spelling) == expected
 
 
-def test_parts_are_about_80_10_10_and_do_not_depend_on_the_order(tmp_path):
+def test_splits_are_about_80_10_10_and_do_not_depend_on_the_order(tmp_path):
     lines = rows(2000)
     straight = corpora.load(write(tmp_path, "a.tsv", "\n".join(lines)))
     random.Random(0).shuffle(lines)
     shuffled = corpora.load(write(tmp_path, "b.tsv", "\n".join(lines)))
-    for part, size in zip(PARTS, (1600, 200, 200)):
-        assert abs(len(getattr(straight, part)) - size) < 60
-        assert texts(straight, part) == texts(shuffled, part)
+    for split, size in zip(SPLITS, (1600, 200, 200)):
+        assert abs(len(getattr(straight, split)) - size) < 60
+        assert texts(straight, split) == texts(shuffled, split)
     assert_disjoint(straight)
 
 
-def test_equal_texts_land_in_one_part(tmp_path):
+def test_equal_texts_land_in_one_split(tmp_path):
     lines = [f"{' ' * (i % 3)}{'Text' if i % 2 else 'text'}  {i // 4}\t{'ab'[i % 2]}"
              for i in range(800)]
     corpus = corpora.load(write(tmp_path, "a.tsv", "\n".join(lines)))
     assert_disjoint(corpus)
-    assert sum(len(getattr(corpus, part)) for part in PARTS) == 800
+    assert sum(len(getattr(corpus, split)) for split in SPLITS) == 800
 
 
 def test_five_folds_cover_everything_once_and_are_stratified(tmp_path):
@@ -99,7 +99,7 @@ def test_a_label_that_training_lacks_is_said(tmp_path):
 # ------------------------------------------------------------------------------------------ files
 
 def everything(corpus):
-    return sorted(example for part in PARTS for example in getattr(corpus, part))
+    return sorted(example for split in SPLITS for example in getattr(corpus, split))
 
 
 EXPECTED = sorted(corpora.Example(f"text number {i}", ("yes", "no")[i % 2]) for i in range(60))
@@ -171,16 +171,16 @@ def test_an_official_split_is_kept(tmp_path, validation):
     write(tmp_path, "test.tsv", "\n".join(lines[24:]))
     write(tmp_path, "README.md", "not data")
     corpus = corpora.load(str(tmp_path))
-    assert [len(getattr(corpus, part)) for part in PARTS] == [20, 4, 6]
+    assert [len(getattr(corpus, split)) for split in SPLITS] == [20, 4, 6]
 
 
-def test_a_missing_validation_part_is_a_tenth_of_training(tmp_path):
+def test_a_missing_validation_split_is_a_tenth_of_training(tmp_path):
     write(tmp_path, "train.tsv", "\n".join(rows(1000)))
     write(tmp_path, "test.tsv", "\n".join(["other one\tyes", "text number 3\tno"]))
     corpus = corpora.load(str(tmp_path))
     assert len(corpus.test) == 2 and 70 < len(corpus.validation) < 130
     assert len(corpus.train) + len(corpus.validation) == 1000
-    assert any("of the test part also occur in training" in w for w in corpus.warnings) == (
+    assert any("of the test split also occur in training" in w for w in corpus.warnings) == (
         "text number 3" in texts(corpus, "train"))
 
 
@@ -226,7 +226,7 @@ MANY = "\n".join(rows(60))
     ("a.tsv", MANY, {"regression": True}, "line 1: expected a number to regress, received 'yes'"),
     ("a.tsv", "one\tinf\ntwo\t1\n", {"regression": True}, "line 1: expected a number"),
     ("a.tsv", "one\t2\ntwo\t2\n", {"regression": True}, "received only 2.0"),
-    ("a.tsv", "one\tyes\ntwo\tno\n", {}, "leave the .* part empty; give more examples"),
+    ("a.tsv", "one\tyes\ntwo\tno\n", {}, "leave the .* split empty; give more examples"),
     ("a.tsv", MANY, {"fold": 5}, "fold from 0 to 4, received 5"),
 ])
 def test_a_bad_file_gets_one_clear_line(tmp_path, name, data, options, message):
@@ -279,7 +279,7 @@ def test_options_of_files_are_refused_for_named_corpora():
 
 def test_sample_is_the_built_in_grammar():
     corpus = corpora.load("sample", seed=3)
-    assert {part: getattr(corpus, part) for part in PARTS} == sample.generate(3)
+    assert {split: getattr(corpus, split) for split in SPLITS} == sample.generate(3)
     assert corpus.labels == ["negative", "positive"] and not corpus.warnings
 
 
@@ -358,13 +358,13 @@ def nltk_data(shared, monkeypatch):
     ("sentence_polarity", 10662, ["neg", "pos"]), ("subjectivity", 10000, ["obj", "subj"])])
 def test_sentences_of_nltk_are_all_there_and_split_by_hash(nltk_data, name, size, labels):
     corpus = corpora.load(name)
-    assert sum(len(getattr(corpus, part)) for part in PARTS) == size
+    assert sum(len(getattr(corpus, split)) for split in SPLITS) == size
     assert corpus.labels == labels and "CC BY 4.0" in corpus.terms
     assert 0.78 < len(corpus.train) / size < 0.82
     assert_disjoint(corpus)
 
 
-def test_qc_keeps_its_official_test_part(nltk_data):
+def test_qc_keeps_its_official_test_split(nltk_data):
     corpus = corpora.load("qc")
     assert corpus.labels == ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
     assert len(corpus.test) == 500 and len(corpus.train) + len(corpus.validation) == 5452

@@ -1,4 +1,4 @@
-"""What differs between kinds of answers: targets that fit the model, measures without a unit."""
+"""What differs between kinds of predictions: targets that fit the model, metrics without a unit."""
 
 import types
 
@@ -14,11 +14,11 @@ from zoo.models.classifier import Classifier, TextClassifier
 from zoo.text.tokenizer import Text
 
 
-def measures(kind, targets, answers):
-    """The measures of a dataset that has these targets."""
+def metrics_of(kind, targets, predictions):
+    """The metrics of a dataset that has these targets."""
     data = DATASETS[kind].__new__(DATASETS[kind])
     data.targets, data.head = targets, types.SimpleNamespace(thresholds=0.5)
-    return data.measures(answers)
+    return data.metrics(predictions)
 
 
 @pytest.mark.parametrize("kind, label", [("single", "awful"), ("multi", ("bad", "awful"))])
@@ -30,38 +30,38 @@ def test_a_label_the_model_does_not_know_is_named_beside_those_it_knows(kind, la
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_quality_of_a_regression_does_not_depend_on_the_unit(scale):
     targets = scale * np.array([[1.0], [2.0], [3.0]])
-    quality = [measures("regression", targets, answers)[DATASETS["regression"].quality]
-               for answers in (targets, np.full([3, 1], 2 * scale), targets + 0.5 * scale)]
+    quality = [metrics_of("regression", targets, predictions)[DATASETS["regression"].quality]
+               for predictions in (targets, np.full([3, 1], 2 * scale), targets + 0.5 * scale)]
     # Exact; the mean; off by ½ where the variance is ⅔.
     np.testing.assert_allclose(quality, [1, 0, 1 - 0.25 / (2 / 3)], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", DATASETS)
-def test_every_quality_is_a_measure_that_is_highest_for_the_truth(kind):
+def test_every_quality_is_a_metric_that_is_highest_for_the_truth(kind):
     dataset, labels = DATASETS[kind], ["a", "b"]
     examples = {"single": [Example("", "a"), Example("", "b")],
                 "multi": [Example("", ("a", "b")), Example("", ())],
                 "regression": [Example("", 1.0), Example("", 2.0)]}[kind]
     targets = dataset.encoded(examples, labels)
     truth = np.eye(2)[targets] if kind == "single" else targets
-    right, wrong = (measures(kind, targets, answers)[dataset.quality]
-                    for answers in (truth, truth[::-1]))
+    right, wrong = (metrics_of(kind, targets, predictions)[dataset.quality]
+                    for predictions in (truth, truth[::-1]))
     assert right == 1 > wrong
 
 
 def test_flags_are_calibrated_one_by_one():
     # Four decisions, each 80 % sure, three of them right.
-    found = measures("multi", np.array([[1, 0], [1, 1]]), np.array([[.8, .2], [.8, .2]]))
+    found = metrics_of("multi", np.array([[1, 0], [1, 1]]), np.array([[.8, .2], [.8, .2]]))
     assert found["expected_calibration_error"] == pytest.approx(0.05)
 
 
-def with_linear_model(kind, labels, answers, layers=1):
+def with_linear_model(kind, labels, predictions, layers=1):
     """A head and the dataset of some texts, after the linear model of n-grams was fitted on them."""
     texts = [f"{word} film {n}" for n in range(15) for word in ("good", "fine", "bad", "unbearably dull")]
     text = Text.learn(texts)
     network = Classifier(len(text), len(labels), units=3, embedding=3, layers=layers, ngrams=1 << 10)
     head = TextClassifier(network, text, labels, kind)
-    data = DATASETS[kind](head, [Example(text, answers[n % len(answers)])
+    data = DATASETS[kind](head, [Example(text, predictions[n % len(predictions)])
                                  for n, text in enumerate(texts)])
     data.fit_linear(head, seed=0)
     return head, data
@@ -85,12 +85,12 @@ def test_the_inverse_document_frequency_is_that_of_scikit_learn():
     assert 0 in seen and 15 in seen and 60 in seen
 
 
-@pytest.mark.parametrize("kind, labels, answers", [
+@pytest.mark.parametrize("kind, labels, predictions", [
     ("single", ["a", "b", "c"], ["a", "b", "c", "c"]),
     ("multi", ["a", "b"], [("a", "b"), ("a",), (), ("b",)])])
-def test_a_linear_model_of_labels_is_as_sure_as_it_is_right(kind, labels, answers):
+def test_a_linear_model_of_labels_is_as_sure_as_it_is_right(kind, labels, predictions):
     rng = np.random.default_rng(0)
-    often_right = [answers[n % 4 if rng.random() < 0.7 else rng.integers(4)] for n in range(60)]
+    often_right = [predictions[n % 4 if rng.random() < 0.7 else rng.integers(4)] for n in range(60)]
     _, data = with_linear_model(kind, labels, often_right)
     assert 0.5 < data.score(data.targets, data.wide) < 0.95
     assert metrics.fit_temperature(data.wide, data.targets) == pytest.approx(1, abs=1e-3)
@@ -111,11 +111,11 @@ def dataset(kind, names, labels):
     return DATASETS[kind](head, [Example("x", label) for label in labels])
 
 
-@pytest.mark.parametrize("kind, answers, costs", [
+@pytest.mark.parametrize("kind, predictions, costs", [
     ("single", ["no", "yes", "yes", "yes"], [[2.0], [2 / 3], [2 / 3], [2 / 3]]),
     ("multi", [("no",), ("yes",), (), ("yes",)], [[2.0, 1], [2 / 3, 1], [2 / 3, 1], [2 / 3, 1]])])
-def test_a_text_costs_what_its_labels_weigh(kind, answers, costs):
-    data = dataset(kind, ["no", "yes"], answers)
+def test_a_text_costs_what_its_labels_weigh(kind, predictions, costs):
+    data = dataset(kind, ["no", "yes"], predictions)
     np.testing.assert_allclose(data.costs(data.balanced()), costs, rtol=1e-6)
 
 

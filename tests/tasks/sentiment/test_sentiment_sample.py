@@ -1,4 +1,4 @@
-"""The built-in corpus: parts do not share patterns, words alone do not give the label away."""
+"""The built-in corpus: splits do not share patterns, words alone do not give the label away."""
 import collections
 import random
 import re
@@ -10,7 +10,7 @@ from tasks.sentiment import sample
 
 
 @pytest.fixture(scope="module")
-def parts():
+def datasets():
     return sample.generate()
 
 
@@ -18,37 +18,37 @@ def words(text):
     return re.findall(r"\w+", text.lower())
 
 
-def test_sizes_are_as_stated_and_labels_balanced(parts):
-    assert {part: len(rows) for part, rows in parts.items()} == sample.SIZES
-    for rows in parts.values():
+def test_sizes_are_as_stated_and_labels_balanced(datasets):
+    assert {split: len(rows) for split, rows in datasets.items()} == sample.SIZES
+    for rows in datasets.values():
         count = collections.Counter(label for _, label in rows)
         assert count["negative"] == count["positive"]
 
 
-def test_no_sentence_occurs_twice(parts):
-    texts = [text for rows in parts.values() for text, _ in rows]
+def test_no_sentence_occurs_twice(datasets):
+    texts = [text for rows in datasets.values() for text, _ in rows]
     assert len(set(texts)) == len(texts)
 
 
-def test_the_same_seed_gives_the_same_corpus(parts):
-    assert sample.generate(0) == parts
-    assert sample.generate(1) != parts
+def test_the_same_seed_gives_the_same_corpus(datasets):
+    assert sample.generate(0) == datasets
+    assert sample.generate(1) != datasets
 
 
-def test_no_pattern_belongs_to_two_parts():
-    for part, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        assert not set(sample.PATTERNS[part]) & set(sample.PATTERNS[other])
+def test_no_pattern_belongs_to_two_splits():
+    for split, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        assert not set(sample.PATTERNS[split]) & set(sample.PATTERNS[other])
 
 
-def test_every_word_of_the_held_out_parts_occurs_in_training(parts):
-    known = {word for text, _ in parts["train"] for word in words(text)}
-    for part in ("validation", "test"):
-        assert {word for text, _ in parts[part] for word in words(text)} <= known
+def test_every_word_of_the_held_out_splits_occurs_in_training(datasets):
+    known = {word for text, _ in datasets["train"] for word in words(text)}
+    for split in ("validation", "test"):
+        assert {word for text, _ in datasets[split] for word in words(text)} <= known
 
 
-def test_no_frequent_word_but_the_verbs_of_feeling_leans_to_a_label(parts):
+def test_no_frequent_word_but_the_verbs_of_feeling_leans_to_a_label(datasets):
     verbs = {verb + "d" for verb in ("love", "like", "admire", "hate", "dislike", "despise")}
-    count = collections.Counter((word, label) for text, label in parts["train"]
+    count = collections.Counter((word, label) for text, label in datasets["train"]
                                 for word in set(words(text)) - verbs)
     for word in {word for word, _ in count}:
         positive, negative = count[word, "positive"], count[word, "negative"]
@@ -56,11 +56,11 @@ def test_no_frequent_word_but_the_verbs_of_feeling_leans_to_a_label(parts):
             assert 0.35 < positive / (positive + negative) < 0.65, word
 
 
-@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize("model", [naive_bayes.naive_bayes, naive_bayes.multinomial_naive_bayes])
-def test_a_bag_of_words_is_misled(parts, model, part):
-    texts, labels = zip(*parts[part])
-    found = model(parts["train"], texts, list(sample.LABELS)).argmax(axis=1)
+def test_a_bag_of_words_is_misled(datasets, model, split):
+    texts, labels = zip(*datasets[split])
+    found = model(datasets["train"], texts, list(sample.LABELS)).argmax(axis=1)
     right = sum(sample.LABELS[guess] == label for guess, label in zip(found, labels))
     assert right / len(labels) <= 0.80
 
@@ -101,15 +101,15 @@ def test_not_bad_at_all_is_praise_and_not_good_at_all_is_blame(positive, word):
     assert f"Not {'good' if positive else 'bad'} at all." not in texts
 
 
-def test_sentences_are_written_as_english_is(parts):
-    for rows in parts.values():
+def test_sentences_are_written_as_english_is(datasets):
+    for rows in datasets.values():
         for text, _ in rows:
             assert re.fullmatch(r"[A-Z][A-Za-z ,.]*\.", text), text
             assert not re.search(r"[{}]|  |\ba [aeio]|\ba un|\ban us|\. [a-z]", text), text
 
 
-def test_no_word_is_drawn_twice(parts):
+def test_no_word_is_drawn_twice(datasets):
     drawn = {word for domain in sample.DOMAINS for field in domain for word in words(field)}
-    for text, _ in parts["test"]:
+    for text, _ in datasets["test"]:
         count = collections.Counter(words(text))
         assert all(count[word] <= 1 for word in drawn), text

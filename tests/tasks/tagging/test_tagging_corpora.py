@@ -15,7 +15,7 @@ from tasks.tagging import corpora, sample
 from zoo.text import spans
 from zoo.text.token_features import Tokens
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 def sentences(count, tags=("B-x", "I-x", "O"), start=0):
@@ -38,11 +38,11 @@ def write(folder, name, text):
 
 
 def everything(corpus):
-    return sorted(sentence for part in PARTS for sentence in getattr(corpus, part))
+    return sorted(sentence for split in SPLITS for sentence in getattr(corpus, split))
 
 
 def sizes(corpus):
-    return [len(getattr(corpus, part)) for part in PARTS]
+    return [len(getattr(corpus, split)) for split in SPLITS]
 
 
 # ---------------------------------------------------------------------------------------------- formats
@@ -124,9 +124,9 @@ def test_empty_sentences_of_a_pair_are_skipped_and_counted(tmp_path):
 
 
 def test_a_folder_of_pairs_keeps_its_split(tmp_path):
-    for part, rows in (("train", LEGAL[:40]), ("valid", LEGAL[40:45]), ("test", LEGAL[45:])):
-        pair(tmp_path / part, rows)
-        write(tmp_path / part, "label", "Intent\n" * len(rows))
+    for split, rows in (("train", LEGAL[:40]), ("valid", LEGAL[40:45]), ("test", LEGAL[45:])):
+        pair(tmp_path / split, rows)
+        write(tmp_path / split, "label", "Intent\n" * len(rows))
     corpus = corpora.load(str(tmp_path))
     assert (corpus.train, corpus.validation, corpus.test) == (LEGAL[:40], LEGAL[40:45], LEGAL[45:])
 
@@ -150,23 +150,23 @@ def test_without_an_official_split_the_text_decides(tmp_path):
     straight = corpora.load(write(tmp_path, "a.txt", conll(rows)), scheme="none")
     random.Random(1).shuffle(rows)
     mixed = corpora.load(write(tmp_path, "b.txt", conll(rows)), scheme="none")
-    held = [{normalised(s.text) for s in getattr(straight, part)} for part in PARTS]
-    assert held == [{normalised(s.text) for s in getattr(mixed, part)} for part in PARTS]
+    held = [{normalised(s.text) for s in getattr(straight, split)} for split in SPLITS]
+    assert held == [{normalised(s.text) for s in getattr(mixed, split)} for split in SPLITS]
     assert not held[0] & held[1] and not held[0] & held[2] and not held[1] & held[2]
     assert all(abs(size - expected) < 60 for size, expected in zip(sizes(straight), (1440, 180, 180)))
     assert straight.fingerprint != mixed.fingerprint
 
 
-def test_a_missing_validation_part_comes_from_training(tmp_path):
+def test_a_missing_validation_split_comes_from_training(tmp_path):
     write(tmp_path, "train.txt", conll(sentences(600)))
     write(tmp_path, "test.txt", conll(sentences(50, start=590)))
     corpus = corpora.load(str(tmp_path), scheme="none")
     assert len(corpus.test) == 50 and len(corpus.train) + len(corpus.validation) == 600
     assert 40 < len(corpus.validation) < 80
-    assert any("texts of the test part also occur in training" in said for said in corpus.warnings)
+    assert any("texts of the test split also occur in training" in said for said in corpus.warnings)
 
 
-def test_the_fingerprint_sees_every_token_tag_and_part(tmp_path):
+def test_the_fingerprint_sees_every_token_tag_and_split(tmp_path):
     def fingerprint(rows):
         return corpora.load(write(tmp_path, "a.txt", conll(rows))).fingerprint
 
@@ -422,7 +422,7 @@ GOOD = conll(LEGAL, "{token} NN {tag}")
     ("a.txt", GOOD, {"tag_column": "UPOS"}, "no column 'UPOS'"),
     ("a.conllu", conll(LEGAL, UD), {"tag_column": "POS"}, "no column 'POS'.*one of ID, FORM"),
     ("a.txt", GOOD, {"tag_column": 2}, "at least two tags, received NN; check tag_column"),
-    ("a.txt", "a X\n\nb Y\n", {}, "its 2 sentences leave the .* part empty"),
+    ("a.txt", "a X\n\nb Y\n", {}, "its 2 sentences leave the .* split empty"),
     ("a.txt", GOOD, {"scheme": "IOE"}, "expected a scheme of none, BIO, IOB1, BIOES, .* received 'IOE'"),
     ("a.txt", conll(sentences(60, ("NN", "DT", "IN"))), {"scheme": "BIO"}, "BIO.*set scheme to none"),
     ("a.txt", GOOD, {"tagset": "universal"}, "treebank, brown or masc_tagged with tagset"),
@@ -486,7 +486,7 @@ def test_names_that_do_not_exist_are_answered():
 
 def test_sample_is_the_built_in_grammar():
     corpus = corpora.load("sample", seed=2)
-    assert {part: getattr(corpus, part) for part in PARTS} == sample.generate(2)
+    assert {split: getattr(corpus, split) for split in SPLITS} == sample.generate(2)
     assert corpus.scheme == "BIO" and len(corpus.labels) == 2 * len(sample.SLOTS) - 1
     assert not corpus.warnings
 
@@ -517,7 +517,7 @@ def test_conll2000_is_whole_and_its_last_tenth_is_validation(nltk_data):
     rows = [tuple(zip(*row)) for row in conll2000.iob_sents("train.txt")]
     assert corpus.train + corpus.validation == [Sentence(tokens, tags) for tokens, _, tags in rows]
     assert sum(len(s.tokens) for s in corpus.test) == 47377
-    # The counts that the shared task published for its test part.
+    # The counts that the shared task published for its test split.
     assert count_spans(corpus.test) == {"NP": 12422, "VP": 4658, "PP": 4811, "ADVP": 866, "SBAR": 535,
                                         "ADJP": 438, "PRT": 106, "CONJP": 9, "LST": 5, "INTJ": 2}
 
@@ -526,7 +526,7 @@ def test_conll2000_is_whole_and_its_last_tenth_is_validation(nltk_data):
     ("conll2002", [8323, 1915, 1517], {"LOC": 4913, "MISC": 2173, "ORG": 7390, "PER": 4321}),
     ("conll2002_esp", [8323, 1915, 1517], {"LOC": 4913, "MISC": 2173, "ORG": 7390, "PER": 4321}),
     ("conll2002_ned", [15806, 2895, 5195], {"LOC": 3208, "MISC": 3338, "ORG": 2082, "PER": 4716})])
-def test_conll2002_has_its_official_parts(nltk_data, name, expected, train):
+def test_conll2002_has_its_official_splits(nltk_data, name, expected, train):
     corpus = corpora.load(name)
     assert sizes(corpus) == expected and corpus.scheme == "BIO"
     found = count_spans(corpus.train)
@@ -551,13 +551,14 @@ def test_tags_are_mapped_to_the_universal_ones(nltk_data):
     penn = [("I", "PRP"), ("*", "-NONE-"), ("ran", "VBD")]
     brown = [("The", "AT-TL"), ("dog", "NN")]
     for name, row, tags in (("treebank", penn, ("PRON", "VERB")), ("brown", brown, ("DET", "NOUN"))):
-        parts, notes = nltk_corpora.TAGGED[name][1](Words(row), "universal")
-        assert parts["train"][0].tags == tags and len(parts["train"][0].tokens) == 2 and not notes
+        datasets, notes = nltk_corpora.TAGGED[name][1](Words(row), "universal")
+        assert datasets["train"][0].tags == tags and len(datasets["train"][0].tokens) == 2 and not notes
 
 
 def test_sentences_with_an_untagged_word_are_left_out_and_counted():
-    parts, notes = nltk_corpora.TAGGED["masc_tagged"][1](Words([("D.", None)], [("go", "VB")], []), "own")
-    assert parts == {"train": [Sentence(("go",), ("VB",))]}
+    words = Words([("D.", None)], [("go", "VB")], [])
+    datasets, notes = nltk_corpora.TAGGED["masc_tagged"][1](words, "own")
+    assert datasets == {"train": [Sentence(("go",), ("VB",))]}
     assert notes == ["2 sentences without a word, or with a word that has no tag, were left out"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from tasks.reading.splits import Pair
 from tasks.translation.corpora import load
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 PAIRS = [Pair(f"I like {what} {n}.", f"Ich mag {what} {n}.") for n in range(20)
          for what in ("tea", "jam", "pie")]
 
@@ -23,7 +23,7 @@ def table(rows, separator="\t"):
 
 
 def everything(corpus):
-    return sorted(pair for part in PARTS for pair in getattr(corpus, part))
+    return sorted(pair for split in SPLITS for pair in getattr(corpus, split))
 
 
 # ----------------------------------------------------------------------------------------------- tables

@@ -16,7 +16,7 @@ from tasks.reading.splits import Pair
 from tasks.training import loop
 from tasks.training.batches import Batches
 from tasks.translation import corpora, metrics as translation_metrics
-from tasks.translation.dataset import Answers, Pairs, Translations
+from tasks.translation.dataset import Pairs, Predictions, Translations
 from tasks.translation.options import Settings
 from tasks.translation.task import by_language, longest, main, pictured
 from zoo.models.translator import TextTranslator, Translator
@@ -50,7 +50,7 @@ def metrics(finished):
 
 
 @pytest.fixture(scope="module")
-def test_part():
+def test_split():
     return corpora.load("sample").test
 
 
@@ -84,7 +84,7 @@ def test_it_learns(finished, metrics):
 
 
 @pytest.mark.slow
-def test_every_file_translates_the_test_part_as_well(metrics, finished):
+def test_every_file_translates_the_test_split_as_well(metrics, finished):
     exports, test = metrics["exports"], metrics["test"]
     for measure in ("bleu", "chrf", "exact_match", "perplexity"):
         assert exports["saved_model"]["test"][measure] == pytest.approx(test[measure], rel=1e-3), measure
@@ -93,8 +93,8 @@ def test_every_file_translates_the_test_part_as_well(metrics, finished):
 
 
 @pytest.mark.slow
-def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, metrics, test_part):
-    references = corpora.references(test_part)
+def test_the_metrics_are_those_of_the_loaded_model_s_translations(finished, metrics, test_split):
+    references = corpora.references(test_split)
     serve = saved_model.load(finished / "saved_model")["n_best"]
     texts = list(references)
     beam = {"width": np.int32(2), "alpha": np.float32(0.75)}
@@ -105,10 +105,10 @@ def test_the_measures_are_those_of_the_loaded_model_s_translations(finished, met
     for text, translation in zip(texts, said):
         best = lite("beam", ids=head.ids([text]), **beam)
         assert head.text.target.joined(head.pieces(best, [text]))[0, 0].numpy().decode() == translation
-    data = Translations(head, test_part, "en", width=2)
-    answers = data.answers(exporting.of_head(head))
-    assert answers.texts[:20] == said
-    expected = translation_metrics.translation(answers.texts, list(references.values()), "en")
+    data = Translations(head, test_split, "en", width=2)
+    predictions = data.predict(exporting.of_head(head))
+    assert predictions.texts[:20] == said
+    expected = translation_metrics.translation(predictions.texts, list(references.values()), "en")
     for name, value in expected.items():
         assert metrics["test"][name] == pytest.approx(value, rel=1e-3), name
 
@@ -156,9 +156,9 @@ def test_empty_lines_stay_empty_and_keep_their_places(finished, capsys, monkeypa
 
 @pytest.mark.slow
 def test_a_finished_run_is_scored_again(finished, metrics, capsys):
-    for part in ("test", "validation"):  # by a beam; greedily, as in training
-        here("--mode=evaluate", f"--part={part}", "--corpus=sample", f"--output_dir={finished}")
-        assert f"bleu                         {metrics[part]['bleu']:.4f}" in capsys.readouterr().out
+    for split in ("test", "validation"):  # by a beam; greedily, as in training
+        here("--mode=evaluate", f"--part={split}", "--corpus=sample", f"--output_dir={finished}")
+        assert f"bleu                         {metrics[split]['bleu']:.4f}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -218,12 +218,12 @@ def test_batches_hold_pairs_of_similar_length_on_both_sides():
 def test_a_source_is_translated_once_and_scored_against_all_its_references():
     data = Translations(small_head(), PAIRS, "en")
     assert data.texts == ["我爱", "茶", "我爱茶好"] and len(data) == 3 and len(data.pairs) == 4
-    measures = data.measures(Answers(["I do love", "tea", "tea ."], np.array([-1.0, -2.0, -3.0, -2.0])))
-    assert measures["exact_match"] == pytest.approx(2 / 3)
+    scores = data.metrics(Predictions(["I do love", "tea", "tea ."], np.array([-1.0, -2.0, -3.0, -2.0])))
+    assert scores["exact_match"] == pytest.approx(2 / 3)
     symbols = 3 + 2 + 4 + 2
-    assert measures["log_loss"] == pytest.approx(8 / symbols)
-    assert measures["perplexity"] == pytest.approx(np.exp(8 / symbols))
-    assert "perplexity" not in data.measures(Answers(["a", "b", "c"]))
+    assert scores["log_loss"] == pytest.approx(8 / symbols)
+    assert scores["perplexity"] == pytest.approx(np.exp(8 / symbols))
+    assert "perplexity" not in data.metrics(Predictions(["a", "b", "c"]))
 
 
 def test_answers_come_in_the_order_of_the_sources():
@@ -232,11 +232,11 @@ def test_answers_come_in_the_order_of_the_sources():
     head.network.softmax.bias.assign_add(3 * tf.one_hot(head.text.target.end, len(head.text.target)))
     data = Translations(head, PAIRS, "en", width=3, alpha=0.5)
     for tokens in (1, 4096):
-        answers = data.answers(exporting.of_head(head), tokens)
-        assert answers.texts == [head.n_best([text], 3, 0.5)["translations"][0, 0].numpy().decode()
-                                 for text in data.texts]
+        predictions = data.predict(exporting.of_head(head), tokens)
+        assert predictions.texts == [head.n_best([text], 3, 0.5)["translations"][0, 0].numpy().decode()
+                                     for text in data.texts]
         given = [data.pairs.padded([n]) for n in range(4)]
-        np.testing.assert_allclose(answers.log_probability, [
+        np.testing.assert_allclose(predictions.log_probability, [
             np.sum(head.score(one["ids"], one["target"])) for one in given], rtol=1e-4)
 
 

@@ -10,7 +10,7 @@ from tasks.reading.splits import Pair, normalised
 from tasks.translation import corpora, parallel_files, sample
 from tasks.translation.corpora import load
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 PAIRS = [Pair(f"Satz Nummer {i}", f"Sentence number {i}") for i in range(60)]
 
 
@@ -32,11 +32,11 @@ def both(folder, pairs, name="train", languages=("de", "en"), ending=""):
 
 
 def everything(corpus):
-    return sorted(pair for part in PARTS for pair in getattr(corpus, part))
+    return sorted(pair for split in SPLITS for pair in getattr(corpus, split))
 
 
 def sizes(corpus):
-    return [len(getattr(corpus, part)) for part in PARTS]
+    return [len(getattr(corpus, split)) for split in SPLITS]
 
 
 def languages(corpus):
@@ -113,8 +113,8 @@ def test_only_line_feeds_end_a_line(tmp_path):
 
 
 def test_a_folder_keeps_its_split(tmp_path):
-    for part, rows in (("train", PAIRS[:40]), ("val", PAIRS[40:50]), ("test_2016_flickr", PAIRS[50:])):
-        both(tmp_path, rows, part, ending=".gz")
+    for split, rows in (("train", PAIRS[:40]), ("val", PAIRS[40:50]), ("test_2016_flickr", PAIRS[50:])):
+        both(tmp_path, rows, split, ending=".gz")
     write(tmp_path, "README.md", "about val and train")
     corpus = load(str(tmp_path))
     assert (corpus.train, corpus.validation, corpus.test) == (PAIRS[:40], PAIRS[40:50], PAIRS[50:])
@@ -146,8 +146,8 @@ def test_a_column_may_name_the_split_of_each_pair(tmp_path):
 
 
 def test_a_folder_of_tables_keeps_its_split(tmp_path):
-    for part, rows in (("train", PAIRS[:40]), ("dev", PAIRS[40:50]), ("test", PAIRS[50:])):
-        write(tmp_path, f"{part}.tsv", "de\ten\n" + table(rows))
+    for split, rows in (("train", PAIRS[:40]), ("dev", PAIRS[40:50]), ("test", PAIRS[50:])):
+        write(tmp_path, f"{split}.tsv", "de\ten\n" + table(rows))
     corpus = load(str(tmp_path), target_language="de")
     assert corpus.validation == [pair[::-1] for pair in PAIRS[40:50]]
     write(tmp_path, "test.tsv", table(PAIRS[50:]))
@@ -239,42 +239,42 @@ def many():
     return [Pair(f"Wort {i // 2 if i % 3 else i}", f"Word {i // 3}") for i in range(3000)]
 
 
-def test_no_sentence_is_in_two_parts_on_either_side(tmp_path):
+def test_no_sentence_is_in_two_splits_on_either_side(tmp_path):
     pairs = many() + [Pair("WORT  8", "word 2 ")]
     corpus = load(write(tmp_path, "a.tsv", table(pairs)))
     for side in (0, 1):
-        seen = [{normalised(pair[side]) for pair in getattr(corpus, part)} for part in PARTS]
+        seen = [{normalised(pair[side]) for pair in getattr(corpus, split)} for split in SPLITS]
         assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
     assert len(everything(corpus)) == len(pairs)
 
 
-def test_parts_are_8_to_1_to_1():
+def test_splits_are_8_to_1_to_1():
     pairs = [Pair(f"a{i}", f"b{i // 2}") for i in range(20000)]
-    parts = corpora.divided("a", {"train": pairs})
-    shares = [len(parts[part]) / len(pairs) for part in PARTS]
+    datasets = corpora.divided("a", {"train": pairs})
+    shares = [len(datasets[split]) / len(pairs) for split in SPLITS]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.012)
 
 
 def test_the_split_depends_on_neither_order_nor_direction():
-    parts = corpora.divided("a", {"train": many()})
+    datasets = corpora.divided("a", {"train": many()})
     others = corpora.divided("a", {"train": shuffled(many())})
     turned = corpora.divided("a", {"train": [Pair(*pair[::-1]) for pair in many()]})
-    for part in PARTS:
-        assert sorted(parts[part]) == sorted(others[part])
-        assert sorted(parts[part]) == sorted(Pair(*pair[::-1]) for pair in turned[part])
+    for split in SPLITS:
+        assert sorted(datasets[split]) == sorted(others[split])
+        assert sorted(datasets[split]) == sorted(Pair(*pair[::-1]) for pair in turned[split])
 
 
-def test_the_fingerprint_knows_pairs_parts_and_direction(tmp_path):
+def test_the_fingerprint_knows_pairs_splits_and_direction(tmp_path):
     path = write(tmp_path, "a.tsv", table(PAIRS))
     marks = {load(path).fingerprint, load(path, reverse=True).fingerprint,
              load(write(tmp_path, "b.tsv", table(PAIRS[:-1]))).fingerprint}
     assert len(marks) == 3 and load(path).fingerprint in marks
 
 
-def test_sentences_of_training_in_an_official_test_part_are_counted(tmp_path):
-    for part, rows in (("train", PAIRS[:40]), ("val", PAIRS[40:50]), ("test", PAIRS[38:])):
-        both(tmp_path, rows, part)
-    assert load(str(tmp_path)).warnings == ["2 texts of the test part also occur in training"]
+def test_sentences_of_training_in_an_official_test_split_are_counted(tmp_path):
+    for split, rows in (("train", PAIRS[:40]), ("val", PAIRS[40:50]), ("test", PAIRS[38:])):
+        both(tmp_path, rows, split)
+    assert load(str(tmp_path)).warnings == ["2 texts of the test split also occur in training"]
 
 
 def test_references_are_all_translations_of_a_source():
@@ -383,7 +383,7 @@ def test_a_side_in_cp1252_is_read_and_that_is_said(tmp_path):
     ("a.tsv", "", "a.tsv: expected rows with a sentence and its translation, received an empty file"),
     ("a.tsv", b"\x00\x01\x02" * 50, "expected UTF-8 text, received a binary file"),
     ("a.docx", "a\tb\n", "a TSV or CSV file, two aligned files such as .*, received a.docx; name"),
-    ("a.tsv", "a\tb\n", "its 1 pairs leave the (validation|test|train) part empty; give more"),
+    ("a.tsv", "a\tb\n", "its 1 pairs leave the (validation|test|train) split empty; give more"),
 ])
 def test_a_bad_table_is_refused_in_one_line(tmp_path, name, text, message):
     with pytest.raises(ValueError, match=message) as error:
@@ -414,7 +414,7 @@ def test_columns_belong_to_tables(tmp_path):
             load(name, source_column=1)
 
 
-def test_a_part_in_one_language_only_is_refused(tmp_path):
+def test_a_split_in_one_language_only_is_refused(tmp_path):
     both(tmp_path, PAIRS)
     write(tmp_path, "test.de", "Satz\n")
     with pytest.raises(ValueError, match="a test file in de and en in .*, received one of them"):
@@ -452,6 +452,6 @@ def test_tatoeba_is_split_by_sentence(shared):
     folder = shared / "corpora" / "tatoeba_cmn_eng"
     corpus = load(str(folder), source_language="zh", target_language="en")
     assert sum(sizes(corpus)) == 28447 and languages(corpus) == ("zh", "en")
-    english = [{normalised(pair.target) for pair in getattr(corpus, part)} for part in PARTS]
+    english = [{normalised(pair.target) for pair in getattr(corpus, split)} for split in SPLITS]
     assert not english[0] & english[1] and not english[0] & english[2] and not english[1] & english[2]
     assert all(0.09 < size / 28447 < 0.11 for size in sizes(corpus)[1:])

@@ -144,7 +144,7 @@ def test_a_step_in_integers_says_almost_the_same(plain, tmp_path):
                            calibration=data.calibration(of_head(plain)))
     lite = tflite.Lite(tmp_path / written["int16x8"]["file"])
     assert set(lite.signatures) == {"step"}
-    np.testing.assert_allclose(data.answers(lite), data.answers(of_head(plain)), atol=0.05)
+    np.testing.assert_allclose(data.predict(lite), data.predict(of_head(plain)), atol=0.05)
     ops = tflite.op_names(tmp_path / written["int16x8"]["file"])
     assert "QUANTIZE" in ops and not any(op.startswith("custom") for op in ops)
     assert set(product_types(tmp_path / written["int16x8"]["file"])) == {"int16"}
