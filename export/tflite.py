@@ -92,7 +92,7 @@ class Lite:
         if "ids" not in self.signatures:
             return None
         inputs = self._runner("ids").get_input_details()
-        tokens = inputs.get("ids") or inputs["code_points"]
+        tokens = inputs.get("ids") or inputs.get("code_points") or next(iter(inputs.values()))
         return int(tokens["shape"][1]) if fixed_shapes.are_fixed(inputs) else None
 
     def _open(self):

@@ -205,7 +205,7 @@ class TextGenerator(Head):
         Raises:  ValueError: a label that there is not
         """
         for label in texts_of(texts) if self.labels else []:
-            if label not in self.labels:
+            if (label.decode() if isinstance(label, bytes) else label) not in self.labels:
                 raise ValueError(f"expected a label among {', '.join(self.labels)}, received {label!r}")
         return super().predict(texts, batch_size)
 

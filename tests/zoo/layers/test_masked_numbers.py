@@ -99,7 +99,7 @@ def classifier():
     network = Classifier(9, 2, units=3, embedding=3, naive_bayes=True, filters=2,
                          pooling="mean+max+attention")
     network.linear.kernel.assign(tf.ones_like(network.linear.kernel))
-    return network, lambda x: network((tf.constant(IDS), tf.reshape(x, [B, T, 2, 2])))
+    return network, lambda x: network({"ids": tf.constant(IDS), "ratios": tf.reshape(x, [B, T, 2, 2])})
 
 
 def tagger_loss(crf):

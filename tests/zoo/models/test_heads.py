@@ -166,8 +166,10 @@ def test_a_head_that_has_predicted_can_be_copied(name):
 
 
 def test_a_label_that_is_unknown_is_refused():
-    with pytest.raises(tf.errors.InvalidArgumentError, match="label: expected one of ode, epic, rec"):
+    with pytest.raises(ValueError, match="expected a label among ode, epic, received 'sonnet'"):
         generator(["ode", "epic"]).predict("sonnet")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="label: expected one of ode, epic, rec"):
+        generator(["ode", "epic"]).predict_text(["sonnet"])
 
 
 def test_a_head_is_added_where_it_is_defined(tmp_path, monkeypatch):
