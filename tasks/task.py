@@ -311,7 +311,8 @@ class Task:
         """Write the exports of the trained model again, as a new version, and measure them."""
         run, corpus = self.again()
         run.lock()
-        Run.open(run.folder, self.name, self.recorded(corpus))  # refuses other corpora and settings
+        Run.open(run.folder, self.name, self.recorded(corpus),      # refuses other corpora and settings
+                 environment=run.read_json("settings.json")["environment"])
         head = self.best_head(run)
         data = self.datasets(head, corpus, ("validation", "test"))
         exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,
