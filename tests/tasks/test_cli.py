@@ -1,5 +1,6 @@
 """What the command lines share: one line for a mistake, texts as bytes bring them, runs that changed."""
 
+import dataclasses
 import errno
 import importlib
 import io
@@ -14,14 +15,14 @@ import pytest
 import tensorflow as tf
 
 from conftest import ROOT
-from tasks import cli, exporting, option_tables
+from tasks import cli, exporting, option_tables, options
 from tasks.reading.splits import Example
 from tasks.reading.standard_input import decoded, lines
 from tasks.reporting import tables
 from tasks.sentiment.options import Settings
 from tasks.reading.corpus import Corpus
 from tasks.training.run_directory import Run
-from zoo.options import fields
+from zoo.options import Options, fields, option
 
 
 def line_of(error, capsys):
@@ -210,3 +211,16 @@ def test_a_wrong_option_is_named_with_the_nearest_one():
 
 def test_the_page_of_options_is_up_to_date():
     assert (ROOT / "docs/options.md").read_text(encoding="utf-8") == option_tables.page()
+
+
+def test_an_option_that_is_no_setting_says_so_where_it_is_stated():
+    @dataclasses.dataclass(frozen=True)
+    class Mine(Options):
+        """One that shapes the result, and one that does not."""
+
+        depth: int = option(1, "Depth.", least=1)
+        loud: bool = option(False, "Print more.", is_setting=False)
+
+    both = options.settings(mine=Mine)
+    given = cli.parse(both, ["program", "--depth=2", "--loud"])
+    assert (given.depth, given.loud) == (2, True) and given.recorded() == {"depth": 2}
