@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import logging
 import numbers
@@ -9,21 +10,23 @@ import os
 import tempfile
 
 import zoo
+from export import quiet
 from tasks.reading.splits import HELD_OUT, WHOLE
 from zoo.options import fields
 
 TABLE = "DataFrame.jsonl"
 
 
-def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
+def fit(task, options, columns, validation=None, on_epoch=None, verbose=True):
     """Train a head as the command line does: see `tasks.sentiment.fit`.
 
-    Args:    make      the class of the task;   settings  of it
+    Args:    task      its name;   options  {name: value} of its settings
              columns   (path,), (DataFrame,), or lists, one a column
              validation  None, a share of the examples, or lists as `columns`
     """
+    make, settings = started(task, options)
     check(settings, columns, validation, on_epoch)
-    with quiet(verbose), directory(settings) as folder:
+    with silent(verbose), directory(settings) as folder:
         task = make(dataclasses.replace(settings, output_dir=str(folder)))
         task.follow_earlier()
         corpus = corpus_of(task, columns, validation)
@@ -40,16 +43,24 @@ def fit(make, settings, columns, validation=None, on_epoch=None, verbose=True):
         return head
 
 
-def evaluate(make, settings, head, columns):
+def evaluate(task, options, head, columns):
     """The `Report` of a head on all of a path, a table or lists: see `tasks.sentiment.evaluate`."""
+    make, settings = started(task, options)
     if not isinstance(head, make.head_class):
         raise ValueError(f"model: expected a {make.head_class.__name__}, received {head!r:.60}")
     check(settings, columns)
-    with quiet(True):
+    with silent(True):
         task = make(settings)
         corpus = corpus_of(task, columns, held_out=WHOLE)
         print(*(f"note: {warning}\n" for warning in corpus.warnings), sep="", end="")
         return task.reported(head, corpus)
+
+
+def started(task, options):
+    """The class of a task and its settings; TensorFlow is imported without its log lines."""
+    settings = importlib.import_module(f"tasks.{task}.options").Settings.of(**options)
+    quiet.import_tensorflow()
+    return getattr(importlib.import_module(f"tasks.{task}.task"), task.capitalize()), settings
 
 
 def check(settings, columns, validation=None, on_epoch=None):
@@ -116,7 +127,7 @@ def directory(settings):
 
 
 @contextlib.contextmanager
-def quiet(verbose):
+def silent(verbose):
     """A context in which a task prints, or does not, and TensorFlow's advice about graphs never is."""
     logger = logging.getLogger("tensorflow")
     level = logger.level

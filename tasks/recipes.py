@@ -14,8 +14,8 @@ CLASSIFICATION = {
     "movie_reviews": {**SENTENCES, "window": 50, "batch_size": 16, "epochs": 4},
     # Without labels there is nothing to count, with many the tables of counts grow too large.
     "regression": {**SENTENCES, "model": "bilstm"},
-    "flags": SENTENCES,
-    "many flags": {**SENTENCES, "model": "bilstm"},
+    "several labels": SENTENCES,
+    "many of several labels": {**SENTENCES, "model": "bilstm"},
     # Few texts a label: n-grams tell most of them apart, and a network trained by itself adds to them.
     "many labels": {**SENTENCES, "model": "linear_bilstm", "corrects": False, "epochs": 12,
                     "learning_rate": 3e-3},

@@ -8,6 +8,8 @@
 A text without labels is read in windows; the states are carried from one window to the next.
 """
 
+from tasks import fitting
+
 
 def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **options):
     """Train a language model as `python -m tasks.generation` does. As `tasks.sentiment.fit`, but:
@@ -17,19 +19,9 @@ def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **opti
              labels  a list of as many labels that the texts shall follow from, or None
     Returns: a `zoo.models.language_model.TextGenerator`: `.predict(texts)`, `.save`
     """
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.generation.options import Settings
-    from tasks.generation.task import Generation
-    return fitting.fit(Generation, Settings.of(**options), (texts, labels), validation, on_epoch, verbose)
+    return fitting.fit("generation", options, (texts, labels), validation, on_epoch, verbose)
 
 
 def evaluate(model, texts, labels=None, **options):
     """How well a language model predicts texts: a `Report` with bits per character and perplexity."""
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.generation.options import Settings
-    from tasks.generation.task import Generation
-    return fitting.evaluate(Generation, Settings.of(**options), model, (texts, labels))
+    return fitting.evaluate("generation", options, model, (texts, labels))

@@ -8,6 +8,8 @@ Any labels will do, not only sentiment: topics, intents, several labels a text (
 number (`--regression`).
 """
 
+from tasks import fitting
+
 
 def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **options):
     """Train a classifier as `python -m tasks.sentiment` does: the same data, options and seed give the
@@ -27,12 +29,7 @@ def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **opti
     Returns: a `zoo.models.classifier.TextClassifier`: `.predict(texts)`, `.predict_proba(texts)`, `.save`
     Raises:  ValueError: data or an option that cannot be right
     """
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.sentiment.options import Settings
-    from tasks.sentiment.task import Sentiment
-    return fitting.fit(Sentiment, Settings.of(**options), (texts, labels), validation, on_epoch, verbose)
+    return fitting.fit("sentiment", options, (texts, labels), validation, on_epoch, verbose)
 
 
 def evaluate(model, texts, labels=None, **options):
@@ -42,11 +39,6 @@ def evaluate(model, texts, labels=None, **options):
              texts, labels  as for `fit`
     Returns: a `tasks.reporting.report.Report`: `.accuracy`, `.per_class`, `.to_json()`
     """
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.sentiment.options import Settings
-    from tasks.sentiment.task import Sentiment
     kind = {"multi_label": getattr(model, "kind", "") == "multi",
             "regression": getattr(model, "kind", "") == "regression"}
-    return fitting.evaluate(Sentiment, Settings.of(**{**kind, **options}), model, (texts, labels))
+    return fitting.evaluate("sentiment", {**kind, **options}, model, (texts, labels))

@@ -53,8 +53,9 @@ class Sentiment(Task):
         if corpus.regression:
             return recipe(CLASSIFICATION, "regression")
         if len(corpus.labels) > MOST_LABELS:
-            return recipe(CLASSIFICATION, "many flags" if corpus.multi_label else "many labels")
-        return recipe(CLASSIFICATION, "flags" if corpus.multi_label else corpus.name)
+            return recipe(CLASSIFICATION, "many of several labels" if corpus.multi_label
+                          else "many labels")
+        return recipe(CLASSIFICATION, "several labels" if corpus.multi_label else corpus.name)
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}

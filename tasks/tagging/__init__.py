@@ -8,6 +8,8 @@ Tags may mark spans (BIO, IOB1, BIOES, BILOU, BMES: chunks, names, slots of a re
 as parts of speech are. Files may also hold texts with character spans, in JSON.
 """
 
+from tasks import fitting
+
 
 def fit(sentences, tags=None, validation=None, on_epoch=None, verbose=True, **options):
     """Train a tagger as `python -m tasks.tagging` does. Arguments as of `tasks.sentiment.fit`, but:
@@ -16,19 +18,9 @@ def fit(sentences, tags=None, validation=None, on_epoch=None, verbose=True, **op
              tags       a list of lists of as many tags
     Returns: a `zoo.models.tagger.TextTagger`: `.predict(texts)`, `.save`
     """
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.tagging.options import Settings
-    from tasks.tagging.task import Tagging
-    return fitting.fit(Tagging, Settings.of(**options), (sentences, tags), validation, on_epoch, verbose)
+    return fitting.fit("tagging", options, (sentences, tags), validation, on_epoch, verbose)
 
 
 def evaluate(model, sentences, tags=None, **options):
     """How good a tagger is on sentences whose tags are known: a `Report`, per type of span or per tag."""
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.tagging.options import Settings
-    from tasks.tagging.task import Tagging
-    return fitting.evaluate(Tagging, Settings.of(**options), model, (sentences, tags))
+    return fitting.evaluate("tagging", options, model, (sentences, tags))

@@ -8,6 +8,8 @@
 After every epoch the validation split is translated greedily; beam search translates the test split.
 """
 
+from tasks import fitting
+
 
 def fit(sources, targets=None, validation=None, on_epoch=None, verbose=True, **options):
     """Train a translator as `python -m tasks.translation` does. As `tasks.sentiment.fit`, but:
@@ -16,20 +18,10 @@ def fit(sources, targets=None, validation=None, on_epoch=None, verbose=True, **o
              targets  a list of their translations
     Returns: a `zoo.models.translator.TextTranslator`: `.predict(texts)`, `.save`
     """
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.translation.options import Settings
-    from tasks.translation.task import Translation
-    return fitting.fit(Translation, Settings.of(**options), (sources, targets), validation, on_epoch,
+    return fitting.fit("translation", options, (sources, targets), validation, on_epoch,
                        verbose)
 
 
 def evaluate(model, sources, targets=None, **options):
     """How good translations are: a `Report` with BLEU and chrF, and the worst sentences by chrF."""
-    from export import quiet
-    quiet.import_tensorflow()
-    from tasks import fitting
-    from tasks.translation.options import Settings
-    from tasks.translation.task import Translation
-    return fitting.evaluate(Translation, Settings.of(**options), model, (sources, targets))
+    return fitting.evaluate("translation", options, model, (sources, targets))
