@@ -70,18 +70,39 @@ def test_what_is_said_out_of_fold_does_not_depend_on_the_texts_own_label(monkeyp
     assert same[7] and same.sum() == N // linear.FOLDS
 
 
-def test_the_penalty_with_the_best_score_out_of_fold_is_chosen():
-    scores, seen = [1, 2, 0], []
+@pytest.mark.parametrize("best", [1, 5])
+def test_the_penalty_with_the_best_score_out_of_fold_is_chosen(best):
+    scores, seen = [int(n == best) for n in range(6)], []
 
     def score(predictions):
         seen.append(predictions.copy())
         return scores[len(seen) - 1]
 
     found = linear.fit(linear.rows_of(X), SIGNS, V, score)
-    np.testing.assert_array_equal(found.out_of_fold, seen[1])
+    np.testing.assert_array_equal(found.out_of_fold, seen[best])
     w = np.vstack([found.kernel, found.bias])
     slack = np.maximum(0, 1 - SIGNS * (WITH_BIAS @ w))
-    np.testing.assert_allclose(linear.PENALTIES[1] * w, WITH_BIAS.T @ (SIGNS * slack), atol=1e-3)
+    # λ·w_f/s_f² = Σ_i y_i·max(0, 1 − y_i f_i)·x_if; the first three have one s.
+    scale = linear.uniform if best < 3 else linear.informed
+    s = scale([linear.Row(np.append(places, V), np.append(values, 1)) for places, values
+               in linear.rows_of(X)], SIGNS, V)
+    np.testing.assert_allclose(linear.PENALTIES[best % 3] * w,
+                               np.square(s)[:, None] * (WITH_BIAS.T @ (SIGNS * slack)), atol=1e-3)
+
+
+def test_a_feature_may_weigh_more_where_it_says_more_of_the_labels():
+    rows = [linear.Row(np.array(places), np.ones(len(places))) for places in [
+        [0, 2, 3], [0, 2, 3], [1, 2, 3], [1, 3]]]      # 0: first label; 2: nearly nothing; 3: the bias
+    s = linear.informed(rows, np.array([[1, -1], [1, -1], [-1, 1], [-1, 1]]), 3)
+    q = (2 + 0.5) / (2 + 1)
+    entropy = q * np.log(q / 0.5) + (1 - q) * np.log((1 - q) / 0.5)
+    r = (2 + 0.5) / (3 + 1)
+    little = r * np.log(r / 0.5) + (1 - r) * np.log((1 - r) / 0.5)
+    assert s[0] / s[2] == pytest.approx((0.3 + np.sqrt(4 * entropy)) / (0.3 + np.sqrt(4 * little)))
+    assert s[0] == pytest.approx(s[1]) and s[3] == 1
+    lengths = [(np.square(row.values[:-1] * s[row.places[:-1]]).sum(), len(row.places) - 1) for row in rows]
+    scaled, before = np.mean(lengths, 0)
+    assert scaled == pytest.approx(before)
 
 
 def test_a_layer_says_what_the_model_says():
