@@ -18,7 +18,10 @@ from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
 from zoo.names import MOST_LABELS
+from zoo.text import word_vectors
 from zoo.text.tokenizer import Text
+
+ALL = 1 << 30       # words of a vocabulary
 
 
 class Sentiment(Task):
@@ -63,16 +66,31 @@ class Sentiment(Task):
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
-        text = self.extended(Text.learn(
-            to_learn(example.text for example in corpus.train), settings.tokenizer,
-            settings.vocabulary_size, settings.min_count, max_length=settings.max_length))
+        text, learnt, vectors = self.text_of(corpus)
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
         options = configuration(CLASSIFIERS, settings.model, settings.chosen(ClassifierOptions))
         if kind == "regression" and options.get("naive_bayes"):
             raise ValueError("naive_bayes: expected labels to count, received numbers; use another "
                              "--model")
-        return TextClassifier(Classifier(len(text), len(labels), **options), text, labels, kind)
+        width = vectors.width if vectors else 0
+        network = Classifier(len(text), len(labels), width, learnt, **options)
+        if vectors:
+            network.vectors.give(vectors.rows(text.vocabulary))
+        return TextClassifier(network, text, labels, kind)
+
+    def text_of(self, corpus):
+        """The text processing, how many of its words are learnt, and the vectors of words or None."""
+        settings = self.settings
+        texts = list(to_learn(example.text for example in corpus.train))
+        text = self.extended(Text.learn(texts, settings.tokenizer, settings.vocabulary_size,
+                                        settings.min_count, max_length=settings.max_length))
+        if not settings.vectors:
+            return text, len(text), None
+        learnt, vectors = len(text), word_vectors.Table(*word_vectors.read(settings.vectors))
+        every = Text.learn(texts, settings.tokenizer, ALL)
+        trained = [word for word in every.vocabulary if vectors.places(word)]
+        return text.including([*trained, *vectors.words[:settings.vector_words]]), learnt, vectors
 
     def data(self, head, examples):
         return DATASETS[head.kind](head, examples)
