@@ -73,6 +73,41 @@ TRANSLATION = {
                "learning_rate": 5e-3, "average": 0.99},
 }
 
+# What --tune_minutes compares with the recipe, the likeliest first; an option that is given stays.
+CANDIDATES = {
+    "sentiment": [
+        {"model": "linear"},
+        {"model": "linear_bilstm"},
+        {"model": "linear_bilstm", "corrects": False, "epochs": 12, "learning_rate": 3e-3},
+        {"model": "nb_bilstm"},
+        {"model": "nb_bilstm_cnn", "epochs": 10, "learning_rate": 3e-3},
+        {"model": "bilstm", "pooling": "max+attention", "embedding_dropout": 0.3, "output_dropout": 0.5,
+         "epochs": 12, "learning_rate": 3e-3},
+        {"ensemble": 3},
+        {"epochs": 12, "learning_rate": 3e-3, "batch_size": 16, "patience": 0},
+        {"learning_rate": 3e-3},
+        {"units": 128},
+        {"embedding_dropout": 0.2, "output_dropout": 0.3},
+        {"filters": 100},
+    ],
+    "tagging": [
+        {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"units": 100},
+        {"affixes": 50, "shapes": True, "rare_dropout": 0.5}, {"model": "bilstm_charlstm_crf"},
+        {"embedding_dropout": 0.3, "output_dropout": 0.3}, {"epochs": 30}, {"batch_size": 32},
+    ],
+    "generation": [
+        {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"units": 256}, {"output_dropout": 0.2},
+        {"weight_drop": 0.0}, {"output_dropout": 0.5, "weight_drop": 0.5}, {"batch_size": 16},
+        {"layers": 2}, {"units": 768},
+    ],
+    "translation": [
+        {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"units": 128},
+        {"embedding_dropout": 0.1, "layer_dropout": 0.1, "output_dropout": 0.1}, {"model": "gru_luong"},
+        {"embedding_dropout": 0.4, "layer_dropout": 0.4, "output_dropout": 0.4}, {"units": 512},
+        {"batch_size": 32}, {"model": "lstm_luong_feeding"},
+    ],
+}
+
 
 def recipe(table, corpus, default="default"):
     """The settings for a corpus; for one that has none, those of `default`.
