@@ -5,6 +5,13 @@ SENTENCES = {
     "label_smoothing": 0.1, "weight_decay": 0.01, "average": 0.99, "patience": 3,
 }
 
+# Given word vectors tell more of a word than some thousand texts do: a small embedding beside them, and
+# about 550 steps. n-grams help a network that learns by itself, but not with a few hundred texts.
+VECTORS = {
+    **SENTENCES, "model": "linear_bilstm", "corrects": False, "ensemble": 3, "embedding": 16,
+    "embedding_dropout": 0.3, "word_dropout": 0.3, "epochs": 4, "learning_rate": 3e-3,
+}
+
 CLASSIFICATION = {
     # Better than nb_bilstm on the validation of senti4sd and movie_reviews, level on short sentences.
     "default": {**SENTENCES, "model": "linear_bilstm"},
@@ -19,6 +26,12 @@ CLASSIFICATION = {
     # Few texts a label: n-grams tell most of them apart, and a network trained by itself adds to them.
     "many labels": {**SENTENCES, "model": "linear_bilstm", "corrects": False, "epochs": 12,
                     "learning_rate": 3e-3},
+    "vectors": VECTORS,
+    "vectors of few texts": {**VECTORS, "model": "bilstm", "pooling": "max+attention",
+                             "output_dropout": 0.5, "word_dropout": 0.1, "epochs": 12, "batch_size": 16,
+                             "patience": 0},
+    "vectors of qc": {**SENTENCES, "model": "nb_bilstm_cnn", "embedding": 64, "epochs": 12,
+                      "learning_rate": 3e-3, "patience": 4},
     # Counts say nothing here: only the order of the words does.
     "sample": {**SENTENCES, "model": "bilstm", "epochs": 10, "learning_rate": 3e-3},
 }
@@ -90,6 +103,7 @@ CANDIDATES = {
         {"embedding_dropout": 0.2, "output_dropout": 0.3},
         {"filters": 100},
     ],
+    "vectors": [{"vectors_as": "tuned"}, {"vectors_as": "projected"}, {"embedding": 16}],  # where given
     "tagging": [
         {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"units": 100},
         {"affixes": 50, "shapes": True, "rare_dropout": 0.5}, {"model": "bilstm_charlstm_crf"},

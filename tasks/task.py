@@ -12,6 +12,7 @@ import zoo
 from export import model_card, saved_model
 from tasks import exporting, prediction, tuning
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
+from tasks.recipes import CANDIDATES
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
@@ -77,6 +78,10 @@ class Task:
         """Choose options on the validation split, if that is wanted."""
         if self.settings.tune_minutes:
             self.settings = tuning.tuned(self, corpus)
+
+    def candidates(self):
+        """[{option: value}] that tuning compares with the recipe."""
+        return CANDIDATES[self.name]
 
     def begun(self, corpus):
         """A new head for a corpus, and the run directory that it is trained in."""

@@ -23,7 +23,6 @@ import time
 
 import keras
 
-from tasks.recipes import CANDIDATES
 from tasks.reporting.metric import metric
 from tasks.training.run_directory import TUNING, Run, changes
 
@@ -56,7 +55,7 @@ def candidates(task, recipe):
     Args:    recipe  {option: value} where nothing is given
     """
     found = {}
-    for options in [{}, *CANDIDATES[task.name]]:
+    for options in [{}, *task.candidates()]:
         free = {name: value for name, value in options.items() if name not in task.settings.given}
         found.setdefault(json.dumps({**recipe, **free}, sort_keys=True), free)
     return list(found.values())

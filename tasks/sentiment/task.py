@@ -8,7 +8,7 @@ from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import CLASSIFICATION, recipe
+from tasks.recipes import CANDIDATES, CLASSIFICATION, recipe
 from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
@@ -21,7 +21,8 @@ from zoo.names import MOST_LABELS
 from zoo.text import word_vectors
 from zoo.text.tokenizer import Text
 
-ALL = 1 << 30       # words of a vocabulary
+ALL = 1 << 30           # words of a vocabulary
+FEW_TEXTS = 2000
 
 
 class Sentiment(Task):
@@ -58,7 +59,16 @@ class Sentiment(Task):
         if len(corpus.labels) > MOST_LABELS:
             return recipe(CLASSIFICATION, "many of several labels" if corpus.multi_label
                           else "many labels")
-        return recipe(CLASSIFICATION, "several labels" if corpus.multi_label else corpus.name)
+        if corpus.multi_label:
+            return recipe(CLASSIFICATION, "several labels")
+        if self.settings.vectors:
+            few = len(corpus.train) < FEW_TEXTS
+            return recipe(CLASSIFICATION, f"vectors of {corpus.name}",
+                          "vectors of few texts" if few else "vectors")
+        return recipe(CLASSIFICATION, corpus.name)
+
+    def candidates(self):
+        return [*super().candidates(), *(CANDIDATES["vectors"] if self.settings.vectors else [])]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}

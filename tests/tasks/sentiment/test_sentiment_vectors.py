@@ -64,6 +64,14 @@ def test_counts_of_training_are_those_of_a_model_without_vectors(begun):
     np.testing.assert_array_equal(head.batch.inputs["ratios"], plain.batch.inputs["ratios"])
 
 
+@pytest.mark.parametrize("texts, name, model", [
+    (1999, "mine", "bilstm"), (2000, "mine", "linear_bilstm"), (5000, "qc", "nb_bilstm_cnn")])
+def test_the_recipe_with_vectors_follows_from_the_number_of_texts(texts, name, model):
+    corpus = Corpus(name, [Example("x", "a")] * texts, [], [], "", ["a", "b"])
+    found = Sentiment(Settings.of(vectors="v.txt")).recipe(corpus)
+    assert found["model"] == model
+
+
 def test_pieces_of_words_have_no_vectors(begun):
     with pytest.raises(ValueError, match="vectors: expected tokens that are words, received .*'subword'"):
         begun(tokenizer="subword", min_count=1)
