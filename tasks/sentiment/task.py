@@ -2,13 +2,14 @@
 
 import collections
 
+import numpy as np
 import tensorflow as tf
 
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import CANDIDATES, CLASSIFICATION, recipe
+from tasks.recipes import CANDIDATES, CLASSIFICATION, epochs
 from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
@@ -17,12 +18,11 @@ from tasks.task import Task
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
-from zoo.names import MOST_LABELS
 from zoo.text import word_vectors
 from zoo.text.tokenizer import Text
 
 ALL = 1 << 30           # words of a vocabulary
-FEW_TEXTS = 2000
+FEW_TEXTS, LONG_TEXT, MANY_LABELS = 2000, 1000, 6   # texts; median of characters; the most that are few
 
 
 class Sentiment(Task):
@@ -53,19 +53,14 @@ class Sentiment(Task):
                                   settings.regression, held_out)
 
     def recipe(self, corpus):
-        """The settings of the corpus's kind, else its own."""
-        if corpus.regression:
-            return recipe(CLASSIFICATION, "regression")
-        if len(corpus.labels) > MOST_LABELS:
-            return recipe(CLASSIFICATION, "many of several labels" if corpus.multi_label
-                          else "many labels")
-        if corpus.multi_label:
-            return recipe(CLASSIFICATION, "several labels")
-        if self.settings.vectors:
-            few = len(corpus.train) < FEW_TEXTS
-            return recipe(CLASSIFICATION, f"vectors of {corpus.name}",
-                          "vectors of few texts" if few else "vectors")
-        return recipe(CLASSIFICATION, corpus.name)
+        """The settings of the corpus's kind, with as many epochs as its size asks for."""
+        if corpus.name in CLASSIFICATION:
+            return CLASSIFICATION[corpus.name]
+        found = CLASSIFICATION[kind_of(corpus, bool(self.settings.vectors))[0]]
+        return {**found, "epochs": epochs(found, len(corpus.train))}
+
+    def reason(self, corpus):
+        return "" if corpus.name in CLASSIFICATION else kind_of(corpus, bool(self.settings.vectors))[1]
 
     def candidates(self):
         return [*super().candidates(), *(CANDIDATES["vectors"] if self.settings.vectors else [])]
@@ -168,6 +163,24 @@ class Sentiment(Task):
 
     def line(self, row, text):
         return prediction.line(row, text)
+
+
+def kind_of(corpus, vectors=False):
+    """(which of the recipes for corpora without one of their own is for a corpus, why).
+
+    >>> kind_of(corpora.load("sample"))
+    ('default', '25 characters each')
+    """
+    length = int(np.median([len(example.text) for example in corpus.train] or [0]))
+    few, several = len(corpus.train) < FEW_TEXTS, len(corpus.labels) > 2
+    found = ("regression" if corpus.regression else "several labels" if corpus.multi_label else
+             "many labels" if len(corpus.labels) > MANY_LABELS else
+             "vectors, few texts" if vectors and few else
+             "vectors, more than two labels" if vectors and several else
+             "vectors" if vectors else
+             "long texts" if length > LONG_TEXT else "few texts" if few else "default")
+    named = f"{found}, " * (found != "default")
+    return found, f"{named}{length:,} characters each"
 
 
 def main(settings):

@@ -386,10 +386,14 @@ def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
     assert head.predict(["warm clever fine"])[0]["values"]["value"] > 1500
 
 
-@pytest.mark.parametrize("labels, multi_label, model", [
-    (2, False, "linear_bilstm"), (2, True, "nb_bilstm"), (33, False, "linear_bilstm"),
-    (33, True, "bilstm")])
-def test_the_recipe_follows_from_the_labels(labels, multi_label, model):
+@pytest.mark.parametrize("labels, texts, length, options", [
+    (2, 5000, 60, {"multi_label": False, "model": "nb_bilstm", "epochs": 10, "batch_size": 64}),
+    (2, 1250, 60, {"multi_label": False, "model": "nb_bilstm", "epochs": 20, "batch_size": 16}),
+    (2, 2000, 3000, {"multi_label": False, "model": "nb_bilstm", "window": 50, "max_length": 4096}),
+    (2, 5000, 60, {"multi_label": True, "model": "linear_bilstm", "corrects": True}),
+    (7, 20000, 60, {"multi_label": False, "model": "linear_bilstm", "corrects": False, "epochs": 8})])
+def test_the_recipe_follows_from_labels_texts_and_lengths(labels, texts, length, options):
     names = [f"l{n}" for n in range(labels)]
-    corpus = Corpus("mine", [], [], [], "", names, multi_label=multi_label)
-    assert task.Sentiment(Settings()).recipe(corpus)["model"] == model
+    corpus = Corpus("mine", [Example("x" * length, "l0")] * texts, [], [], "", names,
+                    multi_label=options.pop("multi_label"))
+    assert options.items() <= task.Sentiment(Settings()).recipe(corpus).items()

@@ -64,10 +64,10 @@ def test_counts_of_training_are_those_of_a_model_without_vectors(begun):
     np.testing.assert_array_equal(head.batch.inputs["ratios"], plain.batch.inputs["ratios"])
 
 
-@pytest.mark.parametrize("texts, name, model", [
-    (1999, "mine", "bilstm"), (2000, "mine", "linear_bilstm"), (5000, "qc", "nb_bilstm_cnn")])
-def test_the_recipe_with_vectors_follows_from_the_number_of_texts(texts, name, model):
-    corpus = Corpus(name, [Example("x", "a")] * texts, [], [], "", ["a", "b"])
+@pytest.mark.parametrize("texts, labels, model", [
+    (1999, "ab", "bilstm"), (2000, "ab", "linear_bilstm"), (5000, "abc", "nb_bilstm_cnn")])
+def test_the_recipe_with_vectors_follows_from_texts_and_labels(texts, labels, model):
+    corpus = Corpus("mine", [Example("x", "a")] * texts, [], [], "", list(labels))
     found = Sentiment(Settings.of(vectors="v.txt")).recipe(corpus)
     assert found["model"] == model
 
