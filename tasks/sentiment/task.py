@@ -13,7 +13,7 @@ from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
-from tasks.task import Task
+from tasks.task import Task, held_out
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
@@ -111,8 +111,8 @@ class Sentiment(Task):
     def facts(self, head, corpus):
         return {"temperature": head.temperature, "thresholds": head.thresholds}
 
-    def baselines(self, corpus, test, head):
-        return {name: baseline(corpus.train, test.texts, head.labels)
+    def baselines(self, corpus, data, head):
+        return {name: held_out(data, lambda texts: baseline(corpus, texts, head.labels))
                 for name, baseline in BASELINES[head.kind].items()}
 
     def draw(self, folder, head, targets, predictions):
