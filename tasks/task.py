@@ -45,6 +45,7 @@ class Task:
     """
 
     unit, size, without_labels = "texts", staticmethod(len), "a number"
+    alternative = {}        # {option: value} of what to try if a baseline is better
 
     def __init__(self, settings):
         self.settings = settings
@@ -202,6 +203,11 @@ class Task:
     def say_next(self, run, head, sentences):
         """The last lines: what is wrong with the model, and the command that one enters next."""
         print("".join(f"\n{sentence}\n" for sentence in sentences), end="")
+        tried = {name: getattr(self.settings, name) for name in self.alternative}
+        if sentences and tried != self.alternative:
+            other = {**self.alternative, "output_dir": f"{run.folder}_auto"}
+            again = dataclasses.replace(self.settings, **other, given=(*self.settings.given, *other))
+            print(f"try: {again.command(f'tasks.{self.name}')}")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         way = ["--predict", self.question(head)] if self.settings.export else ["--mode=export"]
         command_line = ["python", "-m", f"tasks.{self.name}", *given, *way]

@@ -26,7 +26,7 @@ from zoo.text.tokenizer import Text
 from zoo.text.vocabulary import RESERVED
 
 STRENGTHS = 0.1, 0.3, 1.0, 3.0      # C, tried in this order for as long as validation does not fall
-TOLERANCE = 0.1                     # that of liblinear, which solves; a smaller one predicts alike
+TOLERANCE = 0.01                    # of the solver: it predicts as with 0.0001, in half the time
 MOST = 16_000_000                   # characters of training that are read: about a minute
 WORDS = {"lowercase": False, "token_pattern": r"\S+"}
 CHARACTERS = {"lowercase": False, "analyzer": "char_wb", "ngram_range": (2, 5)}
