@@ -16,6 +16,7 @@ import shlex
 
 from export import verify
 from tasks.reading.splits import SPLITS
+from zoo import names
 from zoo.options import Options, fields, names_of, option, unknown
 
 MODES = ("train", "evaluate", "export")
@@ -98,10 +99,14 @@ def settings(**groups):
     return dataclasses.make_dataclass("TaskSettings", rows, bases=(Settings,), frozen=True)
 
 
-def model_options(options, configurations):
-    """The options of a network, left open, under `model`: the named configuration that they override."""
-    choice = option(None, "A configuration of the zoo, from which the options below are taken.",
-                    configurations, first=True, open="from the recipe")
+def model_options(options, configurations, auto=None):
+    """The options of a network, left open, under `model`: the named configuration that they override.
+
+    Args:    auto  what the model "auto" is, if there is one
+    """
+    choice = option(None, "A configuration of the zoo, from which the options below are taken."
+                    + f" auto: {auto}." * bool(auto), [*configurations, *[names.AUTO] * bool(auto)],
+                    first=True, open="from the recipe")
     rows = [(field.name, field.type, option(None, **{
         **field.metadata, "open": "from the model", "first": field.name == "units"}))
         for field in fields(options)]

@@ -3,17 +3,16 @@
 import numpy as np
 
 SENTENCES = {
-    "model": "nb_bilstm", "ngrams": 1 << 16, "corrects": False, "epochs": 10, "batch_size": 64,
-    "learning_rate": 1e-3, "label_smoothing": 0.1, "weight_decay": 0.01, "average": 0.99, "patience": 3,
-    "max_length": 1024,
+    "model": "nb_linear_bilstm", "epochs": 10, "batch_size": 64, "learning_rate": 1e-3,
+    "label_smoothing": 0.1, "weight_decay": 0.01, "average": 0.99, "patience": 3, "max_length": 1024,
 }
-CORRECTED = {**SENTENCES, "model": "linear_bilstm", "corrects": True}
+CORRECTED = {**SENTENCES, "model": "linear_bilstm"}
 
 # Given word vectors tell more of a word than some thousand texts do: a small embedding beside them, and
 # about 550 steps. n-grams help a network that learns by itself, but not with a few hundred texts.
 VECTORS = {
-    **SENTENCES, "model": "linear_bilstm", "ensemble": 3, "embedding": 16, "embedding_dropout": 0.3,
-    "word_dropout": 0.3, "epochs": 5, "learning_rate": 3e-3,
+    **SENTENCES, "model": "linear_bilstm", "corrects": False, "ensemble": 3, "embedding": 16,
+    "embedding_dropout": 0.3, "word_dropout": 0.3, "epochs": 5, "learning_rate": 3e-3,
 }
 
 # Those of a kind of corpus; epochs are for `TEXTS` texts, see `epochs`.
@@ -22,21 +21,21 @@ CLASSIFICATION = {
     "default": SENTENCES,
     "few texts": {**SENTENCES, "batch_size": 16},
     # Most of what a document says is said in its n-grams; the network reads pieces of it side by side.
-    "long texts": {**SENTENCES, "window": 50, "batch_size": 16, "epochs": 2.5,
-                   "max_length": 4096},
+    "long texts": {**SENTENCES, "window": 50, "batch_size": 16, "epochs": 2.5, "max_length": 4096},
     # Few texts a label: n-grams tell most of them apart, and the tables of ratios grow too large.
-    "many labels": {**SENTENCES, "model": "linear_bilstm", "epochs": 16, "learning_rate": 3e-3},
+    "many labels": {**SENTENCES, "model": "linear_bilstm", "corrects": False, "epochs": 16,
+                    "learning_rate": 3e-3},
     # A number cannot be learnt twice and added: the network learns what n-grams miss.
     "regression": CORRECTED,
     "several labels": CORRECTED,
     "vectors": VECTORS,
-    "vectors, more than two labels": {**SENTENCES, "model": "nb_bilstm_cnn", "ngrams": 0, "embedding": 64,
+    "vectors, more than two labels": {**SENTENCES, "model": "nb_bilstm_cnn", "embedding": 64,
                                       "epochs": 12, "learning_rate": 3e-3, "patience": 4},
-    "vectors, few texts": {**VECTORS, "model": "bilstm", "ngrams": 0, "pooling": "max+attention",
+    "vectors, few texts": {**VECTORS, "model": "bilstm", "pooling": "max+attention",
                            "output_dropout": 0.5, "word_dropout": 0.1, "epochs": 4, "batch_size": 16,
                            "patience": 0},
     # Counts say nothing here: only the order of the words does.
-    "sample": {**SENTENCES, "model": "bilstm", "ngrams": 0, "epochs": 10, "learning_rate": 3e-3},
+    "sample": {**SENTENCES, "model": "bilstm", "epochs": 10, "learning_rate": 3e-3},
 }
 TEXTS, FEWEST_EPOCHS, MOST_EPOCHS = 5000, 3, 30
 
@@ -49,7 +48,8 @@ def epochs(settings, texts):
     >>> [epochs({"epochs": 10}, texts) for texts in (400, 5000, 40000)]
     [30, 10, 4]
     """
-    return int(np.clip(round(settings["epochs"] * (TEXTS / max(texts, 1)) ** 0.5), FEWEST_EPOCHS, MOST_EPOCHS))
+    wanted = round(settings["epochs"] * (TEXTS / max(texts, 1)) ** 0.5)
+    return int(np.clip(wanted, FEWEST_EPOCHS, MOST_EPOCHS))
 
 
 SPANS = {
@@ -143,6 +143,6 @@ def recipe(table, corpus, default="default"):
     """The settings for a corpus; for one that has none, those of `default`.
 
     >>> recipe(CLASSIFICATION, "reviews.csv")["model"]
-    'nb_bilstm'
+    'nb_linear_bilstm'
     """
     return table.get(corpus, table[default])

@@ -39,12 +39,14 @@ class Task:
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
         loss(head)                 (targets, outputs) → the loss, summed over what a batch counts
-        baselines(corpus, test, head)   {name: predictions} of what counts alone know
+        baselines(corpus, data, head)   {name: {split: predictions}} of what counts alone know, for
+                                   validation and test; see `held_out`
         limits()                   what a user must know, sentences of the model card
         line(row, text)            one prediction as it is printed
     """
 
     unit, size, without_labels = "texts", staticmethod(len), "a number"
+    alternative = {}        # {option: value} of what to try if a baseline is better
 
     def __init__(self, settings):
         self.settings = settings
@@ -181,7 +183,7 @@ class Task:
     def finish(self, run, head, corpus, data, result):
         """Export, if that is wanted, measure every file on the test split, and write all results."""
         test, predictions = data["test"], self.predictions(head, data)
-        report = test.report(predictions["test"])
+        report, counted = test.report(predictions["test"]), self.baselines(corpus, data, head)
         facts = {
             "task": self.name, "corpus": corpus.name,
             "model": self.settings.model, "seed": self.settings.seed,
@@ -191,8 +193,8 @@ class Task:
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                       "epochs": result.epochs},
             **{split: data[split].metrics(predictions[split]) for split in predictions},
-            "baselines": {name: test.metrics(counted)
-                          for name, counted in self.baselines(corpus, test, head).items()}}
+            **{name: {baseline: data[split].metrics(found[split]) for baseline, found in counted.items()}
+               for split, name in (("validation", "validation_baselines"), ("test", "baselines"))}}
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
         run.write_lines("test_predictions.jsonl", test.rows(predictions["test"]))
         print(f"\ntest split: {tables.line(facts['test'])}")
@@ -207,7 +209,16 @@ class Task:
         self.draw(folder, head, test.targets, predictions["test"])
         self.record(run, corpus, facts)
         self.show_predictions(head, corpus)
-        print("".join(f"\n{sentence}\n" for sentence in beaten(facts)), end="")
+        self.say_next(run, head, beaten(facts))
+
+    def say_next(self, run, head, sentences):
+        """The last lines: what is wrong with the model, and the command that one enters next."""
+        print("".join(f"\n{sentence}\n" for sentence in sentences), end="")
+        tried = {name: getattr(self.settings, name) for name in self.alternative}
+        if sentences and tried != self.alternative:
+            other = {**self.alternative, "output_dir": f"{run.folder}_auto"}
+            again = dataclasses.replace(self.settings, **other, given=(*self.settings.given, *other))
+            print(f"try: {again.command(f'tasks.{self.name}')}")
         given = [f"--output_dir={run.folder}"] * ("output_dir" in self.settings.given)
         way = ["--predict", self.question(head)] if self.settings.export else ["--mode=export"]
         command_line = ["python", "-m", f"tasks.{self.name}", *given, *way]
@@ -343,6 +354,17 @@ class Task:
         run = Run.existing(self.settings.output_dir, self.name)
         self.settings = self.settings.resumed(run.settings)
         return run, self.introduced(self.load_corpus(held_out))
+
+
+def held_out(data, predict, read="texts"):
+    """{split: predictions} for validation and test of a function that is called once.
+
+    Args:    predict  texts of both → their predictions
+             read     the attribute of the data that holds the texts
+    """
+    validation, test = (list(getattr(data[split], read)) for split in ("validation", "test"))
+    found = predict(validation + test)
+    return {"validation": found[:len(validation)], "test": found[len(validation):]}
 
 
 def sizes(weights):

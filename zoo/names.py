@@ -15,3 +15,4 @@ ATTENTIONS = ("none", *SCORES)
 CHARACTERS = 24                                               # of a word that n-grams are made of
 VECTORS = ("frozen", "tuned", "projected")                     # what becomes of given word vectors
 MOST_LABELS = 32                                              # that naive Bayes counts for
+AUTO = "auto"                                                 # the model that validates best

@@ -9,12 +9,13 @@ ORDERS = {"few": (5, 6, 7), "many": (3,)}     # of n-grams, for small alphabets 
 
 
 def kneser_ney(train, validation, test):
-    """{name: log p of every symbol of the test split} by the order that is best on validation."""
+    """{name: {split: log p of its every symbol}} by the order that is best on validation."""
     read = labelled if hasattr(train, "labels") else running
     orders = ORDERS["few" if train.vocabulary_size <= FEW else "many"]
     predictions = {order: read(order, train, validation) for order in orders}
     best = max(orders, key=lambda order: predictions[order].mean())
-    return {f"Kneser-Ney {best}-grams": read(best, train, test)}
+    found = {"validation": predictions[best], "test": read(best, train, test)}
+    return {f"Kneser-Ney {best}-grams": found}
 
 
 def running(order, train, held_out):

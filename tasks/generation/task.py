@@ -111,9 +111,8 @@ class Generation(Task):
         states = head.network.start({"ids": np.zeros([1, 1], np.int32)})
         return dataset.read_by(read, states, settings.dynamic_window)
 
-    def baselines(self, corpus, test, head):
-        train, validation = (self.data(head, dataset) for dataset in (corpus.train, corpus.validation))
-        return language_baselines.kneser_ney(train, validation, test)
+    def baselines(self, corpus, data, head):
+        return language_baselines.kneser_ney(data["train"], data["validation"], data["test"])
 
     def draw(self, folder, head, targets, predictions):
         """A page on which each symbol of the test split has the colour of its surprise."""

@@ -129,18 +129,17 @@ def aligned(rows):
 
 
 def beaten(facts):
-    """A sentence where a run's own baseline beats it on the test split; none else.
+    """A sentence where a run's own baseline beats it on the validation split; none else.
 
-    >>> beaten({"test": {"accuracy": 0.7}, "baselines": {"majority": {"accuracy": 0.5}}})
+    >>> beaten({"validation": {"accuracy": 0.7}, "validation_baselines": {"majority": {"accuracy": 0.5}}})
     []
     """
-    metric = next((name for name in COMPARED if name in facts["test"]), None)
-    if metric is None:
-        return []
-    found = {name: row[metric] for name, row in facts["baselines"].items() if metric in row}
+    ours, baselines = facts.get("validation", {}), facts.get("validation_baselines", {})
+    metric = next((name for name in COMPARED if name in ours), None)
+    found = {name: row[metric] for name, row in baselines.items() if metric in row}
     sign = known(metric).sign
     name = max(found, key=lambda one: sign * found[one], default=None)
-    if name is None or sign * (facts["test"][metric] - found[name]) >= 0:
+    if name is None or sign * (ours[metric] - found[name]) >= 0:
         return []
-    return [f"The baseline {name} is better than this model on the test split: {metric} "
-            f"{tables.number(found[name])} against {tables.number(facts['test'][metric])}."]
+    return [f"The baseline {name} is better than this model on the validation split: {metric} "
+            f"{tables.number(found[name])} against {tables.number(ours[metric])}."]

@@ -1,5 +1,7 @@
 """What a classifier reads of a split of a corpus."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -29,13 +31,21 @@ class Texts(Data):
     def __init__(self, head, examples):
         self.texts = [example.text for example in examples]
         self.targets = self.encoded(examples, head.labels)
-        self.wanted, self.labels, self.reads = self.targets, head.labels, head.network.reads
-        self.head = head
+        self.wanted, self.labels, self.head = self.targets, head.labels, head
         self.crossfit, self.wide = None, None
         self.ids = [row for some in self.slices() for row in head.text(some).numpy()]
         self.lengths = np.array([len(row) for row in self.ids])
-        self.code_points = [row[:np.count_nonzero(row[:, 0])] for some in self.slices()
-                            for row in head.text.code_points(some).numpy()] if head.network.wide else []
+
+    @functools.cached_property
+    def code_points(self):
+        """The words of each text: see `zoo.text.tokenizer.Text.code_points`."""
+        return [row[:np.count_nonzero(row[:, 0])] for some in self.slices()
+                for row in self.head.text.code_points(some).numpy()]
+
+    @property
+    def reads(self):
+        """The names of the network's inputs."""
+        return self.head.network.reads
 
     def slices(self, size=1024):
         """The texts, some at a time."""
@@ -53,9 +63,9 @@ class Texts(Data):
         self.crossfit = CrossFit(ids, indicators, network.ratios.vocabulary_size, seed)
         self.crossfit.give(network.ratios)
 
-    def fit_linear(self, head, seed, weights=None):
-        """Fit the linear model of n-grams, and keep what it says of these texts out of fold."""
-        layer, numbers = head.network.wide, head.kind == "regression"
+    def fit_linear(self, layer, seed, weights=None):
+        """Fit a linear model of n-grams; → what it says of these texts out of fold, [N, K]."""
+        numbers = self.head.kind == "regression"
         seen = sum((n > 0).sum(0) for n in self.of_code_points(layer.counts))
         layer.idf.assign(np.log((1 + len(self)) / (1 + seen)) + 1)
         rows = [row for x in self.of_code_points(layer.features) for row in linear.rows_of(x)]
@@ -65,13 +75,13 @@ class Texts(Data):
         if not numbers:
             fit = fit.scaled(1 / metrics.fit_temperature(fit.out_of_fold, self.targets))
         fit.give(layer)
-        self.wide = fit.out_of_fold
+        return fit.out_of_fold
 
     def of_code_points(self, function, size=64):
         """function(code points) of some texts at a time, in order: arrays."""
         compiled = tf.function(function, input_signature=[tf.TensorSpec([None] * 3, tf.int32)])
         for n in range(0, len(self), size):
-            yield compiled(self.padded(range(n, min(n + size, len(self))))["code_points"]).numpy()
+            yield compiled(stacked(self.code_points[n:n + size])).numpy()
 
     def batch(self, rows):
         """One training step's data, padded to its longest text."""

@@ -1,7 +1,8 @@
 """How good predictions are: scikit-learn's metrics, and calibration.
 
 Shapes: N examples, C classes. Labels are class numbers [N], or 0/1 flags [N, C] where an example
-may carry several labels. Probabilities are [N, C]. Logarithms are natural. Every number is a
+may carry several labels. Probabilities are [N, C]; a model that has none predicts flags, which are
+bool, and is measured without log loss and calibration. Logarithms are natural. Every number is a
 Python float, ready for JSON.
 """
 import math
@@ -18,12 +19,16 @@ def classification(labels, probabilities):
     >>> classification([0, 1], [[0.75, 0.25], [0.75, 0.25]])["accuracy"]
     0.5
     """
-    return {
-        "accuracy": accuracy(labels, probabilities),
-        "macro_f1": macro_f1(labels, probabilities),
-        "log_loss": log_loss(labels, probabilities),
-        "expected_calibration_error": expected_calibration_error(labels, probabilities),
-    }
+    found = {"accuracy": accuracy(labels, probabilities), "macro_f1": macro_f1(labels, probabilities)}
+    if are_flags(probabilities):
+        return found
+    return {**found, "log_loss": log_loss(labels, probabilities),
+            "expected_calibration_error": expected_calibration_error(labels, probabilities)}
+
+
+def are_flags(predictions):
+    """Whether predictions are flags, and no probabilities."""
+    return np.asarray(predictions).dtype == bool
 
 
 def multi_label(labels, probabilities, thresholds=0.5):
@@ -33,17 +38,18 @@ def multi_label(labels, probabilities, thresholds=0.5):
     subset_accuracy: the part of the examples whose labels are all right.
     expected_calibration_error: over all N·C decisions, each a choice between given and not.
     """
-    labels, probabilities = _flags(labels, probabilities)
-    found = probabilities > np.asarray(thresholds)
+    are_sure, (labels, probabilities) = are_flags(probabilities), _flags(labels, probabilities)
+    found = probabilities > (0.5 if are_sure else np.asarray(thresholds))
     occurs = np.flatnonzero((labels | found).any(axis=0))
-    return {
+    scores = {
         "micro_f1": _f1(labels, found, occurs, "micro"),
         "macro_f1": _f1(labels, found, occurs, "macro"),
         "subset_accuracy": float(peer.accuracy_score(labels, found)),
-        "log_loss": log_loss(labels, probabilities),
-        "expected_calibration_error": expected_calibration_error(
-            labels.ravel(), np.stack([1 - probabilities.ravel(), probabilities.ravel()], 1)),
     }
+    return scores if are_sure else {
+        **scores, "log_loss": log_loss(labels, probabilities),
+        "expected_calibration_error": expected_calibration_error(
+            labels.ravel(), np.stack([1 - probabilities.ravel(), probabilities.ravel()], 1))}
 
 
 def regression(targets, predictions):

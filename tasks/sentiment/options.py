@@ -51,6 +51,7 @@ class TrainingOptions(options.TrainingOptions, output_dir="runs/sentiment"):
 
 
 Settings = options.settings(
-    data=CorpusOptions, model=options.model_options(ClassifierOptions, CLASSIFIERS),
+    data=CorpusOptions, model=options.model_options(
+        ClassifierOptions, CLASSIFIERS, auto="linear or the recipe's model, whichever validates better"),
     training=TrainingOptions, evaluation=options.EvaluationOptions,
     prediction=PredictionOptions, export=options.ExportOptions)

@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
+from tasks import exporting
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
@@ -14,10 +15,11 @@ from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
-from tasks.task import Task
+from tasks.task import Task, held_out
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
+from zoo.names import AUTO
 from zoo.text import word_vectors
 from zoo.text.tokenizer import Text
 
@@ -31,6 +33,8 @@ class Sentiment(Task):
     name, head_class = "sentiment", TextClassifier
     kind, example = "A recurrent text classifier", "not bad at all"
     weights = None
+    alternative = {"model": AUTO}
+    model = linear = None       # what is trained, by its name; with AUTO also the n-grams' linear model
 
     def load_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
@@ -74,7 +78,8 @@ class Sentiment(Task):
         text, learnt, vectors = self.text_of(corpus)
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
-        options = configuration(CLASSIFIERS, settings.model, settings.chosen(ClassifierOptions))
+        self.model = self.recipe(corpus)["model"] if settings.model == AUTO else settings.model
+        options = configuration(CLASSIFIERS, self.model, settings.chosen(ClassifierOptions))
         if kind == "regression" and options.get("naive_bayes"):
             raise ValueError("naive_bayes: expected labels to count, received numbers; use another "
                              "--model")
@@ -108,7 +113,20 @@ class Sentiment(Task):
         balanced = self.settings.class_weight == "balanced"
         self.weights = training.balanced() if balanced else None
         if head.network.wide:
-            training.fit_linear(head, self.settings.seed, self.weights)
+            training.wide = training.fit_linear(head.network.wide, self.settings.seed, self.weights)
+        if self.settings.model == AUTO and head.network.recurrent:
+            self.linear = self.n_grams_alone(head, training)
+
+    def n_grams_alone(self, head, training):
+        """A fitted network of n-grams alone, that of `head` if it has one."""
+        given = {"ngrams": head.network.options.ngrams or self.settings.ngrams}
+        network = Classifier(len(head.text), len(head.labels), **configuration(
+            CLASSIFIERS, "linear", {name: value for name, value in given.items() if value}))
+        if head.network.wide:
+            network.wide.set_weights(head.network.wide.get_weights())
+        else:
+            training.fit_linear(network.wide, self.settings.seed, self.weights)
+        return network
 
     def loss(self, head):
         """The mean of the losses of the ensemble's networks: each learns as if it were alone."""
@@ -122,6 +140,23 @@ class Sentiment(Task):
         return loss
 
     def calibrate(self, head, validation):
+        """Make probabilities believable; with --model=auto, of the network that validates better."""
+        (self.keep_better if self.linear else self.fit_probabilities)(head, validation)
+
+    def keep_better(self, head, validation):
+        """Leave the head the better of its network and the linear model, which is small: it wins ties."""
+        networks, scores = {"linear": self.linear, self.model: head.network}, {}
+        for name, head.network in networks.items():
+            self.fit_probabilities(head, validation)
+            predictions = validation.predict(exporting.of_head(head))
+            scores[name] = validation.metrics(predictions)[validation.quality]
+        self.model = max(scores, key=scores.get)
+        head.network = networks[self.model]
+        self.fit_probabilities(head, validation)
+        print(f"model auto takes {self.model}: {validation.quality} on the validation split "
+              + ", ".join(f"{name} {score:.4f}" for name, score in scores.items()))
+
+    def fit_probabilities(self, head, validation):
         """Fit the temperature that makes probabilities believable, and thresholds of several labels."""
         if head.kind != "regression":
             graph = tf.function(lambda inputs: head.network(inputs, training=False),
@@ -132,10 +167,10 @@ class Sentiment(Task):
             head.thresholds = metrics.fit_thresholds(targets, metrics.sigmoid(logits / head.temperature))
 
     def facts(self, head, corpus):
-        return {"temperature": head.temperature, "thresholds": head.thresholds}
+        return {"model": self.model, "temperature": head.temperature, "thresholds": head.thresholds}
 
-    def baselines(self, corpus, test, head):
-        return {name: baseline(corpus.train, test.texts, head.labels)
+    def baselines(self, corpus, data, head):
+        return {name: held_out(data, lambda texts: baseline(corpus, texts, head.labels))
                 for name, baseline in BASELINES[head.kind].items()}
 
     def draw(self, folder, head, targets, predictions):

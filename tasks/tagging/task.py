@@ -9,7 +9,7 @@ from tasks.reporting import plots, tables
 from tasks.tagging import corpora, metrics
 from tasks.tagging.baselines import BASELINES
 from tasks.tagging.dataset import Sentences, first_rare, in_scheme
-from tasks.task import Task
+from tasks.task import Task, held_out
 from zoo.models.configurations import TAGGERS, configuration
 from zoo.models.options import TaggerOptions
 from zoo.models.tagger import Tagger, TextTagger
@@ -74,8 +74,9 @@ class Tagging(Task):
         """−log p, summed over the tokens of a batch; the step divides it by their number."""
         return head.network.loss_of
 
-    def baselines(self, corpus, test, head):
-        return {name: test.compared(baseline(corpus.train, test.tokens))
+    def baselines(self, corpus, data, head):
+        compared = data["test"].compared
+        return {name: held_out(data, lambda tokens: compared(baseline(corpus.train, tokens)), "tokens")
                 for name, baseline in BASELINES.items()}
 
     def draw(self, folder, head, targets, predictions):

@@ -8,7 +8,7 @@ from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT, SPLITS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
-from tasks.task import Task
+from tasks.task import Task, held_out
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import register
 from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
@@ -109,9 +109,11 @@ class Translation(Task):
         """−log p, summed over the tokens of a batch; the step divides it by their number."""
         return head.network.loss_of
 
-    def baselines(self, corpus, test, head):
-        return {name: Predictions(baseline(corpus.train, test.texts))
-                for name, baseline in BASELINES.items()}
+    def baselines(self, corpus, data, head):
+        found = {name: held_out(data, lambda texts: baseline(corpus.train, texts))
+                 for name, baseline in BASELINES.items()}
+        return {name: {split: Predictions(texts) for split, texts in splits.items()}
+                for name, splits in found.items()}
 
     def facts(self, head, corpus):
         references = list(corpora.references(corpus.test).values())

@@ -1,17 +1,20 @@
 """The named configurations of the zoo, each with its source. A flag can override any field."""
 
+# A bidirectional LSTM that reads naive Bayes's ratios and corrects their sum: Wang & Manning 2012,
+# Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone tell much.
+NB_BILSTM = {"cell": "lstm", "bidirectional": True, "pooling": "max+attention", "naive_bayes": True,
+             "units": 64, "embedding": 64, "word_dropout": 0.3, "embedding_dropout": 0.5,
+             "output_dropout": 0.5}
+# An ensemble of three of these (Hansen & Salamon 1990), each with a wider embedding and the best match of
+# learnt n-grams beside the pooled states: Kim 2014. Where a phrase decides.
+NB_BILSTM_CNN = {**NB_BILSTM, "embedding": 128, "embedding_range": 0.25, "filters": 100, "ensemble": 3,
+                 "word_dropout": 0.1}
 CLASSIFIERS = {
-    # A bidirectional LSTM that reads naive Bayes's ratios and corrects their sum: Wang & Manning 2012,
-    # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone tell much.
-    "nb_bilstm": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
-                  "naive_bayes": True, "units": 64, "embedding": 64, "word_dropout": 0.3,
-                  "embedding_dropout": 0.5, "output_dropout": 0.5},
-    # An ensemble of three of these (Hansen & Salamon 1990), each with a wider embedding and the
-    # best match of learnt n-grams beside the pooled states: Kim 2014. Where a phrase decides.
-    "nb_bilstm_cnn": {"cell": "lstm", "bidirectional": True, "pooling": "max+attention",
-                      "naive_bayes": True, "units": 64, "embedding": 128, "embedding_range": 0.25,
-                      "filters": 100, "ensemble": 3, "word_dropout": 0.1, "embedding_dropout": 0.5,
-                      "output_dropout": 0.5},
+    "nb_bilstm": NB_BILSTM,
+    "nb_bilstm_cnn": NB_BILSTM_CNN,
+    # Both beside a linear model of n-grams, which is added when they have learnt: they err elsewhere.
+    "nb_linear_bilstm": {**NB_BILSTM, "ngrams": 1 << 16, "corrects": False},
+    "nb_linear_bilstm_cnn": {**NB_BILSTM_CNN, "ngrams": 1 << 16, "corrects": False},
     # A support vector machine over the n-grams of words and characters: Wang & Manning 2012.
     "linear": {"layers": 0, "ngrams": 1 << 16},
     # A bidirectional LSTM that corrects it: Cheng et al. 2016.

@@ -49,13 +49,24 @@ def test_the_bootstrap_has_the_width_of_the_normal_approximation():
     assert (low + high) / 2 == pytest.approx(differences.mean(), abs=0.01)
 
 
-def test_a_run_that_its_baseline_beats_says_so():
-    facts = {"test": {"accuracy": 0.7}, "baselines": {"majority": {"accuracy": 0.5},
-                                                      "naive Bayes": {"accuracy": 0.8}}}
-    assert comparison.beaten(facts) == ["The baseline naive Bayes is better than this model on the test "
-                                        "split: accuracy 0.8000 against 0.7000."]
-    lower_is_better = {"test": {"nats_per_token": 2.0}, "baselines": {"n-grams": {"nats_per_token": 1.5}}}
-    assert comparison.beaten(lower_is_better) and not comparison.beaten({**facts, "baselines": {}})
+def test_a_run_that_its_baseline_beats_on_validation_says_so():
+    facts = {"validation": {"accuracy": 0.7}, "test": {"accuracy": 0.9}, "baselines": {},
+             "validation_baselines": {"majority": {"accuracy": 0.5}, "naive Bayes": {"accuracy": 0.8}}}
+    assert comparison.beaten(facts) == ["The baseline naive Bayes is better than this model on the "
+                                        "validation split: accuracy 0.8000 against 0.7000."]
+    lower_is_better = {"validation": {"nats_per_token": 2.0},
+                       "validation_baselines": {"n-grams": {"nats_per_token": 1.5}}}
+    assert comparison.beaten(lower_is_better)
+    assert not comparison.beaten({**facts, "validation_baselines": {}})
+
+
+def test_the_test_split_alone_says_nothing():
+    facts = {"validation": {"accuracy": 0.7}, "test": {"accuracy": 0.6},
+             "validation_baselines": {"majority": {"accuracy": 0.5}},
+             "baselines": {"majority": {"accuracy": 0.8}}}
+    assert comparison.beaten(facts) == []
+    older = {name: facts[name] for name in ("validation", "test", "baselines")}
+    assert comparison.beaten(older) == []
 
 
 def test_what_is_not_finished_is_left_out_and_named(tmp_path):

@@ -16,13 +16,16 @@ import tensorflow as tf
 import zoo
 from conftest import ROOT, quick_exports
 from export import saved_model, tflite
-from tasks import cli, exporting
+from tasks import cli, exporting, sentiment
 from tasks.reporting import comparison, tables
 from tasks.sentiment import task
 from tasks.reading.corpus import Corpus
+from tasks.reading.splits import Example
 from tasks.sentiment.corpora import load
 from tasks.sentiment.options import Settings
 from tasks.training import loop
+from zoo.models.classifier import Classifier
+from zoo.models.configurations import CLASSIFIERS
 
 SHORT = ("--corpus=sample", "--epochs=1", "--units=8", "--embedding=8")
 
@@ -375,6 +378,64 @@ def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, c
     assert "## Signatures" in (tmp_path / "MODEL_CARD.md").read_text()
 
 
+AUTO = (*TINY, "--ngrams=4096", "--model=auto", "--epochs=1", "--noexport")
+
+
+@pytest.mark.parametrize("model", ["linear", pytest.param("linear_bilstm", marks=pytest.mark.slow)])
+def test_the_model_that_validates_better_is_taken_and_kept(own, tmp_path, plain_numbers, capsys,
+                                                           monkeypatch, model):
+    if model != "linear":       # a linear model that predicts one label
+        monkeypatch.setattr(task.Sentiment, "n_grams_alone", lambda self, head, training: Classifier(
+            len(head.text), 2, **CLASSIFIERS["linear"]))
+    command = [*columns(own[0]), *AUTO, f"--output_dir={tmp_path}"]
+    here(*command)
+    out, facts = capsys.readouterr().out, json.loads((tmp_path / "metrics.json").read_text())
+    assert f"model auto takes {model}: accuracy on the validation split linear " in out
+    assert facts["model"] == model and "--model=auto" in facts["command"]
+    assert json.loads((tmp_path / "settings.json").read_text())["settings"]["model"] == "auto"
+    head = zoo.load(tmp_path)
+    assert bool(head.network.recurrent) == (model != "linear")
+    for name in ("metrics.json", "model.keras"):    # as if it had been killed at the end
+        (tmp_path / name).unlink()
+    here("--mode=evaluate", f"--output_dir={tmp_path}")
+    assert f"{'accuracy':28} {facts['test']['accuracy']:.4f}" in capsys.readouterr().out
+    here(*command)
+    again = zoo.load(tmp_path)
+    for one, other in zip(head.network.get_weights(), again.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert again.temperature == head.temperature
+    with quick_exports():
+        here("--mode=export", f"--output_dir={tmp_path}")
+    after = json.loads((tmp_path / "metrics.json").read_text())
+    assert after["exports"]["saved_model"]["test"] == pytest.approx(facts["test"])
+
+
+@pytest.mark.parametrize("labels, options", [
+    ([("warm", "film"), ("film",), ()], {"multi_label": True}), ([1.0, 2.0, 4.0], {"regression": True})])
+def test_a_recipe_without_n_grams_is_compared_with_them_too(labels, options, capsys, plain_numbers):
+    texts = [f"{word} {n}" for n in range(30) for word in ("warm film", "film", "dull")]
+    head = sentiment.fit(texts, labels * 30, model="auto", units=4, embedding=4, epochs=1, **options)
+    assert "model auto takes linear: " in capsys.readouterr().out
+    assert not head.network.recurrent
+    found = [head.predict([text])[0] for text in ("warm film 40", "film 50")]
+    if "regression" in options:
+        assert [row["values"]["value"] for row in found] == pytest.approx([1.0, 2.0], abs=0.5)
+    else:
+        assert [row["chosen"] for row in found] == [["film", "warm"], ["film"]]
+
+
+def test_a_run_that_a_baseline_beats_names_what_may_do_better(own, tmp_path, capsys, plain_numbers):
+    here(*columns(own[0]), *TINY, "--model=rnn", "--epochs=1", "--learning_rate=1e-9", "--noexport",
+         f"--output_dir={tmp_path}/run")
+    lines = capsys.readouterr().out.splitlines()[-4:]
+    assert lines[0].startswith("The baseline ") and "on the validation split" in lines[0]
+    assert lines[1] == (f"try: python -m tasks.sentiment --corpus={own[0]} --text_column=words "
+                        "--label_column=verdict --model=auto --units=8 --embedding=8 "
+                        f"--output_dir={tmp_path}/run_auto --epochs=1 --learning_rate=1e-09 --noexport")
+    assert lines[3].startswith("next: ")
+    assert lines[0] in (tmp_path / "run/MODEL_CARD.md").read_text()
+
+
 def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
     corpus = write_reviews(tmp_path / "numbers.csv", {"fine": 2000, "poor": 1000})
     here(*columns(corpus), "--regression", *TINY, "--epochs=8", "--batch_size=16",
@@ -387,10 +448,10 @@ def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
 
 
 @pytest.mark.parametrize("labels, texts, length, options", [
-    (2, 5000, 60, {"multi_label": False, "model": "nb_bilstm", "epochs": 10, "batch_size": 64}),
-    (2, 1250, 60, {"multi_label": False, "model": "nb_bilstm", "epochs": 20, "batch_size": 16}),
-    (2, 2000, 3000, {"multi_label": False, "model": "nb_bilstm", "window": 50, "max_length": 4096}),
-    (2, 5000, 60, {"multi_label": True, "model": "linear_bilstm", "corrects": True}),
+    (2, 5000, 60, {"multi_label": False, "model": "nb_linear_bilstm", "epochs": 10, "batch_size": 64}),
+    (2, 1250, 60, {"multi_label": False, "model": "nb_linear_bilstm", "epochs": 20, "batch_size": 16}),
+    (2, 2000, 3000, {"multi_label": False, "model": "nb_linear_bilstm", "window": 50, "max_length": 4096}),
+    (2, 5000, 60, {"multi_label": True, "model": "linear_bilstm"}),
     (7, 20000, 60, {"multi_label": False, "model": "linear_bilstm", "corrects": False, "epochs": 8})])
 def test_the_recipe_follows_from_labels_texts_and_lengths(labels, texts, length, options):
     names = [f"l{n}" for n in range(labels)]

@@ -63,7 +63,7 @@ def with_linear_model(kind, labels, predictions, layers=1):
     head = TextClassifier(network, text, labels, kind)
     data = DATASETS[kind](head, [Example(text, predictions[n % len(predictions)])
                                  for n, text in enumerate(texts)])
-    data.fit_linear(head, seed=0)
+    data.wide = data.fit_linear(network.wide, seed=0)
     return head, data
 
 
