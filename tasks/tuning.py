@@ -12,6 +12,7 @@ Source: Jamieson & Talwalkar 2016
 """
 
 import contextlib
+import copy
 import dataclasses
 import gc
 import io
@@ -199,8 +200,9 @@ def value(row):
 def trained(task, corpus, options, share):
     """The metric and the best score of an epoch of a run that is not kept."""
     with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-        one = type(task)(dataclasses.replace(
-            task.settings, **options, output_dir=folder, overwrite=True, tensorboard=False))
+        one = copy.copy(task)
+        one.settings = dataclasses.replace(
+            task.settings, **options, output_dir=folder, overwrite=True, tensorboard=False)
         corpus = sampled(corpus, share)
         head, run = one.begun(corpus)
         if not isinstance(corpus.train, list):      # a running text is read less often instead

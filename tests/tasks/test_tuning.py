@@ -17,6 +17,7 @@ from tasks import recipes, sentiment, tuning
 from tasks.fitting import corpus_of
 from tasks.generation.options import Settings as GenerationSettings
 from tasks.generation.task import Generation
+from tasks.reporting.metric import METRICS
 from tasks.sentiment.options import Settings
 from tasks.sentiment.task import Sentiment
 from tasks.training import loop
@@ -205,6 +206,22 @@ def test_a_running_text_is_read_less_often(tmp_path, monkeypatch):
     corpus = task.load_corpus()
     scores = [tuning.trained(task, corpus, {}, share)["score"] for share in tuning.SHARES]
     assert epochs == [1, 2, 3] and scores == [2.0] * 3
+
+
+COLUMNS = {"sentiment": (TEXTS, LABELS), "translation": (TEXTS, [text.upper() for text in TEXTS]),
+           "tagging": ([text.split() for text in TEXTS], [["B-x", "I-x", "O"]] * len(TEXTS)),
+           "generation": (TEXTS, None)}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_every_task_measures_a_candidate_on_a_share(name, tmp_path):
+    settings = importlib.import_module(f"tasks.{name}.options").Settings
+    task = getattr(importlib.import_module(f"tasks.{name}.task"), name.capitalize())(
+        settings.of(units=4, embedding=4, epochs=1, batch_size=8, output_dir=str(tmp_path / "run")))
+    corpus = task.introduced(corpus_of(task, COLUMNS[name]))
+    row = tuning.trained(task, corpus, {"learning_rate": 0.01}, 0.5)
+    assert np.isfinite(row["score"]) and row["metric"] in METRICS
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
