@@ -1,4 +1,4 @@
-"""The settings that go with a corpus, chosen on the validation splits of several. Any flag overrides one."""
+"""The settings that go with a corpus, chosen on validation splits. Any flag overrides one."""
 
 import numpy as np
 

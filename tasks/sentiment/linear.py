@@ -11,9 +11,9 @@ more of the labels: the penalty is λ/2·Σ_f (w_f/s_f)², with the same s_f = 1
 
     s_f ∝ 0.3 + √(2·Σ_k [q·log(q/p_k) + (1−q)·log((1−q)/(1−p_k))])      q = (n_fk + p_k) / (n_f + 1)
 
-p_k the share of texts that have label k, n_f the texts that have feature f, n_fk those of label k. s and λ
-are the ones that predict best out of fold; those predictions are also what a network learns to correct,
-because a model looks too sure of the texts it was fitted on.
+p_k the share of texts that have label k, n_f the texts that have feature f, n_fk those of label k. s and
+λ are the ones that predict best out of fold; those predictions are also what a network learns to
+correct, because a model looks too sure of the texts it was fitted on.
 
 Source: Hsieh et al. 2008 (dual coordinate descent); Wang & Manning 2012 (features scaled by what they say
         of the labels); Wolpert 1992 (stacking out-of-fold predictions)
@@ -100,7 +100,7 @@ def uniform(rows, targets, width):
 
 
 def informed(rows, targets, width):
-    """s [V + 1] where features that say more of the labels may weigh more; texts are as long as before."""
+    """s [V + 1] where features that say more of the labels may weigh more; |x|² stays in the mean."""
     has = targets > 0
     with_label, texts = np.zeros((width + 1, has.shape[1])), np.zeros((width + 1, 1))
     for row, label in zip(rows, has):

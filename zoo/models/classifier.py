@@ -148,7 +148,7 @@ class Classifier(Network):
         logits = self.corrections(inputs, training) if self.recurrent else self.bias
         if self.wide and (self.options.corrects or not (training and self.recurrent)):
             wide = inputs["wide"] if "wide" in inputs else self.wide(inputs["code_points"])
-            logits += tf.cast(wide, tf.float32)
+            logits += tf.ensure_shape(tf.cast(wide, tf.float32), [None, self.outputs])
         return logits
 
     def corrections(self, inputs, training):

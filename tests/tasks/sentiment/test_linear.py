@@ -100,7 +100,7 @@ def test_a_feature_may_weigh_more_where_it_says_more_of_the_labels():
     little = r * np.log(r / 0.5) + (1 - r) * np.log((1 - r) / 0.5)
     assert s[0] / s[2] == pytest.approx((0.3 + np.sqrt(4 * entropy)) / (0.3 + np.sqrt(4 * little)))
     assert s[0] == pytest.approx(s[1]) and s[3] == 1
-    lengths = [(np.square(row.values[:-1] * s[row.places[:-1]]).sum(), len(row.places) - 1) for row in rows]
+    lengths = [(np.square(row.values * s[row.places])[:-1].sum(), len(row.places) - 1) for row in rows]
     scaled, before = np.mean(lengths, 0)
     assert scaled == pytest.approx(before)
 

@@ -450,7 +450,7 @@ def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
 @pytest.mark.parametrize("labels, texts, length, options", [
     (2, 5000, 60, {"multi_label": False, "model": "nb_linear_bilstm", "epochs": 10, "batch_size": 64}),
     (2, 1250, 60, {"multi_label": False, "model": "nb_linear_bilstm", "epochs": 20, "batch_size": 16}),
-    (2, 2000, 3000, {"multi_label": False, "model": "nb_linear_bilstm", "window": 50, "max_length": 4096}),
+    (2, 2000, 3000, {"multi_label": False, "window": 50, "max_length": 4096, "epochs": 4}),
     (2, 5000, 60, {"multi_label": True, "model": "linear_bilstm"}),
     (7, 20000, 60, {"multi_label": False, "model": "linear_bilstm", "corrects": False, "epochs": 8})])
 def test_the_recipe_follows_from_labels_texts_and_lengths(labels, texts, length, options):
