@@ -76,16 +76,18 @@ def difference(row, other):
     return f"{mean:+.4f} a text, 95 % from {low:+.4f} to {high:+.4f}: {verdict}"
 
 
-def bootstrap(differences, samples=SAMPLES, seed=0):
-    """The 95 % interval of the mean of differences [N].
+def bootstrap(rows, value=float, samples=SAMPLES, seed=0):
+    """The 95 % interval of a value of the mean of rows [N, …]: of differences [N], their mean itself.
+
+    Args:    value  mean […] → a number
 
     >>> low, high = bootstrap(np.array([0.0, 1.0] * 200))
     >>> round(low, 1), round(high, 1)
     (0.5, 0.5)
     """
-    rng, size = np.random.default_rng(seed), len(differences)
-    means = [np.mean(differences[rng.integers(0, size, size)]) for _ in range(samples)]
-    return tuple(float(edge) for edge in np.percentile(means, [2.5, 97.5]))
+    rng, size = np.random.default_rng(seed), len(rows)
+    found = [value(rows[rng.integers(0, size, size)].mean(0)) for _ in range(samples)]
+    return tuple(float(edge) for edge in np.percentile(found, [2.5, 97.5]))
 
 
 def scores(path):
