@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from tasks import calibration, linear
 from tasks.reporting.report import ERRORS, scores
-from tasks.sentiment import linear, metrics
+from tasks.sentiment import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from zoo.layers.naive_bayes import CrossFit
@@ -54,23 +55,14 @@ class Texts(Data):
 
     def fit_linear(self, head, seed, weights=None):
         """Fit the linear model of n-grams, and keep what it says of these texts out of fold."""
-        layer, numbers = head.network.wide, head.kind == "regression"
-        seen = sum((n > 0).sum(0) for n in self.of_code_points(layer.counts))
-        layer.idf.assign(np.log((1 + len(self)) / (1 + seen)) + 1)
-        rows = [row for x in self.of_code_points(layer.features) for row in linear.rows_of(x)]
-        wanted = self.wanted if numbers else 2 * self.indicators(self.targets, layer.outputs) - 1
-        fit = linear.fit(rows, wanted, layer.buckets, lambda z: self.score(self.wanted, z), numbers, seed,
-                         1.0 if weights is None else self.costs(weights))
-        if not numbers:
-            fit = fit.scaled(1 / metrics.fit_temperature(fit.out_of_fold, self.targets))
-        fit.give(layer)
-        self.wide = fit.out_of_fold
+        self.wide = linear.fit_layer(
+            head.network.wide, self.in_batches, self.wanted, lambda z: self.score(self.wanted, z),
+            head.kind == "regression", seed, 1.0 if weights is None else self.costs(weights))
 
-    def of_code_points(self, function, size=64):
-        """function(code points) of some texts at a time, in order: arrays."""
-        compiled = tf.function(function, input_signature=[tf.TensorSpec([None] * 3, tf.int32)])
-        for n in range(0, len(self), size):
-            yield compiled(self.padded(range(n, min(n + size, len(self))))["code_points"]).numpy()
+    def in_batches(self, size=64):
+        """The code points of some texts at a time, in order."""
+        return (self.padded(range(n, min(n + size, len(self))))["code_points"]
+                for n in range(0, len(self), size))
 
     def batch(self, rows):
         """One training step's data, padded to its longest text."""
@@ -152,7 +144,7 @@ class MultiLabel(Texts):
 
     @staticmethod
     def score(targets, logits):
-        return metrics.multi_label(targets, metrics.sigmoid(logits))["micro_f1"]
+        return metrics.multi_label(targets, calibration.sigmoid(logits))["micro_f1"]
 
     @staticmethod
     def encoded(examples, labels):

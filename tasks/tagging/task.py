@@ -1,5 +1,10 @@
 """What tagging has of its own on the way of `tasks.task`."""
 
+import collections
+
+import numpy as np
+
+from tasks import calibration, exporting
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS, called
 from tasks.reading.encoding import to_learn
@@ -7,8 +12,8 @@ from tasks.reading.splits import HELD_OUT
 from tasks.recipes import TAGGING, recipe
 from tasks.reporting import plots, tables
 from tasks.tagging import corpora, metrics
-from tasks.tagging.baselines import BASELINES
-from tasks.tagging.dataset import Sentences, first_rare, in_scheme
+from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
+from tasks.tagging.dataset import Sentences, first_rare, in_scheme, tags_of
 from tasks.task import Task
 from zoo.models.configurations import TAGGERS, configuration
 from zoo.models.options import TaggerOptions
@@ -17,6 +22,7 @@ from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
+SMALLEST = 1e-30        # a probability, so that it has a logarithm
 
 
 class Tagging(Task):
@@ -34,15 +40,15 @@ class Tagging(Task):
         return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
             settings.tagset, settings.token_column, settings.comments, tokenizer,
-            settings.encoding, held_out)
+            settings.encoding, held_out, settings.intent_column, settings.intent)
 
     def corpus_of(self, columns, held_out, validation=None):
-        """The corpus of lists of tokens and of their tags."""
+        """The corpus of lists of tokens, of their tags and perhaps of intents."""
         datasets = {"train": in_memory.sentences(*columns)}
         if validation:
             datasets["validation"] = in_memory.sentences(*validation)
         return corpora.assembled("sentences", datasets, self.settings.scheme, OWN_TERMS, [],
-                                 held_out=held_out)
+                                 held_out=held_out, intent=self.settings.intent)
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
@@ -61,8 +67,9 @@ class Tagging(Task):
             settings.min_count, words, tokenizer=settings.tokenizer, digits=settings.digits))
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
+        intents = sorted({sentence.intent for sentence in corpus.train} - {None})
         network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),
-                         rare=first_rare(text, corpus.train), **options)
+                         rare=first_rare(text, corpus.train), intents=intents, **options)
         if settings.vectors:
             word_vectors.into(network.embedding, text.vocabulary, words, known)
         return TextTagger(network, text)
@@ -74,12 +81,44 @@ class Tagging(Task):
         """−log p, summed over the tokens of a batch; the step divides it by their number."""
         return head.network.loss_of
 
+    def prepare(self, head, training):
+        if head.network.wide:
+            training.fit_linear(head.network.wide, self.settings.seed)
+
+    def calibrate(self, head, validation):
+        """Fit the temperature that makes the intents' probabilities believable."""
+        if head.intents:
+            found = validation.predict(exporting.of_head(head))
+            p = np.array([one.probabilities for one in found], np.float64)
+            logits = head.temperature * np.log(np.maximum(p, SMALLEST))     # but for a constant a row
+            known = [head.intents.index(intent) if intent in head.intents else -1
+                     for intent in validation.intents]
+            rows = np.flatnonzero(np.array(known) >= 0)
+            head.temperature = calibration.fit_temperature(logits[rows], np.array(known)[rows])
+
+    def facts(self, head, corpus):
+        return {"temperature": head.temperature} if head.intents else {}
+
+    def label_counts(self, corpus):
+        return dict(collections.Counter(sentence.intent for sentence in corpus.train
+                                        if sentence.intent is not None).most_common())
+
+    def described(self, corpus):
+        intents = f"; intents: {', '.join(corpus.intents)}" * bool(corpus.intents)
+        return super().described(corpus) + intents
+
     def baselines(self, corpus, test, head):
-        return {name: test.compared(baseline(corpus.train, test.tokens))
-                for name, baseline in BASELINES.items()}
+        sentences = [(sentence.tokens, sentence.tags) for sentence in corpus.train]
+        found = {name: test.of_baseline(baseline(sentences, test.tokens))
+                 for name, baseline in BASELINES.items()}
+        examples = [(sentence.text, sentence.intent) for sentence in corpus.train]
+        return {**found, **{f"{name}, intents": test.of_baseline(
+            intents=baseline(examples, test.texts, head.intents))
+            for name, baseline in INTENT_BASELINES.items() if test.intents}}
 
     def draw(self, folder, head, targets, predictions):
         """Confusion matrix; the table of all labels is printed."""
+        predictions = tags_of(predictions)
         rows = metrics.per_label(targets, predictions, head.scheme)
         print("", *metrics.table(rows), sep="\n")
         labels = sorted({tag for rows in (targets, predictions) for tags in rows for tag in tags})

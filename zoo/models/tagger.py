@@ -1,13 +1,16 @@
-"""Sequence labelling (N→N): one tag for every token."""
+"""Sequence labelling (N→N): one tag for every token, and perhaps one label, the intent, for the whole."""
 
 import keras
 import tensorflow as tf
 
+from zoo import names
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
 from zoo.layers.embedding import Embedding
+from zoo.layers.ngrams import NGrams, buckets_for
 from zoo.layers.output_recurrent import OutputRecurrentRNN
+from zoo.layers.pooling import AttentionPooling, maximum
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
@@ -31,15 +34,24 @@ class Tagger(Network):
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
     linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`).
 
+    With `intents` the same states, pooled, also give one label of the whole sentence:
+
+        y = [max_t h_t; Σ_t a_t·h_t]        z_intent = y·U + d        a: see `AttentionPooling`
+
+    and the tags read it: z_t = h_t·V + c + softmax(z_intent)·G. With `ngrams` what a linear model says of
+    the n-grams of words and characters (see `zoo.layers.ngrams`) is added to z_intent when both have been
+    learnt.
+
     Args:    vocabulary_size  rows of the word embedding; id 0 is padding, 1 unknown
              labels           names of the L tags
              scheme           None, or one of `zoo.text.spans`, to which the CRF keeps
              alphabet_size    rows of the character embedding
              rare             the id from which on words are rare, those that training has once
+             intents          names of the K labels of sentences; none where there are none
              options          see `zoo.models.options.TaggerOptions`
-    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "tags" [B, T]} int32 → z [B, T, L];
-             characters, shapes and the tags to be read only where the options ask for them; ids alone
-             will do where nothing else is read
+    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "code_points" [B, T, C],
+             "tags" [B, T]} int32 → z [B, T, L]; all but ids only where the options ask for them; ids
+             alone will do where nothing else is read; with intents → {"tags": z, "intent": [B, K]}
     Raises:  ValueError: a wrong value of an option, options that exclude each other
 
     >>> network = Tagger(10, ["O", "B-X", "I-X"], "BIO", crf=True, units=4, embedding=3)
@@ -49,13 +61,14 @@ class Tagger(Network):
     """
 
     options_class = TaggerOptions
-    arguments = "vocabulary_size", "labels", "scheme", "alphabet_size", "rare"
+    arguments = "vocabulary_size", "labels", "scheme", "alphabet_size", "rare", "intents"
 
-    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, **options):
+    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, intents=(),
+                 **options):
         super().__init__(**options)
         options = self.options
         self.vocabulary_size, self.labels, self.scheme = vocabulary_size, tuple(labels), scheme
-        self.alphabet_size, self.rare = alphabet_size, rare
+        self.alphabet_size, self.rare, self.intents = alphabet_size, rare, tuple(intents)
         self.seed_generator = keras.random.SeedGenerator()
         self.embedding = Embedding(vocabulary_size, options.embedding)
         self.characters = self._character_encoder()
@@ -69,6 +82,12 @@ class Tagger(Network):
         self.linear = None if options.feedback else keras.layers.Dense(len(labels))
         self.feedback = OutputRecurrentRNN(options.units, len(labels)) if options.feedback else None
         self.crf = CRF(list(labels), scheme) if options.crf else None
+        if intents:
+            self.attention, self.intent = AttentionPooling(), keras.layers.Dense(len(intents))
+            self.intent_dropout = keras.layers.Dropout(options.output_dropout)
+            self.tags_given_intent = keras.layers.Dense(len(labels), use_bias=False)
+        self.wide = NGrams(len(intents), buckets_for(len(intents), options.ngrams)) \
+            if intents and options.ngrams else None
         self.build()
 
     def _character_encoder(self):
@@ -90,22 +109,46 @@ class Tagger(Network):
             self.recurrent.build((None, None, width))
             width = self.recurrent.compute_output_shape((None, None, width))[-1]
         (self.feedback or self.linear).build((None, None, width))
+        if self.intents:
+            self.attention.build((None, None, width))
+            self.intent.build((None, 2 * width))
+            self.tags_given_intent.build((None, len(self.intents)))
+        if self.wide:
+            self.wide.build()
         self.built = True
 
     @property
     def reads(self):
         """The names of the inputs, beside tags in training."""
         spelling = self.characters or self.affixes
-        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes)]
+        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes),
+                *["code_points"] * bool(self.wide)]
 
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
+        h = self.represent(inputs, training)
+        tags = self.emissions(h, inputs, training)
+        if not self.intents:
+            return tags
+        intent = self.classify(h, inputs, training)
+        given = self.tags_given_intent(tf.cast(tf.nn.softmax(intent), tags.dtype))
+        return {"tags": tags + tf.expand_dims(given, 1), "intent": intent}
+
+    def emissions(self, h, inputs, training=False):
+        """The logits of the tags, [B, T, L], by what `represent` gives."""
         mask = tf.not_equal(inputs["ids"], 0)
-        h = self.output_dropout(self.represent(inputs, training), training=training)
+        h = self.output_dropout(h, training=training)
         if self.feedback is None:
             return self.linear(h)
         sampling = self.options.sampling if training else 0.0
         return self.feedback(h, inputs.get("tags"), mask=mask, training=training, sampling=sampling)
+
+    def classify(self, h, inputs, training=False):
+        """The logits of the intents, [B, K], by what `represent` gives."""
+        mask = tf.not_equal(inputs["ids"], 0)
+        y = tf.concat([maximum(h, mask), self.attention(h, mask)], -1)
+        z = tf.cast(self.intent(self.intent_dropout(y, training=training)), tf.float32)
+        return z if training or not self.wide else z + self.wide(inputs["code_points"])
 
     def represent(self, inputs, training=False):
         """What the last layer reads of every token: [B, T, R]."""
@@ -133,8 +176,20 @@ class Tagger(Network):
             return options.word_dropout
         return tf.where(ids < self.rare, options.word_dropout, options.rare_dropout)
 
-    def loss_of(self, tags, logits):
-        """−log p(tags), summed over the sentences: tags [B, T], -1 where there is none; → scalar."""
+    def loss_of(self, targets, outputs):
+        """−log p(tags) − weight·log p(intent), summed over the sentences; → scalar.
+
+        Args:    targets  tags [B, T], -1 where there is none; with intents {"tags", "intent" [B]}
+                 outputs  of a call
+        """
+        if not self.intents:
+            return self.loss_of_tags(targets, outputs)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets["intent"], outputs["intent"])
+        return self.loss_of_tags(targets["tags"], outputs["tags"]) + tf.cast(
+            self.options.intent_weight * tf.reduce_sum(losses), outputs["tags"].dtype)
+
+    def loss_of_tags(self, tags, logits):
+        """−log p(tags), summed over the sentences."""
         mask = tags >= 0
         if self.crf:
             return -tf.reduce_sum(self.crf.log_likelihood(logits, tf.maximum(tags, 0), mask))
@@ -182,21 +237,32 @@ class Tagger(Network):
 class TextTagger(Head):
     """Everything that tagging takes: network and text processing.
 
-    Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
+    Args:    network      a `Tagger`;   text  a `zoo.text.token_features.Tokens`
+             temperature  of the intents, fitted on validation data, so that they can be believed:
+                          softmax(logits / temperature)
 
     `predict` gives lists: "tokens", "tags", "probability", where each token starts and ends (see
-    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets.
+    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets. Of a network
+    with intents it also gives the "intent", its probability as "confidence", and those of all as
+    "intents", {intent: p}.
+
+    Source:  Guo et al. 2017 (temperature)
     """
 
-    name, text_class = "tagger", Tokens
+    name, text_class, settings = "tagger", Tokens, ("temperature",)
 
-    def __init__(self, network, text):
-        self.network, self.text = network, text
+    def __init__(self, network, text, temperature=1.0):
+        self.network, self.text, self.temperature = network, text, temperature
         self.labels, self.scheme = list(network.labels), network.scheme
+        self.intents = list(network.intents)
 
     def facts(self):
         """What it takes to read the predictions."""
-        return {"labels": self.labels, "scheme": self.scheme}
+        intents = {"intents": self.intents, "temperature": self.temperature} if self.intents else {}
+        return {"labels": self.labels, "scheme": self.scheme, **intents}
+
+    def take_fitted(self, other):
+        self.temperature = other.temperature
 
     def vocabularies(self):
         return {"words": self.text.vocabulary, "characters": self.text.alphabet.tokens}
@@ -213,23 +279,43 @@ class TextTagger(Head):
         if network.crf:
             found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
             found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
+        if self.intents:
+            found += [Named(network.intent.kernel, 1, self.intents),
+                      Named(network.intent.bias, 0, self.intents),
+                      Named(network.tags_given_intent.kernel, 0, self.intents),
+                      Named(network.tags_given_intent.kernel, 1, labels)]
+        if network.wide:
+            found += [Named(network.wide.kernel, 1, self.intents),
+                      Named(network.wide.bias, 0, self.intents)]
         last = network.feedback.writer if network.feedback else network.linear
         return [*found, Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
 
     def predict_ids(self, inputs):
-        """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""
-        return self.network.decode(self.network(inputs), tf.not_equal(inputs["ids"], 0))
+        """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`.
+
+        With intents also their probabilities, "intents" [B, K].
+        """
+        outputs, mask = self.network(inputs), tf.not_equal(inputs["ids"], 0)
+        if not self.intents:
+            return self.network.decode(outputs, mask)
+        return {**self.network.decode(outputs["tags"], mask),
+                "intents": tf.nn.softmax(outputs["intent"] / self.temperature)}
 
     def predict_tokens(self, tokens):
         """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B].
 
         The probability is that of the tag by itself: with a CRF its marginal, in all sequences of tags.
+        With intents also "intent" [B], its probability "confidence" [B], and all, "intents" [B, K].
         """
         mask = tf.not_equal(tokens, "")
         found = self.predict_ids(self.read(tokens))
         probability = tf.gather(found["marginals"], found["tags"], batch_dims=2)
+        intent = {"intent": tf.gather(self.intents, tf.argmax(found["intents"], -1)),
+                  "confidence": tf.reduce_max(found["intents"], -1),
+                  "intents": found["intents"]} if self.intents else {}
         return {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
-                "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1)}
+                "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1),
+                **intent}
 
     def predict_text(self, text):
         """strings [B] → `predict_tokens`, the "tokens" [B, T], and where each starts and ends."""
@@ -244,7 +330,8 @@ class TextTagger(Head):
     @staticmethod
     def readable(row, facts):
         """A prediction for people: lists as long as the sentence, strings decoded, and the spans."""
-        columns = {key: value[:row["lengths"]].tolist() for key, value in row.items() if key != "lengths"}
+        columns = {key: value[:row["lengths"]].tolist() for key, value in row.items()
+                   if key not in ("lengths", "intent", "confidence", "intents")}
         found = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
                  for key, items in columns.items()}
         if facts["scheme"]:
@@ -252,6 +339,9 @@ class TextTagger(Head):
                 {"type": kind, **{name: found[name][first if name.startswith("start") else last - 1]
                                   for name in OFFSETS}}
                 for first, last, kind in spans(found["tags"])]
+        if "intent" in row:
+            found |= {"intent": row["intent"].decode(), "confidence": float(row["confidence"]),
+                      "intents": dict(zip(facts["intents"], map(float, row["intents"])))}
         return found
 
     def embed(self, text):
@@ -260,7 +350,7 @@ class TextTagger(Head):
 
     def signature_table(self):
         """Strings, tokens or ids in, everything batch first."""
-        ids = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32)
+        ids = {name: tf.TensorSpec([None, None, *[None] * (name in names.LETTERS)], tf.int32)
                for name in self.network.reads}
         table = {
             "serving_default": Signature(self.predict_text, {"text": TEXTS}),
