@@ -132,7 +132,9 @@ class Reader:
         tokens = self.tokens(text)
         return {"ids": [self.words.get(self.key(token), UNKNOWN) for token, *_ in tokens],
                 "characters": self.characters(tokens),
-                "shapes": [shape(token) for token, *_ in tokens]}, tokens
+                "shapes": [shape(token) for token, *_ in tokens],
+                "code_points": [[ord(c) for c in normalise(token, True)[:CHARACTERS]]
+                                for token, *_ in tokens]}, tokens
 
     # A text as a whole.
 

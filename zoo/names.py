@@ -14,3 +14,4 @@ SCORES = ("additive", "concat", "dot", "general")             # of attention
 ATTENTIONS = ("none", *SCORES)
 CHARACTERS = 24                                               # of a word that n-grams are made of
 MOST_LABELS = 32                                              # that naive Bayes counts for
+LETTERS = ("characters", "code_points")                       # inputs that have some a token

@@ -3,11 +3,13 @@
 import keras
 import tensorflow as tf
 
+from zoo import names
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
 from zoo.layers.embedding import Embedding
 from zoo.layers.output_recurrent import OutputRecurrentRNN
+from zoo.layers.window_features import WindowFeatures
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
@@ -29,7 +31,9 @@ class Tagger(Network):
 
     The tags are the likeliest of each softmax(z_t); with `crf` they are the likeliest sequence, to whose
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
-    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`).
+    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`). With
+    `features` z_t also has what those of the token and of its neighbours score (see
+    `zoo.layers.window_features`); without layers that is all, but for c.
 
     Args:    vocabulary_size  rows of the word embedding; id 0 is padding, 1 unknown
              labels           names of the L tags
@@ -37,9 +41,9 @@ class Tagger(Network):
              alphabet_size    rows of the character embedding
              rare             the id from which on words are rare, those that training has once
              options          see `zoo.models.options.TaggerOptions`
-    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "tags" [B, T]} int32 → z [B, T, L];
-             characters, shapes and the tags to be read only where the options ask for them; ids alone
-             will do where nothing else is read
+    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "code_points" [B, T, C],
+             "tags" [B, T]} int32 → z [B, T, L]; all but ids only where the options ask for them; ids
+             alone will do where nothing else is read
     Raises:  ValueError: a wrong value of an option, options that exclude each other
 
     >>> network = Tagger(10, ["O", "B-X", "I-X"], "BIO", crf=True, units=4, embedding=3)
@@ -57,7 +61,19 @@ class Tagger(Network):
         self.vocabulary_size, self.labels, self.scheme = vocabulary_size, tuple(labels), scheme
         self.alphabet_size, self.rare = alphabet_size, rare
         self.seed_generator = keras.random.SeedGenerator()
-        self.embedding = Embedding(vocabulary_size, options.embedding)
+        self.features = WindowFeatures(len(labels), options.features, dropout=options.feature_dropout) \
+            if options.features else None
+        self.embedding = self.characters = self.affixes = self.shapes = self.recurrent = None
+        self.linear = self.feedback = None
+        if options.layers or options.feedback:
+            self._make_layers()
+        self.crf = CRF(list(labels), scheme) if options.crf else None
+        self.build()
+
+    def _make_layers(self):
+        """All but the scores of features."""
+        options = self.options
+        self.embedding = Embedding(self.vocabulary_size, options.embedding)
         self.characters = self._character_encoder()
         self.affixes = Affixes(options.affixes) if options.affixes else None
         self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if options.shapes else None
@@ -66,10 +82,8 @@ class Tagger(Network):
             options, return_sequences=True, dropout=options.output_dropout,
             recurrent_dropout=options.recurrent_dropout)
         self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
-        self.linear = None if options.feedback else keras.layers.Dense(len(labels))
-        self.feedback = OutputRecurrentRNN(options.units, len(labels)) if options.feedback else None
-        self.crf = CRF(list(labels), scheme) if options.crf else None
-        self.build()
+        self.linear = None if options.feedback else keras.layers.Dense(len(self.labels))
+        self.feedback = OutputRecurrentRNN(options.units, len(self.labels)) if options.feedback else None
 
     def _character_encoder(self):
         options = self.options
@@ -79,7 +93,7 @@ class Tagger(Network):
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        for layer in (self.embedding, self.characters, self.affixes, self.shapes):
+        for layer in (self.embedding, self.characters, self.affixes, self.shapes, self.features):
             if layer:
                 layer.build((None, None))
         options = self.options
@@ -89,23 +103,29 @@ class Tagger(Network):
         if self.recurrent:
             self.recurrent.build((None, None, width))
             width = self.recurrent.compute_output_shape((None, None, width))[-1]
-        (self.feedback or self.linear).build((None, None, width))
+        last = self.feedback or self.linear
+        if last:
+            last.build((None, None, width))
         self.built = True
 
     @property
     def reads(self):
         """The names of the inputs, beside tags in training."""
         spelling = self.characters or self.affixes
-        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes)]
+        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes or self.features),
+                *["code_points"] * bool(self.features)]
 
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
-        mask = tf.not_equal(inputs["ids"], 0)
+        z = self.features and self.features(inputs["code_points"], inputs["shapes"], training=training)
+        if not self.embedding:
+            return z
         h = self.output_dropout(self.represent(inputs, training), training=training)
-        if self.feedback is None:
-            return self.linear(h)
+        if self.linear:
+            return self.linear(h) + z if self.features else self.linear(h)
         sampling = self.options.sampling if training else 0.0
-        return self.feedback(h, inputs.get("tags"), mask=mask, training=training, sampling=sampling)
+        return self.feedback(h, inputs.get("tags"), mask=tf.not_equal(inputs["ids"], 0),
+                             training=training, sampling=sampling)
 
     def represent(self, inputs, training=False):
         """What the last layer reads of every token: [B, T, R]."""
@@ -153,14 +173,15 @@ class Tagger(Network):
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
-        return (cells_of(self.recurrent)[0] if self.recurrent else self.feedback).engine_in_use
+        one = cells_of(self.recurrent)[0] if self.recurrent else self.feedback
+        return one.engine_in_use if one else "none"
 
     # A stream, one token after the other.
 
     @property
     def streams(self):
         """Whether tags are predicted before the sentence has ended."""
-        return not self.crf and not (self.recurrent and self.options.bidirectional)
+        return not self.crf and not self.features and not (self.recurrent and self.options.bidirectional)
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
@@ -213,8 +234,20 @@ class TextTagger(Head):
         if network.crf:
             found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
             found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
+        if network.features:
+            scores = network.features.projection
+            found.append(Named(network.features.table if scores is None else scores, 1, labels))
         last = network.feedback.writer if network.feedback else network.linear
-        return [*found, Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
+        if last:
+            found += [Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
+        return found
+
+    def backbones(self):
+        """That of the embedding. Raises ValueError where only features are read."""
+        if not self.network.embedding:
+            raise ValueError("init_from: expected models with an embedding, received one of features "
+                             "alone; use another --model")
+        return super().backbones()
 
     def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""
@@ -260,7 +293,7 @@ class TextTagger(Head):
 
     def signature_table(self):
         """Strings, tokens or ids in, everything batch first."""
-        ids = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32)
+        ids = {name: tf.TensorSpec([None, None, *[None] * (name in names.LETTERS)], tf.int32)
                for name in self.network.reads}
         table = {
             "serving_default": Signature(self.predict_text, {"text": TEXTS}),
@@ -269,6 +302,8 @@ class TextTagger(Head):
             "embed": Signature(self.embed, {"text": TEXTS}),
             "ids": Signature(lambda **inputs: self.predict_ids(inputs), ids,
                              lambda strings: self.read(self.text.split(strings)[0]))}
+        if not self.network.embedding:
+            del table["embed"]
         return {**table, **self._streaming()} if self.network.streams else table
 
     def _streaming(self):

@@ -146,11 +146,13 @@ class Tokens(tf.Module):
         return tf.strings.regex_replace(keys, r"\p{Nd}", "0") if self.digits else keys
 
     def __call__(self, tokens):
-        """tokens [B, T], "" after the end → {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T]}."""
+        """tokens [B, T], "" after the end → {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T],
+        "code_points" [B, T, C]}."""
         tokens = tf.convert_to_tensor(tokens)
         mask = tf.not_equal(tokens, "")
         return {"ids": tf.where(mask, self.words(self.keys(tokens)), 0),
-                "characters": self._characters(tokens), "shapes": tf.where(mask, shapes(tokens), 0)}
+                "characters": self._characters(tokens), "shapes": tf.where(mask, shapes(tokens), 0),
+                "code_points": code_points(tokens)}
 
     def _characters(self, tokens):
         flat = normalise(tf.reshape(tokens, [-1]), lowercase=False)
@@ -177,6 +179,18 @@ class Tokens(tf.Module):
         settings = json.loads((folder / "text.json").read_text(encoding="utf-8"))
         names = zip(("vocabulary.txt", "alphabet.txt"), settings.pop("sizes"))
         return cls(*(read_vocabulary(folder / name, size) for name, size in names), **settings)
+
+
+def code_points(tokens):
+    """Unicode's numbers of the first 24 characters of tokens in lower case: [B, T] → [B, T, C], C ≥ 1.
+
+    >>> code_points(tf.constant([["Ab", ""]])).numpy().tolist()
+    [[[97, 98], [0, 0]]]
+    """
+    lower = normalise(tf.reshape(tokens, [-1]), lowercase=True)
+    found = tf.strings.unicode_decode(lower, "UTF-8")[:, :names.CHARACTERS].to_tensor(0)
+    found = tf.pad(found, [[0, 0], [0, tf.cast(tf.equal(tf.shape(found)[1], 0), tf.int32)]])
+    return tf.reshape(found, tf.concat([tf.shape(tokens), tf.shape(found)[1:]], 0))
 
 
 def shapes(tokens):
