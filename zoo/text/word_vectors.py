@@ -11,6 +11,7 @@ import numpy as np
 
 LOOKED_AT = 1000  # lines that decide how wide the vectors are
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf")
+CONTRACTION = re.compile("(.+?)(n't|'[a-zA-Z]+)")
 EXPECTED = "word vectors, a word and its numbers a line"
 
 
@@ -96,6 +97,47 @@ def _refused(path, number, line, expected):
     advice = "; convert it to text or unpack it" if binary else "; correct the line"
     received = "a binary file" if binary else repr(line.strip()[:60])
     raise ValueError(f"{path}, line {number}: expected {expected}, received {received}{advice}")
+
+
+class Table:
+    """The rows of a vocabulary in a table of word vectors.
+
+    A word that the file lacks is looked up in lower case; then one with an apostrophe takes the mean of
+    its parts as the Penn Treebank cuts them: of "do" and "n't".
+
+    Args:    words, vectors  as `read` returns them
+
+    >>> table = Table(["do", "n't", "Boston"], np.array([[1, 0], [3, 2], [5, 5]]))
+    >>> table.rows(["[PAD]", "[UNK]", "Do", "don't", "boston"]).tolist()
+    [[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [2.0, 1.0], [0.0, 0.0]]
+    """
+
+    def __init__(self, words, vectors):
+        self.words, self.vectors = words, np.asarray(vectors, np.float32)
+        self.row = {word: n for n, word in enumerate(words)}
+
+    @property
+    def width(self):
+        return self.vectors.shape[1]
+
+    def rows(self, vocabulary):
+        """The vectors of words [V, D] float32, 0 where a word has none."""
+        found = [self.of(word) for word in vocabulary]
+        nothing = np.zeros(self.width, np.float32)
+        return np.stack([nothing if vector is None else vector for vector in found])
+
+    def of(self, word):
+        """The vector of a word, or None."""
+        places = self.places(word) or self.places(word.lower())
+        return self.vectors[places].mean(0) if places else None
+
+    def places(self, word):
+        """The rows whose mean is the vector of a word, [] where it has none."""
+        parts = CONTRACTION.fullmatch(word)
+        for some in ([word], parts.groups() if parts else []):
+            if some and all(part in self.row for part in some):
+                return [self.row[part] for part in some]
+        return []
 
 
 def into(embedding, vocabulary, words, vectors):
