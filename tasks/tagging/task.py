@@ -1,5 +1,8 @@
 """What tagging has of its own on the way of `tasks.task`."""
 
+import time
+
+from tasks import exporting, fitting
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS, called
 from tasks.reading.encoding import to_learn
@@ -17,6 +20,8 @@ from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
+FEATURES = "CRF on features"
+OF_FEATURES = {"model": "crf", "epochs": 5, "batch_size": 32, "learning_rate": 1e-2, "average": 0.99}
 
 
 class Tagging(Task):
@@ -55,17 +60,33 @@ class Tagging(Task):
         """A head whose vocabulary and labels are learnt and whose network is new."""
         settings = self.settings
         scheme = corpus.scheme and settings.model_scheme
-        words, known = word_vectors.read(settings.vectors) if settings.vectors else ([], None)
         text = self.extended(Tokens.learn(
             to_learn(sentence.tokens for sentence in corpus.train), settings.vocabulary_size,
-            settings.min_count, words, tokenizer=settings.tokenizer, digits=settings.digits))
+            settings.min_count, tokenizer=settings.tokenizer, digits=settings.digits))
+        learnt, vectors = len(text.words), self.vectors_of(text)
+        if vectors:
+            text = text.including(vectors.words[:settings.vector_words])
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
-        network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),
-                         rare=first_rare(text, corpus.train), **options)
-        if settings.vectors:
-            word_vectors.into(network.embedding, text.vocabulary, words, known)
+        network = Tagger(len(text.words), labels, scheme, len(text.alphabet),
+                         first_rare(text, corpus.train), vectors.width if vectors else 0, learnt,
+                         **options)
+        if vectors and not network.vectors:
+            raise ValueError("vectors: expected a model with an embedding, received one of features "
+                             "alone; use another --model")
+        if vectors:
+            network.vectors.give(vectors.rows(text.vocabulary))
         return TextTagger(network, text)
+
+    def vectors_of(self, text):
+        """The vectors of words as a text processing looks them up, the first of several; or None."""
+        if not self.settings.vectors:
+            return None
+        words, vectors = word_vectors.read(self.settings.vectors)
+        first = {}
+        for n, key in enumerate(text.keys(words).numpy()):
+            first.setdefault(key.decode(), n)
+        return word_vectors.Table(list(first), vectors[list(first.values())])
 
     def data(self, head, examples):
         return Sentences(head, examples)
@@ -75,8 +96,17 @@ class Tagging(Task):
         return head.network.loss_of
 
     def baselines(self, corpus, test, head):
-        return {name: test.compared(baseline(corpus.train, test.tokens))
-                for name, baseline in BASELINES.items()}
+        found = {name: test.compared(baseline(corpus.train, test.tokens))
+                 for name, baseline in BASELINES.items()}
+        return {**found, FEATURES: self.of_features(corpus)}
+
+    def of_features(self, corpus):
+        """The predictions for test of a linear chain over features, without a network."""
+        seconds = time.perf_counter()
+        model = fitting.fit("tagging", {**OF_FEATURES, "scheme": corpus.scheme or "none"},
+                            zip(*corpus.train), tuple(zip(*corpus.validation)), verbose=False)
+        print(f"baseline {FEATURES}: trained in {time.perf_counter() - seconds:.0f} s")
+        return self.data(model, corpus.test).predict(exporting.of_head(model))
 
     def draw(self, folder, head, targets, predictions):
         """Confusion matrix; the table of all labels is printed."""

@@ -76,6 +76,9 @@ class TaggerOptions(NetworkOptions, units=128, embedding=100):
     features: int = option(0, "Number of buckets of features of a token and of its neighbours, whose "
                            "scores are added; 0 for none.", least=0, source="Cheng et al. 2016")
     feature_dropout: float = option(0.0, "Dropout rate of these features.", **RATE)
+    vectors_as: str = option("frozen", "What becomes of given word vectors beside the embedding: they "
+                             "stay as they are, are tuned, or projected to its width and added.",
+                             names.VECTORS)
     crf: bool = option(False, "A conditional random field over the tags.", source="Huang et al. 2015")
     characters: str = option(None, "Encoder of a word's characters.", names.ENCODERS,
                              source="cnn: Ma & Hovy 2016; lstm: Lample et al. 2016")

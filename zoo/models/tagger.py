@@ -7,7 +7,7 @@ from zoo import names
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
-from zoo.layers.embedding import Embedding
+from zoo.layers.embedding import Embedding, WordVectors
 from zoo.layers.output_recurrent import OutputRecurrentRNN
 from zoo.layers.window_features import WindowFeatures
 from zoo.models.blocks import cells_of, drop_words, recurrent
@@ -19,6 +19,7 @@ from zoo.ops.masks import cleared
 from zoo.text.spans import spans
 from zoo.text.token_features import OFFSETS, SHAPES, Tokens
 from zoo.text.tokenizer import normalise
+from zoo.text.vocabulary import UNKNOWN
 
 SHAPE_WIDTH = 8
 
@@ -33,13 +34,17 @@ class Tagger(Network):
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
     linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`). With
     `features` z_t also has what those of the token and of its neighbours score (see
-    `zoo.layers.window_features`); without layers that is all, but for c.
+    `zoo.layers.window_features`); without layers that is all. With word vectors that others have trained
+    x_t also has those of more words than it learns rows of E for, to which the others are unknown (see
+    `zoo.layers.embedding.WordVectors`). Word dropout drops rows of E alone.
 
-    Args:    vocabulary_size  rows of the word embedding; id 0 is padding, 1 unknown
+    Args:    vocabulary_size  number of words; id 0 is padding, 1 unknown
              labels           names of the L tags
              scheme           None, or one of `zoo.text.spans`, to which the CRF keeps
              alphabet_size    rows of the character embedding
              rare             the id from which on words are rare, those that training has once
+             vector_width     of given word vectors; 0 for none
+             learnt           rows of E: the first words; by default all
              options          see `zoo.models.options.TaggerOptions`
     Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "code_points" [B, T, C],
              "tags" [B, T]} int32 → z [B, T, L]; all but ids only where the options ask for them; ids
@@ -53,17 +58,21 @@ class Tagger(Network):
     """
 
     options_class = TaggerOptions
-    arguments = "vocabulary_size", "labels", "scheme", "alphabet_size", "rare"
+    arguments = ("vocabulary_size", "labels", "scheme", "alphabet_size", "rare", "vector_width",
+                 "learnt")
 
-    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, **options):
+    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, vector_width=0,
+                 learnt=None, **options):
         super().__init__(**options)
         options = self.options
         self.vocabulary_size, self.labels, self.scheme = vocabulary_size, tuple(labels), scheme
         self.alphabet_size, self.rare = alphabet_size, rare
+        self.vector_width, self.learnt = vector_width, learnt or vocabulary_size
         self.seed_generator = keras.random.SeedGenerator()
         self.features = WindowFeatures(len(labels), options.features, dropout=options.feature_dropout) \
             if options.features else None
-        self.embedding = self.characters = self.affixes = self.shapes = self.recurrent = None
+        self.embedding = self.vectors = self.characters = self.affixes = self.shapes = None
+        self.recurrent = None
         self.linear = self.feedback = None
         if options.layers or options.feedback:
             self._make_layers()
@@ -73,7 +82,9 @@ class Tagger(Network):
     def _make_layers(self):
         """All but the scores of features."""
         options = self.options
-        self.embedding = Embedding(self.vocabulary_size, options.embedding)
+        self.embedding = Embedding(self.learnt, options.embedding)
+        self.vectors = self.vector_width and WordVectors(
+            self.vocabulary_size, self.vector_width, options.vectors_as)
         self.characters = self._character_encoder()
         self.affixes = Affixes(options.affixes) if options.affixes else None
         self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if options.shapes else None
@@ -97,7 +108,11 @@ class Tagger(Network):
             if layer:
                 layer.build((None, None))
         options = self.options
-        width = options.embedding + options.affixes + options.shapes * SHAPE_WIDTH
+        embedded = (None, None, options.embedding)
+        if self.vectors:
+            self.vectors.build((None, None), embedded)
+            embedded = self.vectors.compute_output_shape((None, None), embedded)
+        width = embedded[-1] + options.affixes + options.shapes * SHAPE_WIDTH
         if self.characters:
             width += options.character_units
         if self.recurrent:
@@ -137,7 +152,8 @@ class Tagger(Network):
         """x [B, T, D]."""
         ids = inputs["ids"]
         words = drop_words(ids, self.dropped(ids), self.seed_generator) if training else ids
-        parts = [self.embedding(words)]
+        x = self.embedding(tf.where(words < self.learnt, words, UNKNOWN) if self.vectors else words)
+        parts = [self.vectors(ids, x) if self.vectors else x]
         if self.characters:
             parts.append(self.characters(inputs["characters"], training=training))
         if self.affixes:
@@ -234,6 +250,8 @@ class TextTagger(Head):
         if network.crf:
             found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
             found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
+        if network.vectors:
+            found.append(Named(network.vectors.table.embeddings, 0, self.text.vocabulary))
         if network.features:
             scores = network.features.projection
             found.append(Named(network.features.table if scores is None else scores, 1, labels))
@@ -247,7 +265,7 @@ class TextTagger(Head):
         if not self.network.embedding:
             raise ValueError("init_from: expected models with an embedding, received one of features "
                              "alone; use another --model")
-        return super().backbones()
+        return [super().backbones()[0]._replace(words=self.text.vocabulary[:self.network.learnt])]
 
     def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""

@@ -219,3 +219,20 @@ def test_features_do_not_stand_beside_feedback():
 def test_nothing_starts_from_a_network_without_an_embedding():
     with pytest.raises(ValueError, match="^init_from: expected models with an embedding"):
         head("crf", features=64).backbones()
+
+
+def test_a_word_that_only_the_vectors_know_is_read_as_unknown_with_its_vector():
+    built = network("bilstm", vector_width=2, learnt=4)
+    built.vectors.give(np.arange(24.).reshape(12, 2))
+    x = built.embed({"ids": tf.constant([[3, 7, 0]])})
+    table = np.array(built.embedding.embeddings)
+    assert table.shape == (4, 4)
+    np.testing.assert_array_equal(x, [[[*table[3], 6, 7], [*table[1], 14, 15], [*table[0], 0, 1]]])
+
+
+def test_word_dropout_leaves_the_vectors():
+    built = network("bilstm", vector_width=2, word_dropout=0.999)
+    built.vectors.give(np.arange(24.).reshape(12, 2))
+    x = built.embed({"ids": tf.constant([[3, 7, 9]])}, training=True)
+    np.testing.assert_array_equal(x[0, :, 4:], [[6, 7], [14, 15], [18, 19]])
+    np.testing.assert_array_equal(x[0, :, :4], [np.array(built.embedding.embeddings)[1]] * 3)
