@@ -13,5 +13,6 @@ USES = ("first", "every")                                     # where that vecto
 SCORES = ("additive", "concat", "dot", "general")             # of attention
 ATTENTIONS = ("none", *SCORES)
 CHARACTERS = 24                                               # of a word that n-grams are made of
+VECTORS = ("frozen", "tuned", "projected")                     # what becomes of given word vectors
 MOST_LABELS = 32                                              # that naive Bayes counts for
 LETTERS = ("characters", "code_points")                       # inputs that have some a token

@@ -1,10 +1,11 @@
 """What tagging has of its own on the way of `tasks.task`."""
 
 import collections
+import time
 
 import numpy as np
 
-from tasks import calibration, exporting
+from tasks import calibration, exporting, fitting
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS, called
 from tasks.reading.encoding import to_learn
@@ -22,6 +23,9 @@ from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
+FEATURES = "CRF on features"
+OF_FEATURES = {"model": "crf", "epochs": 5, "batch_size": 32, "learning_rate": 1e-2, "average": 0.99,
+               "intent": False}
 SMALLEST = 1e-30        # a probability, so that it has a logarithm
 
 
@@ -61,18 +65,34 @@ class Tagging(Task):
         """A head whose vocabulary and labels are learnt and whose network is new."""
         settings = self.settings
         scheme = corpus.scheme and settings.model_scheme
-        words, known = word_vectors.read(settings.vectors) if settings.vectors else ([], None)
         text = self.extended(Tokens.learn(
             to_learn(sentence.tokens for sentence in corpus.train), settings.vocabulary_size,
-            settings.min_count, words, tokenizer=settings.tokenizer, digits=settings.digits))
+            settings.min_count, tokenizer=settings.tokenizer, digits=settings.digits))
+        learnt, vectors = len(text.words), self.vectors_of(text)
+        if vectors:
+            text = text.including(vectors.words[:settings.vector_words])
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
         intents = sorted({sentence.intent for sentence in corpus.train} - {None})
-        network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),
-                         rare=first_rare(text, corpus.train), intents=intents, **options)
-        if settings.vectors:
-            word_vectors.into(network.embedding, text.vocabulary, words, known)
+        network = Tagger(len(text.words), labels, scheme, len(text.alphabet),
+                         first_rare(text, corpus.train), vectors.width if vectors else 0, learnt,
+                         intents, **options)
+        if vectors and not network.vectors:
+            raise ValueError("vectors: expected a model with an embedding, received one of features "
+                             "alone; use another --model")
+        if vectors:
+            network.vectors.give(vectors.rows(text.vocabulary))
         return TextTagger(network, text)
+
+    def vectors_of(self, text):
+        """The vectors of words as a text processing looks them up, the first of several; or None."""
+        if not self.settings.vectors:
+            return None
+        words, vectors = word_vectors.read(self.settings.vectors)
+        first = {}
+        for n, key in enumerate(text.keys(words).numpy()):
+            first.setdefault(key.decode(), n)
+        return word_vectors.Table(list(first), vectors[list(first.values())])
 
     def data(self, head, examples):
         return Sentences(head, examples)
@@ -82,8 +102,8 @@ class Tagging(Task):
         return head.network.loss_of
 
     def prepare(self, head, training):
-        if head.network.wide:
-            training.fit_linear(head.network.wide, self.settings.seed)
+        if head.intents and head.network.intent.wide:
+            training.fit_linear(head.network.intent.wide, self.settings.seed)
 
     def calibrate(self, head, validation):
         """Fit the temperature that makes the intents' probabilities believable."""
@@ -108,13 +128,22 @@ class Tagging(Task):
         return super().described(corpus) + intents
 
     def baselines(self, corpus, test, head):
-        sentences = [(sentence.tokens, sentence.tags) for sentence in corpus.train]
-        found = {name: test.of_baseline(baseline(sentences, test.tokens))
+        sentences = columns_of(corpus.train)
+        found = {name: test.of_baseline(baseline(list(zip(*sentences)), test.tokens))
                  for name, baseline in BASELINES.items()}
         examples = [(sentence.text, sentence.intent) for sentence in corpus.train]
-        return {**found, **{f"{name}, intents": test.of_baseline(
+        intents = {f"{name}, intents": test.of_baseline(
             intents=baseline(examples, test.texts, head.intents))
-            for name, baseline in INTENT_BASELINES.items() if test.intents}}
+            for name, baseline in INTENT_BASELINES.items() if test.intents}
+        return {**found, FEATURES: self.of_features(corpus), **intents}
+
+    def of_features(self, corpus):
+        """The predictions for test of a linear chain over features, without a network."""
+        seconds = time.perf_counter()
+        model = fitting.fit("tagging", {**OF_FEATURES, "scheme": corpus.scheme or "none"},
+                            columns_of(corpus.train), columns_of(corpus.validation), verbose=False)
+        print(f"baseline {FEATURES}: trained in {time.perf_counter() - seconds:.0f} s")
+        return self.data(model, corpus.test).predict(exporting.of_head(model))
 
     def draw(self, folder, head, targets, predictions):
         """Confusion matrix; the table of all labels is printed."""
@@ -138,6 +167,11 @@ class Tagging(Task):
 
     def line(self, row, text):
         return tables.marked(row, text)
+
+
+def columns_of(sentences):
+    """Their tokens and their tags, two lists."""
+    return [sentence.tokens for sentence in sentences], [sentence.tags for sentence in sentences]
 
 
 def main(settings):

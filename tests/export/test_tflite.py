@@ -84,7 +84,8 @@ def test_classifier_of_the_zoo_equals_tensorflow(tmp_path, cell, pooling, bidire
 
 @pytest.mark.parametrize("name", [
     "bilstm_char_crf", pytest.param("bilstm_charlstm_crf", marks=pytest.mark.slow),
-    pytest.param("bilstm", marks=pytest.mark.slow), "output_rnn"])
+    pytest.param("bilstm", marks=pytest.mark.slow), "output_rnn", "crf",
+    pytest.param("wide_bilstm_char_crf", marks=pytest.mark.slow)])
 def test_tagger_of_the_zoo_gives_the_same_tags(tmp_path, name):
     head, path = tagger(name), tmp_path / "float32.tflite"
     tflite._save(head, tmp_path / "model")

@@ -64,3 +64,51 @@ class WordEmbedding(Embedding):
         config = super().get_config()
         size, width = config.pop("input_dim"), config.pop("output_dim")
         return {**config, "size": size, "width": width, **self.rates}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WordVectors(keras.layers.Layer):
+    """Vectors V that others have trained, beside the rows e_t of an embedding that is learnt.
+
+        frozen, tuned   x_t = [e_t; V[w_t]]         tuned, V is trained too
+        projected       x_t = e_t + V[w_t]·P        P is learnt, V is not
+
+    A word without a vector has a row of zeros, so that e_t alone tells it from others.
+
+    Args:    size, width   rows and columns of V
+             how           "frozen", "tuned" or "projected"
+    Call:    ids [B, T], e [B, T, D] → x [B, T, D + width], or [B, T, D] where they are projected
+
+    >>> tuple(WordVectors(10, 4)(tf.constant([[2, 3]]), tf.zeros([1, 2, 3])).shape)
+    (1, 2, 7)
+    """
+
+    def __init__(self, size, width, how="frozen", **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.width, self.how = size, width, how
+        self.table = Embedding(size, width, "zeros", trainable=how == "tuned")
+        self.projection = None
+
+    def build(self, ids_shape, embedded_shape):
+        self.table.build((None, None))
+        if self.how == "projected":
+            self.projection = keras.layers.Dense(embedded_shape[-1], use_bias=False)
+            self.projection.build((None, None, self.width))
+        self.built = True
+
+    def give(self, rows):
+        """Put vectors [size, width] into V."""
+        self.table.embeddings.assign(rows)
+
+    def call(self, ids, embedded):
+        vectors = self.table(ids)
+        if self.projection:
+            return embedded + self.projection(vectors)
+        return tf.concat([embedded, vectors], -1)
+
+    def compute_output_shape(self, ids_shape, embedded_shape):
+        added = 0 if self.how == "projected" else self.width
+        return (*embedded_shape[:-1], embedded_shape[-1] + added)
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "width": self.width, "how": self.how}

@@ -7,10 +7,10 @@ from zoo import names
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
-from zoo.layers.embedding import Embedding
-from zoo.layers.ngrams import NGrams, buckets_for
+from zoo.layers.embedding import Embedding, WordVectors
+from zoo.layers.intent import Intent
 from zoo.layers.output_recurrent import OutputRecurrentRNN
-from zoo.layers.pooling import AttentionPooling, maximum
+from zoo.layers.window_features import WindowFeatures
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
@@ -20,6 +20,7 @@ from zoo.ops.masks import cleared
 from zoo.text.spans import spans
 from zoo.text.token_features import OFFSETS, SHAPES, Tokens
 from zoo.text.tokenizer import normalise
+from zoo.text.vocabulary import UNKNOWN
 
 SHAPE_WIDTH = 8
 
@@ -32,21 +33,22 @@ class Tagger(Network):
 
     The tags are the likeliest of each softmax(z_t); with `crf` they are the likeliest sequence, to whose
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
-    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`).
+    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`). With
+    `features` z_t also has what those of the token and of its neighbours score (see
+    `zoo.layers.window_features`); without layers that is all. With word vectors that others have trained
+    x_t also has those of more words than it learns rows of E for, to which the others are unknown (see
+    `zoo.layers.embedding.WordVectors`). Word dropout drops rows of E alone.
 
-    With `intents` the same states, pooled, also give one label of the whole sentence:
+    With `intents` the same states give one label of the whole sentence, whose probabilities add to z_t
+    (see `zoo.layers.intent`).
 
-        y = [max_t h_t; Σ_t a_t·h_t]        z_intent = y·U + d        a: see `AttentionPooling`
-
-    and the tags read it: z_t = h_t·V + c + softmax(z_intent)·G. With `ngrams` what a linear model says of
-    the n-grams of words and characters (see `zoo.layers.ngrams`) is added to z_intent when both have been
-    learnt.
-
-    Args:    vocabulary_size  rows of the word embedding; id 0 is padding, 1 unknown
+    Args:    vocabulary_size  number of words; id 0 is padding, 1 unknown
              labels           names of the L tags
              scheme           None, or one of `zoo.text.spans`, to which the CRF keeps
              alphabet_size    rows of the character embedding
              rare             the id from which on words are rare, those that training has once
+             vector_width     of given word vectors; 0 for none
+             learnt           rows of E: the first words; by default all
              intents          names of the K labels of sentences; none where there are none
              options          see `zoo.models.options.TaggerOptions`
     Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "code_points" [B, T, C],
@@ -61,16 +63,35 @@ class Tagger(Network):
     """
 
     options_class = TaggerOptions
-    arguments = "vocabulary_size", "labels", "scheme", "alphabet_size", "rare", "intents"
+    arguments = ("vocabulary_size", "labels", "scheme", "alphabet_size", "rare", "vector_width",
+                 "learnt", "intents")
 
-    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, intents=(),
-                 **options):
+    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, vector_width=0,
+                 learnt=None, intents=(), **options):
         super().__init__(**options)
         options = self.options
         self.vocabulary_size, self.labels, self.scheme = vocabulary_size, tuple(labels), scheme
         self.alphabet_size, self.rare, self.intents = alphabet_size, rare, tuple(intents)
+        self.vector_width, self.learnt = vector_width, learnt or vocabulary_size
         self.seed_generator = keras.random.SeedGenerator()
-        self.embedding = Embedding(vocabulary_size, options.embedding)
+        self.features = WindowFeatures(len(labels), options.features, dropout=options.feature_dropout) \
+            if options.features else None
+        self.embedding = self.vectors = self.characters = self.affixes = self.shapes = None
+        self.recurrent = None
+        self.linear = self.feedback = None
+        if options.layers or options.feedback:
+            self._make_layers()
+        self.crf = CRF(list(labels), scheme) if options.crf else None
+        self.intent = Intent(len(intents), len(labels), options.ngrams, options.output_dropout) \
+            if intents else None
+        self.build()
+
+    def _make_layers(self):
+        """All but the scores of features."""
+        options = self.options
+        self.embedding = Embedding(self.learnt, options.embedding)
+        self.vectors = self.vector_width and WordVectors(
+            self.vocabulary_size, self.vector_width, options.vectors_as)
         self.characters = self._character_encoder()
         self.affixes = Affixes(options.affixes) if options.affixes else None
         self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if options.shapes else None
@@ -79,16 +100,8 @@ class Tagger(Network):
             options, return_sequences=True, dropout=options.output_dropout,
             recurrent_dropout=options.recurrent_dropout)
         self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
-        self.linear = None if options.feedback else keras.layers.Dense(len(labels))
-        self.feedback = OutputRecurrentRNN(options.units, len(labels)) if options.feedback else None
-        self.crf = CRF(list(labels), scheme) if options.crf else None
-        if intents:
-            self.attention, self.intent = AttentionPooling(), keras.layers.Dense(len(intents))
-            self.intent_dropout = keras.layers.Dropout(options.output_dropout)
-            self.tags_given_intent = keras.layers.Dense(len(labels), use_bias=False)
-        self.wide = NGrams(len(intents), buckets_for(len(intents), options.ngrams)) \
-            if intents and options.ngrams else None
-        self.build()
+        self.linear = None if options.feedback else keras.layers.Dense(len(self.labels))
+        self.feedback = OutputRecurrentRNN(options.units, len(self.labels)) if options.feedback else None
 
     def _character_encoder(self):
         options = self.options
@@ -98,57 +111,55 @@ class Tagger(Network):
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        for layer in (self.embedding, self.characters, self.affixes, self.shapes):
+        for layer in (self.embedding, self.characters, self.affixes, self.shapes, self.features):
             if layer:
                 layer.build((None, None))
         options = self.options
-        width = options.embedding + options.affixes + options.shapes * SHAPE_WIDTH
+        embedded = (None, None, options.embedding)
+        if self.vectors:
+            self.vectors.build((None, None), embedded)
+            embedded = self.vectors.compute_output_shape((None, None), embedded)
+        width = embedded[-1] + options.affixes + options.shapes * SHAPE_WIDTH
         if self.characters:
             width += options.character_units
         if self.recurrent:
             self.recurrent.build((None, None, width))
             width = self.recurrent.compute_output_shape((None, None, width))[-1]
-        (self.feedback or self.linear).build((None, None, width))
-        if self.intents:
-            self.attention.build((None, None, width))
-            self.intent.build((None, 2 * width))
-            self.tags_given_intent.build((None, len(self.intents)))
-        if self.wide:
-            self.wide.build()
+        last = self.feedback or self.linear
+        if last:
+            last.build((None, None, width))
+        if self.intent:
+            self.intent.build((None, None, width) if last else None)
         self.built = True
 
     @property
     def reads(self):
         """The names of the inputs, beside tags in training."""
         spelling = self.characters or self.affixes
-        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes),
-                *["code_points"] * bool(self.wide)]
+        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes or self.features),
+                *["code_points"] * bool(self.features or self.intent and self.intent.wide)]
 
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
-        h = self.represent(inputs, training)
-        tags = self.emissions(h, inputs, training)
-        if not self.intents:
-            return tags
-        intent = self.classify(h, inputs, training)
-        given = self.tags_given_intent(tf.cast(tf.nn.softmax(intent), tags.dtype))
-        return {"tags": tags + tf.expand_dims(given, 1), "intent": intent}
+        h = self.represent(inputs, training) if self.embedding else None
+        z = self.emissions(h, inputs, training)
+        if not self.intent:
+            return z
+        intent = self.intent(h, tf.not_equal(inputs["ids"], 0), inputs.get("code_points"),
+                             training=training)
+        return {"tags": z + self.intent.of_tags(intent), "intent": intent}
 
     def emissions(self, h, inputs, training=False):
-        """The logits of the tags, [B, T, L], by what `represent` gives."""
-        mask = tf.not_equal(inputs["ids"], 0)
+        """The logits of the tags by the states h and by features: [B, T, L]."""
+        z = self.features and self.features(inputs["code_points"], inputs["shapes"], training=training)
+        if h is None:
+            return z
         h = self.output_dropout(h, training=training)
-        if self.feedback is None:
-            return self.linear(h)
+        if self.linear:
+            return self.linear(h) + z if self.features else self.linear(h)
         sampling = self.options.sampling if training else 0.0
-        return self.feedback(h, inputs.get("tags"), mask=mask, training=training, sampling=sampling)
-
-    def classify(self, h, inputs, training=False):
-        """The logits of the intents, [B, K], by what `represent` gives."""
-        mask = tf.not_equal(inputs["ids"], 0)
-        y = tf.concat([maximum(h, mask), self.attention(h, mask)], -1)
-        z = tf.cast(self.intent(self.intent_dropout(y, training=training)), tf.float32)
-        return z if training or not self.wide else z + self.wide(inputs["code_points"])
+        return self.feedback(h, inputs.get("tags"), mask=tf.not_equal(inputs["ids"], 0),
+                             training=training, sampling=sampling)
 
     def represent(self, inputs, training=False):
         """What the last layer reads of every token: [B, T, R]."""
@@ -160,7 +171,8 @@ class Tagger(Network):
         """x [B, T, D]."""
         ids = inputs["ids"]
         words = drop_words(ids, self.dropped(ids), self.seed_generator) if training else ids
-        parts = [self.embedding(words)]
+        x = self.embedding(tf.where(words < self.learnt, words, UNKNOWN) if self.vectors else words)
+        parts = [self.vectors(ids, x) if self.vectors else x]
         if self.characters:
             parts.append(self.characters(inputs["characters"], training=training))
         if self.affixes:
@@ -208,14 +220,15 @@ class Tagger(Network):
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
-        return (cells_of(self.recurrent)[0] if self.recurrent else self.feedback).engine_in_use
+        one = cells_of(self.recurrent)[0] if self.recurrent else self.feedback
+        return one.engine_in_use if one else "none"
 
     # A stream, one token after the other.
 
     @property
     def streams(self):
         """Whether tags are predicted before the sentence has ended."""
-        return not self.crf and not (self.recurrent and self.options.bidirectional)
+        return not self.crf and not self.features and not (self.recurrent and self.options.bidirectional)
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
@@ -280,15 +293,30 @@ class TextTagger(Head):
             found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
             found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
         if self.intents:
-            found += [Named(network.intent.kernel, 1, self.intents),
-                      Named(network.intent.bias, 0, self.intents),
-                      Named(network.tags_given_intent.kernel, 0, self.intents),
-                      Named(network.tags_given_intent.kernel, 1, labels)]
-        if network.wide:
-            found += [Named(network.wide.kernel, 1, self.intents),
-                      Named(network.wide.bias, 0, self.intents)]
+            intent = network.intent
+            found += [Named(intent.bias, 0, self.intents), Named(intent.given.kernel, 0, self.intents),
+                      Named(intent.given.kernel, 1, labels)]
+            if network.embedding:
+                found.append(Named(intent.linear.kernel, 1, self.intents))
+            if intent.wide:
+                found += [Named(intent.wide.kernel, 1, self.intents),
+                          Named(intent.wide.bias, 0, self.intents)]
+        if network.vectors:
+            found.append(Named(network.vectors.table.embeddings, 0, self.text.vocabulary))
+        if network.features:
+            scores = network.features.projection
+            found.append(Named(network.features.table if scores is None else scores, 1, labels))
         last = network.feedback.writer if network.feedback else network.linear
-        return [*found, Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
+        if last:
+            found += [Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
+        return found
+
+    def backbones(self):
+        """That of the embedding. Raises ValueError where only features are read."""
+        if not self.network.embedding:
+            raise ValueError("init_from: expected models with an embedding, received one of features "
+                             "alone; use another --model")
+        return [super().backbones()[0]._replace(words=self.text.vocabulary[:self.network.learnt])]
 
     def predict_ids(self, inputs):
         """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`.
@@ -359,6 +387,8 @@ class TextTagger(Head):
             "embed": Signature(self.embed, {"text": TEXTS}),
             "ids": Signature(lambda **inputs: self.predict_ids(inputs), ids,
                              lambda strings: self.read(self.text.split(strings)[0]))}
+        if not self.network.embedding:
+            del table["embed"]
         return {**table, **self._streaming()} if self.network.streams else table
 
     def _streaming(self):

@@ -83,17 +83,16 @@ class Tokens(tf.Module):
         self.max_characters = max_characters
 
     @classmethod
-    def learn(cls, sentences, size=50000, min_count=1, known=(), **options):
+    def learn(cls, sentences, size=50000, min_count=1, **options):
         """The tokens' words and characters, by falling count.
 
         Args:    sentences  lists of tokens
                  size       most words, "[PAD]" and "[UNK]" included
                  min_count  how often a word must occur
-                 known      words that are in the vocabulary all the same, with vectors of their own
         Raises:  ValueError: no token at all
 
-        >>> Tokens.learn([["a", "b", "a"]], min_count=2, known=["b", "c"]).words.tokens
-        ['[PAD]', '[UNK]', 'a', 'b', 'c']
+        >>> Tokens.learn([["a", "b", "a"]], min_count=2).words.tokens
+        ['[PAD]', '[UNK]', 'a']
         """
         counts = collections.Counter(token for tokens in sentences for token in tokens)
         if not counts:
@@ -103,9 +102,17 @@ class Tokens(tf.Module):
         for token, key in zip(counts, blank.keys(tf.constant(list(counts))).numpy()):
             words[key] += counts[token]
             letters.update(character.encode() for character in token)
-        learnt = most_frequent(words, size, min_count)
-        learnt = list(dict.fromkeys([*learnt, *known]))
-        return cls(learnt, most_frequent(letters, 10000, 1), **options)
+        return cls(most_frequent(words, size, min_count), most_frequent(letters, 10000, 1), **options)
+
+    def including(self, keys):
+        """These tokens, and more words after their own, as `keys` gives them.
+
+        >>> Tokens.learn([["a"]]).including(["b", "a"]).words.tokens
+        ['[PAD]', '[UNK]', 'a', 'b']
+        """
+        words = list(dict.fromkeys([*self.words.tokens, *keys]))
+        return type(self)(words, self.alphabet.tokens,
+                          **{name: getattr(self, name) for name in self.options})
 
     def after(self, earlier):
         """These tokens, but ids known to earlier ones stay: their words and characters come first.

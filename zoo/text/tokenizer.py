@@ -167,6 +167,24 @@ class Text(tf.Module):
         return type(self)(list(dict.fromkeys([*earlier.vocabulary, *new])), self.tokenizer,
                           self.lowercase, self.max_length)
 
+    def including(self, words):
+        """This text processing with more tokens after its own; one that it never yields is left out.
+
+        Raises:  ValueError: pieces of words, which more would change
+
+        >>> Text(["[PAD]", "[UNK]", "a"]).including(["b", "a", "not one", "C"]).vocabulary[2:]
+        ['a', 'b']
+        """
+        if self.tokenizer == "subword":
+            raise ValueError("vectors: expected tokens that are words, received tokenizer 'subword'; use "
+                             "another --tokenizer")
+        known, words = set(self.vocabulary), list(words)
+        alone = self._split(words, self.tokenizer, self.lowercase).to_list()
+        new = [word for word, tokens in zip(words, alone)
+               if tokens == [word.encode()] and word not in known]
+        return type(self)(list(dict.fromkeys([*self.vocabulary, *new])), self.tokenizer, self.lowercase,
+                          self.max_length)
+
     def __call__(self, strings):
         """ids of strings: [B] tf.string or a list -> ragged [B, None] int32."""
         tokens = self._split(strings, self.tokenizer, self.lowercase)

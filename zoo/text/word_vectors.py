@@ -11,6 +11,7 @@ import numpy as np
 
 LOOKED_AT = 1000  # lines that decide how wide the vectors are
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf")
+CONTRACTION = re.compile("(.+?)(n't|'[a-zA-Z]+)")
 EXPECTED = "word vectors, a word and its numbers a line"
 
 
@@ -98,17 +99,42 @@ def _refused(path, number, line, expected):
     raise ValueError(f"{path}, line {number}: expected {expected}, received {received}{advice}")
 
 
-def into(embedding, vocabulary, words, vectors):
-    """Put the vectors into the rows of their words; the other rows stay.
+class Table:
+    """The rows of a vocabulary in a table of word vectors.
 
-    Args:    embedding   a Keras embedding, built;   vocabulary  the tokens of its rows
-    Raises:  ValueError: vectors of another width
+    A word that the file lacks is looked up in lower case; then one with an apostrophe takes the mean of
+    its parts as the Penn Treebank cuts them: of "do" and "n't".
+
+    Args:    words, vectors  as `read` returns them
+
+    >>> table = Table(["do", "n't", "Boston"], np.array([[1, 0], [3, 2], [5, 5]]))
+    >>> table.rows(["[PAD]", "[UNK]", "Do", "don't", "boston"]).tolist()
+    [[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [2.0, 1.0], [0.0, 0.0]]
     """
-    table, row = np.array(embedding.embeddings), {token: n for n, token in enumerate(vocabulary)}
-    if vectors.shape[1] != table.shape[1]:
-        raise ValueError(f"vectors: expected them as wide as the embedding, {table.shape[1]}, received "
-                         f"{vectors.shape[1]}; set --embedding={vectors.shape[1]}")
-    chosen = [(row[word], vector) for word, vector in zip(words, vectors) if word in row]
-    for n, vector in chosen:
-        table[n] = vector
-    embedding.embeddings.assign(table)
+
+    def __init__(self, words, vectors):
+        self.words, self.vectors = words, np.asarray(vectors, np.float32)
+        self.row = {word: n for n, word in enumerate(words)}
+
+    @property
+    def width(self):
+        return self.vectors.shape[1]
+
+    def rows(self, vocabulary):
+        """The vectors of words [V, D] float32, 0 where a word has none."""
+        found = [self.of(word) for word in vocabulary]
+        nothing = np.zeros(self.width, np.float32)
+        return np.stack([nothing if vector is None else vector for vector in found])
+
+    def of(self, word):
+        """The vector of a word, or None."""
+        places = self.places(word) or self.places(word.lower())
+        return self.vectors[places].mean(0) if places else None
+
+    def places(self, word):
+        """The rows whose mean is the vector of a word, [] where it has none."""
+        parts = CONTRACTION.fullmatch(word)
+        for some in ([word], parts.groups() if parts else []):
+            if some and all(part in self.row for part in some):
+                return [self.row[part] for part in some]
+        return []

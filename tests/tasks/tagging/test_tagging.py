@@ -261,7 +261,7 @@ def test_columns_and_comments_are_flags(tmp_path):
     assert corpus.labels == ["B-PER", "O"] and corpus.test[0].tokens[1] == "sings"
 
 
-def test_a_run_starts_from_word_vectors(tmp_path, monkeypatch):
+def test_a_run_reads_word_vectors(tmp_path, monkeypatch, capsys):
     networks = []
 
     def train(network, *_):
@@ -270,10 +270,17 @@ def test_a_run_starts_from_word_vectors(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "train", train)
     monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-    rows = (" ".join([word, *[number] * 16]) for word, number in (("the", "7"), ("elsewhere", "8")))
+    rows = (f"{word} {number} {number}" for word, number in (
+        ("the", 7), ("elsewhere", 8), ("1999", 9), ("2001", 10), ("nowhere", 11)))
     (tmp_path / "v.txt").write_text("\n".join(rows))
     with pytest.raises(SystemExit):
-        here("--corpus=sample", "--model=lstm", *SMALL, f"--vectors={tmp_path}/v.txt",
+        here("--corpus=sample", "--model=lstm", *SMALL, f"--vectors={tmp_path}/v.txt", "--vector_words=3",
              f"--output_dir={tmp_path}/run")
-    table = np.array(networks[0].embedding.embeddings)
-    assert (table == 7).all(1).sum() == (table == 8).all(1).sum() == 1
+    network = networks[0]
+    table = np.array(network.vectors.table.embeddings)
+    assert [int((table == number).all(1).sum()) for number in range(7, 12)] == [1, 1, 1, 0, 0]
+    assert network.learnt == network.embedding.embeddings.shape[0] < network.vocabulary_size
+    with pytest.raises(SystemExit):
+        here("--corpus=sample", "--model=crf", f"--vectors={tmp_path}/v.txt",
+             f"--output_dir={tmp_path}/crf")
+    assert "vectors: expected a model with an embedding" in capsys.readouterr().err

@@ -32,7 +32,8 @@ def inputs(built, steps=5):
     there = np.arange(steps) < lengths
     found = {"ids": random.integers(1, 12, [4, steps]) * there,
              "characters": random.integers(1, 9, [4, steps, 3]) * there[..., None],
-             "shapes": random.integers(1, 8, [4, steps]) * there}
+             "shapes": random.integers(1, 8, [4, steps]) * there,
+             "code_points": random.integers(97, 123, [4, steps, 3]) * there[..., None]}
     return {name: tf.constant(found[name], tf.int32) for name in built.reads}
 
 
@@ -194,3 +195,44 @@ def test_affixes_are_read_beside_characters_and_alone():
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         network("bilstm", **options)
+
+
+def test_the_scores_of_features_are_added_to_those_of_the_network():
+    both = network("wide_bilstm_char_crf", features=64)
+    given = inputs(both)
+    alone = both.features(given["code_points"], given["shapes"])
+    deep = both.linear(both.represent(given))
+    np.testing.assert_allclose(both(given), deep + alone, rtol=1e-5)
+    crf = network("crf", features=64)
+    crf.features.set_weights(both.features.get_weights())
+    np.testing.assert_array_equal(crf({name: given[name] for name in crf.reads}), alone)
+    assert not crf.streams and crf.engine_in_use == "none" and crf.embedding is None
+
+
+def test_features_do_not_stand_beside_feedback():
+    with pytest.raises(ValueError, match="^feedback: expected no features beside it"):
+        network("output_rnn", features=64)
+    with pytest.raises(ValueError, match="^layers: expected at least 1, or feedback or features"):
+        network("bilstm", layers=0)
+
+
+def test_nothing_starts_from_a_network_without_an_embedding():
+    with pytest.raises(ValueError, match="^init_from: expected models with an embedding"):
+        head("crf", features=64).backbones()
+
+
+def test_a_word_that_only_the_vectors_know_is_read_as_unknown_with_its_vector():
+    built = network("bilstm", vector_width=2, learnt=4)
+    built.vectors.give(np.arange(24.).reshape(12, 2))
+    x = built.embed({"ids": tf.constant([[3, 7, 0]])})
+    table = np.array(built.embedding.embeddings)
+    assert table.shape == (4, 4)
+    np.testing.assert_array_equal(x, [[[*table[3], 6, 7], [*table[1], 14, 15], [*table[0], 0, 1]]])
+
+
+def test_word_dropout_leaves_the_vectors():
+    built = network("bilstm", vector_width=2, word_dropout=0.999)
+    built.vectors.give(np.arange(24.).reshape(12, 2))
+    x = built.embed({"ids": tf.constant([[3, 7, 9]])}, training=True)
+    np.testing.assert_array_equal(x[0, :, 4:], [[6, 7], [14, 15], [18, 19]])
+    np.testing.assert_array_equal(x[0, :, :4], [np.array(built.embedding.embeddings)[1]] * 3)

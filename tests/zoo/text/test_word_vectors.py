@@ -2,7 +2,6 @@
 
 import gzip
 
-import keras
 import numpy as np
 import pytest
 
@@ -84,14 +83,18 @@ def test_a_broken_file_is_one_clear_line(tmp_path, content, message):
     assert "\n" not in str(error.value)
 
 
-def test_vectors_go_into_the_rows_of_their_words():
-    embedding = keras.layers.Embedding(4, 2)
-    embedding.build((None, None))
-    before = np.array(embedding.embeddings)
-    table = np.array([[1., 2], [3, 4]])
-    word_vectors.into(embedding, ["[PAD]", "[UNK]", "Boston", "x"], ["the", "Boston"], table)
-    after = np.array(embedding.embeddings)
-    np.testing.assert_array_equal(after[2], [3, 4])
-    np.testing.assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
-    with pytest.raises(ValueError, match="--embedding=3"):
-        word_vectors.into(embedding, ["a"], ["a"], np.ones([1, 3]))
+@pytest.mark.parametrize("word, expected", [
+    ("us", [1, 0]), ("US", [3, 4]), ("Us", [1, 0]), ("usa", [0, 0]), ("Boston", [5, 6]),
+    ("boston", [0, 0]), ("don't", [2, 5]), ("Don't", [2, 5]), ("can't", [0, 0]), ("us's", [0, 0]),
+    ("[PAD]", [0, 0])])
+def test_a_word_is_looked_up_as_it_stands_then_in_lower_case_then_in_parts(word, expected):
+    words = ["us", "US", "Boston", "do", "n't"]
+    table = word_vectors.Table(words, [[1, 0], [3, 4], [5, 6], [4, 2], [0, 8]])
+    assert table.rows(["x", word]).tolist() == [[0, 0], expected] and table.width == 2
+
+
+def test_the_words_of_a_vocabulary_keep_their_vectors_bit_for_bit():
+    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    rows = word_vectors.Table(["a", "b", "c"], vectors).rows(["c", "a", "z"])
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, [vectors[2], vectors[0], np.zeros(4)])
