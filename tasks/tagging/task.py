@@ -4,7 +4,7 @@ import time
 
 from tasks import exporting, fitting
 from tasks.reading import in_memory
-from tasks.reading.corpus import OWN_TERMS, called
+from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import TAGGING, recipe
@@ -34,8 +34,7 @@ class Tagging(Task):
     def load_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
         settings = self.settings
-        tokenizer = settings.tokenizer or recipe(
-            TAGGING, called(settings.corpus), "default")["tokenizer"]
+        tokenizer = settings.tokenizer or TAGGING["default"]["tokenizer"]
         return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
             settings.tagset, settings.token_column, settings.comments, tokenizer,
@@ -51,7 +50,10 @@ class Tagging(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        return recipe(TAGGING, corpus.name, "default" if corpus.scheme else "plain tags")
+        return recipe(TAGGING, corpus.name, kind_of(corpus)[0])
+
+    def reason(self, corpus):
+        return "" if corpus.name in TAGGING else kind_of(corpus)[1]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "digits": text.digits}
@@ -103,8 +105,10 @@ class Tagging(Task):
     def of_features(self, corpus):
         """The predictions for test of a linear chain over features, without a network."""
         seconds = time.perf_counter()
-        model = fitting.fit("tagging", {**OF_FEATURES, "scheme": corpus.scheme or "none"},
-                            zip(*corpus.train), tuple(zip(*corpus.validation)), verbose=False)
+        train, validation = (([one.tokens for one in split], [one.tags for one in split])
+                             for split in (corpus.train, corpus.validation))
+        model = fitting.fit("tagging", {**OF_FEATURES, "scheme": corpus.scheme or "none"}, train,
+                            validation, verbose=False)
         print(f"baseline {FEATURES}: trained in {time.perf_counter() - seconds:.0f} s")
         return self.data(model, corpus.test).predict(exporting.of_head(model))
 
@@ -129,6 +133,19 @@ class Tagging(Task):
 
     def line(self, row, text):
         return tables.marked(row, text)
+
+
+def kind_of(corpus):
+    """(which of the recipes for corpora without one of their own is for a corpus, why).
+
+    >>> kind_of(corpora.load("sample"))
+    ('default', 'the tags mark spans')
+    """
+    if all(len(token) == 1 for sentence in corpus.train for token in sentence.tokens):
+        return "characters", "every token is a character"
+    if not corpus.scheme:
+        return "plain tags", "the tags mark no spans"
+    return "default", "the tags mark spans"
 
 
 def main(settings):
