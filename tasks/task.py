@@ -80,7 +80,8 @@ class Task:
         self.settings = settings = self.settings.filled(recipe)
         if recipe:
             labels = f"{len(corpus.labels):,} labels, " * bool(corpus.labels)
-            print(f"recipe for {labels}{self.size(corpus.train):,} {self.unit}: "
+            reason = self.reason(corpus) and f" ({self.reason(corpus)})"
+            print(f"recipe for {labels}{self.size(corpus.train):,} {self.unit}{reason}: "
                   + ", ".join(f"{name} {value}" for name, value in recipe.items()))
         with precision.mixed(settings.mixed_precision):
             head = self.untrained(corpus)
@@ -89,6 +90,10 @@ class Task:
         run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
                        {**loop.environment(), "engine": head.network.engine_in_use})
         return head, run
+
+    def reason(self, corpus):
+        """What of the corpus has led to its recipe, in a few words; "" where its size and labels have."""
+        return ""
 
     @functools.cached_property
     def earlier(self):

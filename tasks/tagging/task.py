@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks import calibration, exporting, fitting
 from tasks.reading import in_memory
-from tasks.reading.corpus import OWN_TERMS, called
+from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import TAGGING, recipe
@@ -39,8 +39,7 @@ class Tagging(Task):
     def load_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
         settings = self.settings
-        tokenizer = settings.tokenizer or recipe(
-            TAGGING, called(settings.corpus), "default")["tokenizer"]
+        tokenizer = settings.tokenizer or TAGGING["default"]["tokenizer"]
         return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
             settings.tagset, settings.token_column, settings.comments, tokenizer,
@@ -56,7 +55,10 @@ class Tagging(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        return recipe(TAGGING, corpus.name, "default" if corpus.scheme else "plain tags")
+        return recipe(TAGGING, corpus.name, kind_of(corpus)[0])
+
+    def reason(self, corpus):
+        return "" if corpus.name in TAGGING else kind_of(corpus)[1]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "digits": text.digits}
@@ -172,6 +174,19 @@ class Tagging(Task):
 def columns_of(sentences):
     """Their tokens and their tags, two lists."""
     return [sentence.tokens for sentence in sentences], [sentence.tags for sentence in sentences]
+
+
+def kind_of(corpus):
+    """(which of the recipes for corpora without one of their own is for a corpus, why).
+
+    >>> kind_of(corpora.load("sample"))
+    ('default', 'the tags mark spans')
+    """
+    if all(len(token) == 1 for sentence in corpus.train for token in sentence.tokens):
+        return "characters", "every token is a character"
+    if not corpus.scheme:
+        return "plain tags", "the tags mark no spans"
+    return ("intents", "sentences have intents") if corpus.intents else ("default", "the tags mark spans")
 
 
 def main(settings):

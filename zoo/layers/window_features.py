@@ -87,8 +87,9 @@ class WindowFeatures(keras.layers.Layer):
 
         z_t = Σ_f W[bucket_f(t)]·P
 
-    with P the identity where there are at most `rank` labels. While it is trained each feature is dropped
-    at a rate, and the others count for more.
+    with P [rank, L], or the identity where there are at most `rank` labels: a product of few columns has
+    fewer weights than one column a label, and generalises better. While it is trained each feature is
+    dropped at a rate, and the others count for more.
 
     Args:    outputs   L
              buckets   V;   rank  width of W, at most L
@@ -100,7 +101,7 @@ class WindowFeatures(keras.layers.Layer):
     [1, 2, 3]
     """
 
-    def __init__(self, outputs, buckets, rank=32, dropout=0.0, **kwargs):
+    def __init__(self, outputs, buckets, rank=16, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.outputs, self.buckets, self.rank = outputs, buckets, rank
         self.dropout = keras.layers.Dropout(dropout, noise_shape=(None, None, None, 1))

@@ -17,6 +17,8 @@ import zoo
 from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli
+from tasks.reading.corpus import Corpus
+from tasks.reading.splits import Sentence
 from tasks.tagging import corpora
 from tasks.tagging.dataset import Sentences
 from tasks.tagging.options import Settings
@@ -179,7 +181,9 @@ def streaming(tmp_path_factory):
 
 
 def test_plain_tags_are_learnt_and_printed_beside_their_tokens(streaming, capsys):
-    assert json.loads((streaming / "metrics.json").read_text())["test"]["token_accuracy"] > 0.9
+    metrics = json.loads((streaming / "metrics.json").read_text())
+    assert metrics["test"]["token_accuracy"] > 0.9
+    assert metrics["baselines"]["CRF on features"]["token_accuracy"] > 0.9
     capsys.readouterr()
     here("--predict", "the1 dog1", f"--output_dir={streaming}")
     assert capsys.readouterr().out == "the1/DET dog1/NOUN\n"
@@ -259,6 +263,17 @@ def test_columns_and_comments_are_flags(tmp_path):
         "tagging", f"--corpus={tmp_path}/a.txt", "--token_column=2", "--tag_column=1",
         "--comments"])).load_corpus()
     assert corpus.labels == ["B-PER", "O"] and corpus.test[0].tokens[1] == "sings"
+
+
+@pytest.mark.parametrize("sentences, scheme, expected", [
+    ([["我", "爱"], ["a"]], "BIO", "wide_bilstm_crf"), ([["a", "b"]], None, "wide_bilstm_crf"),
+    ([["我", "爱"], ["ab"]], "BIO", "wide_bilstm_char_crf")])
+def test_the_recipe_follows_from_the_corpus(sentences, scheme, expected):
+    train = [Sentence(tuple(tokens), ("O",) * len(tokens)) for tokens in sentences]
+    corpus = Corpus("mine", train, [], [], "", scheme=scheme)
+    recipe = Tagging(Settings.of()).recipe(corpus)
+    assert recipe["model"] == expected
+    assert (recipe["tokenizer"] == "character") == (expected == "wide_bilstm_crf")
 
 
 def test_a_run_reads_word_vectors(tmp_path, monkeypatch, capsys):
