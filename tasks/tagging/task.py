@@ -11,8 +11,8 @@ from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import TAGGING, recipe
-from tasks.reporting import plots, tables
-from tasks.tagging import corpora, metrics
+from tasks.reporting import plots
+from tasks.tagging import corpora, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
 from tasks.tagging.dataset import Sentences, first_rare, in_scheme, tags_of
 from tasks.task import Task
@@ -168,7 +168,7 @@ class Tagging(Task):
             print(f"  {self.line(head.predict([text])[0], text)}")
 
     def line(self, row, text):
-        return tables.marked(row, text)
+        return prediction.line(row, text)
 
 
 def columns_of(sentences):

@@ -207,14 +207,17 @@ def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path
         assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
-def test_tags_equal_the_heads(tmp_path):
-    head = tagger("wide_bilstm_char_crf")
+@pytest.mark.parametrize("intents", [(), ("ask", "order", "tell")])
+def test_tags_and_the_intent_equal_the_heads(tmp_path, intents):
+    head = tagger("wide_bilstm_char_crf", intents)
     texts = ["A good film, not bad!", "", "好 Bad film", "Zoe\u0308 🙂 👩‍👩‍👧 bad 𠮷 film", " "]
     model = run.Model(on_device(head, tmp_path / "device"))
     for answer, wanted in zip(model.predict(texts), head.predict(texts), strict=True):
-        assert answer.pop("probability") == pytest.approx(wanted.pop("probability"), abs=1e-5)
+        assert ("intent" in answer) == bool(intents)
+        for name in ("probability", *("confidence", "intents") * bool(intents)):
+            assert answer.pop(name) == pytest.approx(wanted.pop(name), abs=1e-5)
         assert answer == wanted
-    assert model.predict(texts[1:2]) == [head.predict("")[0]]
+    assert model.predict(texts[1:2])[0]["tags"] == []
 
 
 def test_spans_are_those_of_the_project_and_so_are_the_names_of_offsets():

@@ -111,11 +111,11 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
                                head.predict_ids(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param("bilstm_char_crf", marks=pytest.mark.slow), "output_rnn", "crf",
-    pytest.param("lstm", marks=pytest.mark.slow)])
-def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name):
-    head = tagger(name)
+@pytest.mark.parametrize("name, intents", [
+    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow), ("output_rnn", ("ask", "tell")),
+    ("crf", ()), pytest.param("lstm", (), marks=pytest.mark.slow)])
+def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name, intents):
+    head = tagger(name, intents)
     with export.stock_ops():
         path, signatures = saved(head, tmp_path)
         answers = saved_model.answers_of(head, signatures, EXAMPLES)

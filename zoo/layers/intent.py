@@ -31,6 +31,7 @@ class Intent(keras.layers.Layer):
 
     def __init__(self, outputs, labels, ngrams=0, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.outputs, self.labels, self.ngrams = outputs, labels, ngrams
         self.attention = AttentionPooling(dtype=self.dtype_policy)
         self.dropout = keras.layers.Dropout(dropout)
@@ -54,6 +55,9 @@ class Intent(keras.layers.Layer):
             y = tf.concat([maximum(states, mask), self.attention(states, mask)], -1)
             z += tf.cast(self.linear(self.dropout(y, training=training)), tf.float32)
         return z if training or not self.wide else z + self.wide(code_points)
+
+    def compute_mask(self, states, mask, code_points=None):
+        return None
 
     def of_tags(self, z):
         """softmax(z)·G: what the intents add to the logits of each token's tags, [B, K] → [B, 1, L]."""

@@ -236,3 +236,73 @@ def test_word_dropout_leaves_the_vectors():
     x = built.embed({"ids": tf.constant([[3, 7, 9]])}, training=True)
     np.testing.assert_array_equal(x[0, :, 4:], [[6, 7], [14, 15], [18, 19]])
     np.testing.assert_array_equal(x[0, :, :4], [np.array(built.embedding.embeddings)[1]] * 3)
+
+
+INTENTS = ["ask", "order", "tell"]
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_with_intents_the_loss_is_that_of_tags_and_of_labels_by_their_weight(name):
+    built = network(name, intents=INTENTS, intent_weight=0.5, ngrams=64)
+    given = inputs(built)
+    outputs = built(given)
+    tags = tf.where(given["ids"] != 0, 1, -1)
+    z, intents = outputs["intent"].numpy(), [2, 0, 1, 0]
+    surprise = np.log(np.exp(z).sum(1)) - z[np.arange(4), intents]
+    found = built.loss_of({"tags": tags, "intent": tf.constant(intents)}, outputs)
+    np.testing.assert_allclose(found - built.loss_of_tags(tags, outputs["tags"]), 0.5 * surprise.sum(),
+                               rtol=2e-3)      # a difference of two sums
+
+
+def test_the_probabilities_of_intents_add_to_the_logits_of_tags():
+    built = network("bilstm", intents=INTENTS, ngrams=0)
+    given = inputs(built)
+    before = built(given)
+    built.intent.given.kernel.assign(built.intent.given.kernel + 1.0)     # one more for every tag
+    np.testing.assert_allclose(built(given)["tags"], before["tags"] + 1.0, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(built(given)["intent"], before["intent"])
+
+
+def test_padding_changes_no_intent():
+    built = network("bilstm_char_crf", intents=INTENTS, ngrams=64)
+    given = inputs(built)
+    np.testing.assert_allclose(built(given)["intent"], built(padded(given))["intent"], rtol=1e-4,
+                               atol=1e-5)
+
+
+def test_one_call_gives_tags_spans_and_the_intent_with_its_confidence(tmp_path):
+    one = head(intents=INTENTS, ngrams=64)
+    one.temperature = 2.0
+    one.save(tmp_path)
+    again = zoo.load(tmp_path)
+    for row, other in zip(one.predict(TEXTS), again.predict(TEXTS), strict=True):
+        assert list(row["intents"]) == INTENTS and sum(row["intents"].values()) == pytest.approx(1)
+        assert row["intent"] == max(row["intents"], key=row["intents"].get)
+        assert row["confidence"] == pytest.approx(row["intents"][row["intent"]])
+        assert len(row["tags"]) == len(row["tokens"]) and "spans" in row
+        assert other["intent"] == row["intent"] and other["tags"] == row["tags"]
+        assert other["confidence"] == pytest.approx(row["confidence"], abs=1e-6)
+
+
+def test_the_confidence_is_that_of_the_logits_over_the_temperature():
+    one = head(intents=INTENTS, ngrams=64)
+    given = one.read(tf.constant([SENTENCES[0]]))
+    one.temperature = 3.0
+    odds = np.exp(one.network(given)["intent"].numpy() / 3.0)
+    np.testing.assert_allclose(one.predict_ids(given)["intents"], odds / odds.sum(), rtol=1e-5)
+
+
+def test_without_intents_nothing_is_said_of_them():
+    row = head().predict("in Boston")[0]
+    assert not {"intent", "confidence", "intents"} & set(row)
+    assert set(head().facts()) == {"labels", "scheme"}
+
+
+def test_another_tagger_starts_from_one_with_intents_by_their_names():
+    old, new = (head(intents=names, ngrams=64) for names in (["ask", "tell"], ["order", "tell"]))
+    old.temperature = 4.0
+    said = new.start_from(old)
+    np.testing.assert_array_equal(new.network.intent.linear.kernel[:, 1],
+                                  old.network.intent.linear.kernel[:, 1])
+    np.testing.assert_array_equal(new.network.intent.given.kernel[1], old.network.intent.given.kernel[1])
+    assert new.temperature == 4.0 and "all other layers" in said
