@@ -29,13 +29,17 @@ SPANS = {
     "model_scheme": "BIOES", "tokenizer": "word",
 }
 
+FEW_SENTENCES = 4000        # fewer are few
 TAGGING = {
-    "default": SPANS,
+    "default": {**SPANS, "rare_dropout": 0.5},
+    # The weights of features are learnt within some passes; a network learns names by heart soon after.
+    "few spans": {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12},
     "plain tags": {**SPANS, "epochs": 10},
     # Requests have few words; half of the buckets keeps the file small beside the intents' n-grams.
     "intents": {**SPANS, "features": 1 << 15, "epochs": 15},
     # One character is a token: it has no characters to look at.
-    "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character"},
+    "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
+                   "epochs": 12},
     # The grammar has no more to tell than a small network learns.
     "sample": {**SPANS, "model": "bilstm_char_crf", "units": 64, "embedding": 64, "epochs": 5,
                "batch_size": 32, "learning_rate": 5e-3, "average": 0.99},

@@ -10,7 +10,7 @@ from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import TAGGING, recipe
+from tasks.recipes import FEW_SENTENCES, TAGGING, recipe
 from tasks.reporting import plots
 from tasks.tagging import corpora, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
@@ -180,13 +180,17 @@ def kind_of(corpus):
     """(which of the recipes for corpora without one of their own is for a corpus, why).
 
     >>> kind_of(corpora.load("sample"))
-    ('default', 'the tags mark spans')
+    ('few spans', 'the tags mark spans, in fewer than 4,000 sentences')
     """
     if all(len(token) == 1 for sentence in corpus.train for token in sentence.tokens):
         return "characters", "every token is a character"
     if not corpus.scheme:
         return "plain tags", "the tags mark no spans"
-    return ("intents", "sentences have intents") if corpus.intents else ("default", "the tags mark spans")
+    if corpus.intents:
+        return "intents", "sentences have intents"
+    if len(corpus.train) < FEW_SENTENCES:
+        return "few spans", f"the tags mark spans, in fewer than {FEW_SENTENCES:,} sentences"
+    return "default", "the tags mark spans"
 
 
 def main(settings):
