@@ -24,7 +24,7 @@ from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
 FEATURES = "CRF on features"
-OF_FEATURES = {"model": "crf", "epochs": 5, "batch_size": 32, "learning_rate": 1e-2, "average": 0.99,
+OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 5e-3, "average": 0.99,
                "intent": False}
 SMALLEST = 1e-30        # a probability, so that it has a logarithm
 

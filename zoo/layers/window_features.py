@@ -40,6 +40,7 @@ AFFIXES = 4             # characters of the longest
 OF_NEIGHBOURS = 3       # characters of a neighbour's
 LONGEST = 8             # number of characters
 FIRST_SEED = 16
+ADAGRAD = 50.0          # learning rate of W by Adagrad, relative to that of other weights by Adam
 COUNT = 3 + 2 * AFFIXES + 3 * 2 * AROUND + 2 * AROUND + 2 * AROUND - 1
 
 
@@ -89,7 +90,8 @@ class WindowFeatures(keras.layers.Layer):
 
     with P [rank, L], or the identity where there are at most `rank` labels: a product of few columns has
     fewer weights than one column a label, and generalises better. While it is trained each feature is
-    dropped at a rate, and the others count for more.
+    dropped at a rate, and the others count for more; W moves as by Adagrad, see
+    `tasks.training.optimizer`.
 
     Args:    outputs   L
              buckets   V;   rank  width of W, at most L
@@ -109,6 +111,7 @@ class WindowFeatures(keras.layers.Layer):
     def build(self, code_points_shape=None, shapes_shape=None):
         width = min(self.rank, self.outputs)
         self.table = self.add_weight(name="table", shape=(self.buckets, width), initializer="zeros")
+        self.table.adagrad = ADAGRAD
         self.projection = None if width == self.outputs else self.add_weight(
             name="projection", shape=(width, self.outputs), initializer="glorot_uniform")
         self.built = True
