@@ -63,6 +63,13 @@ class Intent(keras.layers.Layer):
         """softmax(z)·G: what the intents add to the logits of each token's tags, [B, K] → [B, 1, L]."""
         return tf.expand_dims(self.given(tf.nn.softmax(z)), 1)
 
+    def axes(self, intents, tags):
+        """[(weight, axis, names)]: along which intents or tags stand."""
+        layers = [*[self.wide] * bool(self.wide), *[self.linear] * self.linear.built]
+        return [(self.bias, 0, intents), (self.given.kernel, 0, intents), (self.given.kernel, 1, tags),
+                *((layer.kernel, 1, intents) for layer in layers),
+                *((layer.bias, 0, intents) for layer in layers[:bool(self.wide)])]
+
     def get_config(self):
         return {**super().get_config(), "outputs": self.outputs, "labels": self.labels,
                 "ngrams": self.ngrams, "dropout": self.dropout.rate}

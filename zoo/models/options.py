@@ -95,7 +95,7 @@ class TaggerOptions(NetworkOptions, units=128, embedding=100):
                                  source="Lample et al. 2016")
     recurrent_dropout: float = option(0.0, "Dropout rate of the recurrent layers' states.", **RATE,
                                       source="Gal & Ghahramani 2016")
-    ngrams: int = option(1 << 16, "With intents the largest number of buckets of word and character "
+    ngrams: int = option(1 << 13, "With intents the largest number of buckets of word and character "
                          "n-grams, whose linear model is added; 0 for none.", least=0,
                          source="Cheng et al. 2016")
     intent_weight: float = option(1.0, "Weight of a sentence's intent in the loss, beside its tags.",

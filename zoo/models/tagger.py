@@ -18,7 +18,7 @@ from zoo.models.options import TaggerOptions
 from zoo.models.transfer import Named
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
-from zoo.text.token_features import OFFSETS, SHAPES, Tokens
+from zoo.text.token_features import SHAPES, Tokens, located
 from zoo.text.tokenizer import normalise
 from zoo.text.vocabulary import UNKNOWN
 
@@ -77,13 +77,12 @@ class Tagger(Network):
         self.features = WindowFeatures(len(labels), options.features, dropout=options.feature_dropout) \
             if options.features else None
         self.embedding = self.vectors = self.characters = self.affixes = self.shapes = None
-        self.recurrent = None
-        self.linear = self.feedback = None
+        self.recurrent = self.linear = self.feedback = None
         if options.layers or options.feedback:
             self._make_layers()
         self.crf = CRF(list(labels), scheme) if options.crf else None
-        self.intent = Intent(len(intents), len(labels), options.ngrams, options.output_dropout) \
-            if intents else None
+        self.intent = intents and Intent(len(intents), len(labels), options.ngrams,
+                                         options.output_dropout)
         self.build()
 
     def _make_layers(self):
@@ -145,8 +144,8 @@ class Tagger(Network):
         z = self.emissions(h, inputs, training)
         if not self.intent:
             return z
-        intent = self.intent(h, tf.not_equal(inputs["ids"], 0), inputs.get("code_points"),
-                             training=training)
+        mask = tf.not_equal(inputs["ids"], 0)
+        intent = self.intent(h, mask, inputs.get("code_points"), training=training)
         return {"tags": z + self.intent.of_tags(intent), "intent": intent}
 
     def emissions(self, h, inputs, training=False):
@@ -189,10 +188,9 @@ class Tagger(Network):
         return tf.where(ids < self.rare, options.word_dropout, options.rare_dropout)
 
     def loss_of(self, targets, outputs):
-        """−log p(tags) − weight·log p(intent), summed over the sentences; → scalar.
+        """−log p(tags) − weight·log p(intent), summed over the sentences, by the outputs of a call.
 
         Args:    targets  tags [B, T], -1 where there is none; with intents {"tags", "intent" [B]}
-                 outputs  of a call
         """
         if not self.intents:
             return self.loss_of_tags(targets, outputs)
@@ -228,7 +226,8 @@ class Tagger(Network):
     @property
     def streams(self):
         """Whether tags are predicted before the sentence has ended."""
-        return not self.crf and not self.features and not (self.recurrent and self.options.bidirectional)
+        both_ways = self.recurrent and self.options.bidirectional
+        return not (self.crf or self.features or self.intent or both_ways)
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
@@ -251,15 +250,11 @@ class TextTagger(Head):
     """Everything that tagging takes: network and text processing.
 
     Args:    network      a `Tagger`;   text  a `zoo.text.token_features.Tokens`
-             temperature  of the intents, fitted on validation data, so that they can be believed:
-                          softmax(logits / temperature)
+             temperature  of the intents' softmax, fitted on validation data: Guo et al. 2017
 
     `predict` gives lists: "tokens", "tags", "probability", where each token starts and ends (see
-    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets. Of a network
-    with intents it also gives the "intent", its probability as "confidence", and those of all as
-    "intents", {intent: p}.
-
-    Source:  Guo et al. 2017 (temperature)
+    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets; with intents
+    also the "intent", its probability, "confidence", and those of all, "intents", {intent: p}.
     """
 
     name, text_class, settings = "tagger", Tokens, ("temperature",)
@@ -292,15 +287,8 @@ class TextTagger(Head):
         if network.crf:
             found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
             found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
-        if self.intents:
-            intent = network.intent
-            found += [Named(intent.bias, 0, self.intents), Named(intent.given.kernel, 0, self.intents),
-                      Named(intent.given.kernel, 1, labels)]
-            if network.embedding:
-                found.append(Named(intent.linear.kernel, 1, self.intents))
-            if intent.wide:
-                found += [Named(intent.wide.kernel, 1, self.intents),
-                          Named(intent.wide.bias, 0, self.intents)]
+        if network.intent:
+            found += [Named(*one) for one in network.intent.axes(self.intents, labels)]
         if network.vectors:
             found.append(Named(network.vectors.table.embeddings, 0, self.text.vocabulary))
         if network.features:
@@ -319,31 +307,28 @@ class TextTagger(Head):
         return [super().backbones()[0]._replace(words=self.text.vocabulary[:self.network.learnt])]
 
     def predict_ids(self, inputs):
-        """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`.
-
-        With intents also their probabilities, "intents" [B, K].
-        """
+        """{"ids" [B, T], …} → "tags" [B, T] int32, "marginals" [B, T, L], see `Tagger.decode`; with
+        intents also their probabilities, "intents" [B, K]."""
         outputs, mask = self.network(inputs), tf.not_equal(inputs["ids"], 0)
         if not self.intents:
             return self.network.decode(outputs, mask)
-        return {**self.network.decode(outputs["tags"], mask),
-                "intents": tf.nn.softmax(outputs["intent"] / self.temperature)}
+        intents = tf.nn.softmax(outputs["intent"] / self.temperature)
+        return {**self.network.decode(outputs["tags"], mask), "intents": intents}
 
     def predict_tokens(self, tokens):
-        """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B].
+        """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B]; with
+        intents "intent" [B], its probability "confidence" [B], and those of all, "intents" [B, K].
 
-        The probability is that of the tag by itself: with a CRF its marginal, in all sequences of tags.
-        With intents also "intent" [B], its probability "confidence" [B], and all, "intents" [B, K].
+        A tag's probability is that of it by itself: with a CRF its marginal, in all sequences of tags.
         """
         mask = tf.not_equal(tokens, "")
         found = self.predict_ids(self.read(tokens))
         probability = tf.gather(found["marginals"], found["tags"], batch_dims=2)
-        intent = {"intent": tf.gather(self.intents, tf.argmax(found["intents"], -1)),
-                  "confidence": tf.reduce_max(found["intents"], -1),
-                  "intents": found["intents"]} if self.intents else {}
-        return {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
-                "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1),
-                **intent}
+        tags = {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
+                "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1)}
+        p = found.get("intents")
+        return tags if p is None else {**tags, "intent": tf.gather(self.intents, tf.argmax(p, -1)),
+                                       "confidence": tf.reduce_max(p, -1), "intents": p}
 
     def predict_text(self, text):
         """strings [B] → `predict_tokens`, the "tokens" [B, T], and where each starts and ends."""
@@ -363,10 +348,7 @@ class TextTagger(Head):
         found = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
                  for key, items in columns.items()}
         if facts["scheme"]:
-            found["spans"] = [
-                {"type": kind, **{name: found[name][first if name.startswith("start") else last - 1]
-                                  for name in OFFSETS}}
-                for first, last, kind in spans(found["tags"])]
+            found["spans"] = located(spans(found["tags"]), found)
         if "intent" in row:
             found |= {"intent": row["intent"].decode(), "confidence": float(row["confidence"]),
                       "intents": dict(zip(facts["intents"], map(float, row["intents"])))}

@@ -49,6 +49,17 @@ SHAPES = (
 )
 
 
+def located(spans, offsets):
+    """[{"type", "start_char", …}] of spans (first, last, type), by the offsets of the tokens.
+
+    >>> located([(0, 2, "place")], {name: [0, 4] if name[0] == "s" else [3, 8] for name in OFFSETS})[0][
+    ...     "end_char"]
+    8
+    """
+    return [{"type": kind, **{name: offsets[name][first if name.startswith("start") else last - 1]
+                              for name in OFFSETS}} for first, last, kind in spans]
+
+
 class Tokens(tf.Module):
     """Tokens to what a tagger reads, and texts to tokens with their places.
 
