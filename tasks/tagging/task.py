@@ -23,6 +23,7 @@ from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
+CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
 OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 5e-3, "average": 0.99,
                "intent": False}
@@ -182,8 +183,9 @@ def kind_of(corpus):
     >>> kind_of(corpora.load("sample"))
     ('few spans', 'the tags mark spans, in fewer than 4,000 sentences')
     """
-    if all(len(token) == 1 for sentence in corpus.train for token in sentence.tokens):
-        return "characters", "every token is a character"
+    lengths = [len(token) for sentence in corpus.train for token in sentence.tokens]
+    if lengths.count(1) >= CHARACTERS * len(lengths):
+        return "characters", "tokens are characters"
     if not corpus.scheme:
         return "plain tags", "the tags mark no spans"
     if corpus.intents:
