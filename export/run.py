@@ -132,7 +132,9 @@ class Reader:
         tokens = self.tokens(text)
         return {"ids": [self.words.get(self.key(token), UNKNOWN) for token, *_ in tokens],
                 "characters": self.characters(tokens),
-                "shapes": [shape(token) for token, *_ in tokens]}, tokens
+                "shapes": [shape(token) for token, *_ in tokens],
+                "code_points": [[ord(c) for c in normalise(token, True)[:CHARACTERS]]
+                                for token, *_ in tokens]}, tokens
 
     # A text as a whole.
 
@@ -300,7 +302,8 @@ class Model:
     lists, "tokens", "tags", "probability" of each tag, where each token starts and ends, and with a
     scheme the "spans": "start_char" and "end_char" in characters (slices of a Python string),
     "start_utf16" and "end_utf16" in UTF-16 units (JavaScript, Java, Swift), "start_byte" and "end_byte"
-    in bytes of UTF-8.
+    in bytes of UTF-8. One that was trained with intents also gives the "intent" of the text, its
+    probability as "confidence", and those of all as "intents" {intent: p}.
 
     Args:    path  of the file;  ask  None, or what answers in its place: (signature, {input: array}) →
                    {output: array}
@@ -413,6 +416,9 @@ class Model:
             found["spans"] = [{"type": kind, **{name: found[name][first if name[0] == "s" else last - 1]
                                                 for name in OFFSETS}}
                               for first, last, kind in spans(tags)]
+        if "intents" in answer:
+            p = dict(zip(self.facts["intents"], map(float, answer["intents"])))
+            found |= {"intent": max(p, key=p.get), "confidence": max(p.values()), "intents": p}
         return found
 
 

@@ -1,8 +1,22 @@
-"""Naive Bayes, counted by NLTK: a baseline of classification, and a judge of generated texts."""
+"""Baselines of labels: the most frequent one, and naive Bayes, counted by NLTK, which also judges
+generated texts."""
 
+import collections
 import re
 
 import numpy as np
+
+
+def majority(train, texts, labels):
+    """The labels' frequencies in training, whatever the text; its first choice is the majority.
+
+    >>> majority([("x", "a"), ("y", "a"), ("z", "b"), ("w", "a")], ["?"], ["a", "b"]).tolist()
+    [[0.75, 0.25]]
+    """
+    count = collections.Counter(label for _, given in train
+                                for label in (given if isinstance(given, tuple) else (given,)))
+    frequencies = np.array([count[label] for label in labels]) / len(train)
+    return np.tile(frequencies, (len(texts), 1))
 
 
 def naive_bayes(train, texts, labels):

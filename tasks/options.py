@@ -9,6 +9,7 @@ settings.json, `--help` and docs/options.md are read off the fields, whose `abou
     of_corpus   it says how the corpus is read
     open        where a value comes from that the user leaves open: "from the recipe", …
     was         the option's name in an earlier version
+    before      its value in runs of versions that did not have it, where that is not the default
 """
 
 import dataclasses
@@ -52,8 +53,11 @@ class Settings(Options):
     def resumed(self, stored):
         """Those of an earlier run, `stored`, where nothing else is given.
 
-        Another corpus than the run's is read as this command says.
+        Another corpus than the run's is read as this command says. An option that the run's version
+        did not have is as it was `before`.
         """
+        stored = {**{field.name: field.metadata["before"] for field in fields(self)
+                     if "before" in field.metadata}, **stored}
         other = "corpus" in self.given and self.corpus != stored["corpus"]
         taken = {field.name: stored[name] for field in fields(self)
                  for name in (field.name, field.metadata.get("was")) if name in stored

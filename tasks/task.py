@@ -24,6 +24,8 @@ register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
          "model.keras", "model.json", "text.json", "vocabulary.txt", "alphabet.txt", "labels.txt",
          "tensorboard/events.out.tfevents.*")
 
+HELD = "validation", "test"     # splits that a model is measured on
+
 
 class Task:
     """What all tasks share, with the settings of one call. A task's own file defines what is its own:
@@ -93,7 +95,8 @@ class Task:
         self.settings = settings = self.settings.filled(recipe)
         if recipe:
             labels = f"{len(corpus.labels):,} labels, " * bool(corpus.labels)
-            print(f"recipe for {labels}{self.size(corpus.train):,} {self.unit}: "
+            reason = self.reason(corpus) and f" ({self.reason(corpus)})"
+            print(f"recipe for {labels}{self.size(corpus.train):,} {self.unit}{reason}: "
                   + ", ".join(f"{name} {value}" for name, value in recipe.items()))
         with precision.mixed(settings.mixed_precision):
             head = self.untrained(corpus)
@@ -102,6 +105,10 @@ class Task:
         run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
                        {**loop.environment(), "engine": head.network.engine_in_use})
         return head, run
+
+    def reason(self, corpus):
+        """What of the corpus has led to its recipe, in a few words; "" where its size and labels have."""
+        return ""
 
     @functools.cached_property
     def earlier(self):
@@ -362,7 +369,7 @@ def held_out(data, predict, read="texts"):
     Args:    predict  texts of both → their predictions
              read     the attribute of the data that holds the texts
     """
-    validation, test = (list(getattr(data[split], read)) for split in ("validation", "test"))
+    validation, test = (list(getattr(data[split], read)) for split in HELD)
     found = predict(validation + test)
     return {"validation": found[:len(validation)], "test": found[len(validation):]}
 

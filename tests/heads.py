@@ -141,7 +141,7 @@ def as_lite(folder, variables, **signatures):
     return tflite.Lite(path)
 
 
-def tagger(name):
+def tagger(name, intents=()):
     """Another real head, untrained, of one of the zoo's configurations."""
     from zoo.models.configurations import TAGGERS, configuration
     from zoo.models.tagger import Tagger, TextTagger
@@ -149,11 +149,13 @@ def tagger(name):
     text = Tokens.learn([["a", "good", "film", ",", "not", "bad"], ["a", "Bad", "film"]])
     options = {"units": 6, "embedding": 5, "character_units": 6, "character_embedding": 4}
     network = Tagger(len(text.words), ["B-X", "I-X", "O"], "BIO", alphabet_size=len(text.alphabet),
-                     **configuration(TAGGERS, name, options))
+                     intents=intents, **configuration(TAGGERS, name, options))
     random = np.random.default_rng(3)
     for weight in network.trainable_weights:
         weight.assign(random.normal(0, 0.5, weight.shape))
-    return TextTagger(network, text)
+    if network.intent and network.intent.wide:
+        network.intent.wide.kernel.assign(random.normal(0, 2, network.intent.wide.kernel.shape))
+    return TextTagger(network, text, temperature=1.5)
 
 
 def generator(labels=(), tokenizer="character", **options):

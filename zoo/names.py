@@ -16,3 +16,4 @@ CHARACTERS = 24                                               # of a word that n
 VECTORS = ("frozen", "tuned", "projected")                     # what becomes of given word vectors
 MOST_LABELS = 32                                              # that naive Bayes counts for
 AUTO = "auto"                                                 # the model that validates best
+LETTERS = ("characters", "code_points")                       # inputs that have some a token

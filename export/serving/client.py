@@ -77,7 +77,8 @@ def grpc_predict(address, model, inputs, signature="serving_default", version=No
 
 
 def readable(outputs):
-    """{name: column}, of lists or arrays, as a dict for every row; tags as long as their text.
+    """{name: column}, of lists or arrays, as a dict for every row; tags, and what else a tagger says of
+    every token, as long as their text.
 
     >>> readable({"tags": [["O", ""], ["B", "I"]], "lengths": [1, 2]})
     [{'tags': ['O']}, {'tags': ['B', 'I']}]
@@ -86,8 +87,8 @@ def readable(outputs):
                for name, column in outputs.items()}
     lengths = columns.pop("lengths", None)
     rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-    return [{name: value[:length] if isinstance(value, list) else value for name, value in row.items()}
-            for row, length in zip(rows, lengths or [None] * len(rows))]
+    return [{name: value[:length] if isinstance(value, list) and name != "intents" else value
+             for name, value in row.items()} for row, length in zip(rows, lengths or [None] * len(rows))]
 
 
 def _texts(value):

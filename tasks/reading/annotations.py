@@ -7,8 +7,9 @@
     spaCy          {"text": …, "ents" or "spans": [{"start": 0, "end": 5, "label": "PER"}]},
                    {"text": …, "entities": [[0, 5, "PER"]]}, [text, {"entities": [[0, 5, "PER"]]}]
 
-One record a line (JSON Lines), or all in one array. Offsets count characters, the end is exclusive. Texts
-are cut into tokens as the exported model cuts them, and where a span begins or ends.
+Beside them may stand the label of the text, {"intent": "statement"}. One record a line (JSON Lines), or
+all in one array. Offsets count characters, the end is exclusive. Texts are cut into tokens as the
+exported model cuts them, and where a span begins or ends.
 """
 
 import bisect
@@ -18,6 +19,7 @@ import json
 import re
 
 from export.run import cut
+from tasks.reading.layout import INTENT_NAMES
 from tasks.reading.objects import HALVES
 from tasks.reading.splits import Sentence
 from zoo.text.spans import tags_of
@@ -29,7 +31,7 @@ EXPECTED = 'a text and its spans, such as {"text": "Anna sings", "label": [[0, 4
 LOOKED_AT = 10_000  # records of the training file
 SKIPPED = ("texts without annotations", "texts that the annotator rejected", "texts without a token")
 
-Keys = collections.namedtuple("Keys", "text spans")
+Keys = collections.namedtuple("Keys", "text spans intent")
 Span = collections.namedtuple("Span", "start end label")
 
 
@@ -58,7 +60,9 @@ def parse(name, text, keys, tokenizer):
         if not tokens:
             left_out[skipped or SKIPPED[2]] += 1
             continue
-        sentence = _sentence(where, body, tokens, spans)
+        intent = _flat(record).get(keys.intent)
+        check_intent(where, keys.intent, intent)
+        sentence = _sentence(where, body, tokens, spans)._replace(intent=intent)
         sentences.append(sentence)
         split += [(line, body[start:end]) for start, end in borders]
         for tag in sentence.tags:
@@ -137,7 +141,31 @@ def keys(name, text, form):
         if len(found) != 1 or getattr(form, flag) not in (None, found[0]):
             raise ValueError(f"{name}: expected {EXPECTED}, received {' and '.join(found) or 'no key'} "
                              f"for {what}, of the keys {known}; set {flag}")
-    return Keys(texts[0], spans[0])
+    return Keys(texts[0], spans[0], intent_key(name, seen, form))
+
+
+def intent_key(name, records, form):
+    """The key of the texts' labels: as given, else a usual one whose values are few; None without.
+
+    Raises:  ValueError: no record has the key that is given
+    """
+    given = form.intent_column
+    usual = INTENT_NAMES if form.intents is not False else ()
+    for key in usual if given is None else (given,):
+        values = [record[key] for record in records if isinstance(record.get(key), str)]
+        if values and (given is not None or 2 * len(set(values)) <= len(values)):
+            return key
+    if given is not None:
+        raise ValueError(f"{name}: expected a string in the key '{given}', received none; set "
+                         "intent_column to a key of the records")
+    return None
+
+
+def check_intent(where, key, intent):
+    """Refuse a record without a label where there is a key for one."""
+    if key and not (isinstance(intent, str) and intent.strip()):
+        raise ValueError(f"{where}: expected a label in {key}, received {intent!r}; correct the line, or "
+                         "set intent to false to read none")
 
 
 def _flat(record):

@@ -1,12 +1,14 @@
 """Sentences with a tag for every token, from the files people have.
 
     CoNLL columns   one token a line, its tag in the last column (or another), a blank line between
-                    sentences; separated by tabs, or by spaces: see `tasks.reading.layout`
+                    sentences; separated by tabs, or by spaces: see `tasks.reading.layout`; a comment
+                    `# intent: …` before a sentence names its intent
     CoNLL-U         ten columns with names, the token is FORM, the tag UPOS (or another); CoNLL-U Plus
     CSV             the same between commas, with a header or without; a column may number the sentences
     JSON            texts with character spans: see `tasks.reading.annotations`; or lists of tokens and
                     tags; and word/TAG, a sentence a line: see `tasks.reading.sentence_lines`
-    seq.in, seq.out one sentence a line, its tags in the same line of the other file
+    seq.in, seq.out one sentence a line, its tags in the same line of the other file, and its intent in
+                    that of `label`, if there is such a file
 """
 
 import collections
@@ -18,6 +20,7 @@ from tasks.reading.layout import BORDER, EXPECTED, INDEX, Form
 from tasks.reading.splits import SPLITS, Sentence
 
 LONG = 200                            # tokens, of a sentence that is alone
+INTENT = re.compile(r"\s*#\s*intent\s*[:=](.+)")
 
 
 def read(name, form=Form()):
@@ -69,7 +72,10 @@ class _Reader:
         if self.form.tag_column is not None or self.form.token_column is not None:
             raise ValueError("expected columns with token_column and tag_column, received seq.in and "
                              "seq.out; leave them out")
-        return aligned(*pair, *(self._text(side, "one sentence a line") for side in pair))
+        labels = pair[0].with_name(pair[0].name.replace("seq.in", "label"))
+        return aligned(*pair, *(self._text(side, "one sentence a line") for side in pair),
+                       self._text(labels, "one label a line")
+                       if self.form.intents is not False and labels.is_file() else None)
 
     def _annotated(self, name, text):
         self.lists = self.lists or not self.keys and sentence_lines.lists(name, text, self.form)
@@ -118,18 +124,28 @@ def _pair(path):
     return None
 
 
-def aligned(tokens_file, tags_file, tokens, tags):
-    """The sentences of two texts of as many lines, a count of what is blank in both, {tag: line}."""
+def aligned(tokens_file, tags_file, tokens, tags, labels=None):
+    """The sentences of two texts of as many lines, a count of what is blank in both, {tag: line}.
+
+    Args:    labels  the text of a third file, a sentence's label a line
+    """
     tokens, tags = ([layout.cut(line, " ") for line in text.removesuffix("\n").split("\n")]
                     for text in (tokens, tags))
-    if len(tokens) != len(tags):
-        raise ValueError(f"expected as many lines in {tokens_file} and {tags_file.name}, received "
-                         f"{len(tokens)} and {len(tags)}; correct the files")
+    intents = [None] * len(tokens) if labels is None else [
+        " ".join(line.split()) for line in labels.removesuffix("\n").split("\n")]
+    for other, rows in ((tags_file.name, tags), ("label", intents)):
+        if len(tokens) != len(rows):
+            raise ValueError(f"expected as many lines in {tokens_file} and {other}, received "
+                             f"{len(tokens)} and {len(rows)}; correct the files")
     for number, (words, labels) in enumerate(zip(tokens, tags), 1):
         if len(words) != len(labels):
             raise ValueError(f"{tags_file}, line {number}: expected a tag for each of the {len(words)} "
                              f"tokens of {tokens_file.name}, received {len(labels)}; correct the line")
-    rows = [Sentence(tuple(words), tuple(labels)) for words, labels in zip(tokens, tags) if words]
+    if "" in (intent for words, intent in zip(tokens, intents) if words):
+        raise ValueError(f"{tokens_file.with_name('label')}, line {intents.index('') + 1}: expected a "
+                         "label, received none; correct the line, or set intent to false to read none")
+    rows = [Sentence(tuple(words), tuple(labels), intent)
+            for words, labels, intent in zip(tokens, tags, intents) if words]
     blank = collections.Counter({"empty sentences": len(tokens) - len(rows)}) - collections.Counter()
     first = {tag: number for number, labels in reversed([*enumerate(tags, 1)]) for tag in labels}
     return rows, blank, first
@@ -138,8 +154,8 @@ def aligned(tokens_file, tags_file, tokens, tags):
 def parse(name, text):
     r"""The sentences of columns, and a count of the lines that hold no token, by what they are.
 
-    >>> parse("a.txt", "Boston B-place\nis O\n\nYes O\n")[0]
-    [Sentence(tokens=('Boston', 'is'), tags=('B-place', 'O')), Sentence(tokens=('Yes',), tags=('O',))]
+    >>> parse("a.txt", "Boston B-place\nis O\n\nYes O\n")[0][0]
+    Sentence(tokens=('Boston', 'is'), tags=('B-place', 'O'), intent=None)
     """
     lines = text.split("\n")
     columns = layout.found(name, lines, Form())
@@ -152,19 +168,24 @@ def _sentences(name, lines, columns, skipped):
     Args:  columns  a `tasks.reading.layout.Layout`;  skipped  the numbers of comment lines
     """
     sentences, pairs, left_out, first, sentence = [], [], collections.Counter(), {}, ""
+    said, intent = None, None
     for number, line in enumerate([*lines, ""], 1):
         if number in skipped or number == columns.heading:
+            comment = INTENT.match(line)
+            said = comment[1].strip() if comment else said
             continue
         cells = columns.cut(line)
         other = _other(cells, columns)
         numbered = columns.sentence is not None and cells[columns.sentence:columns.sentence + 1] or [""]
         if pairs and (not cells or other == BORDER or numbered[0] not in ("", sentence)):
-            sentences.append(Sentence(*zip(*pairs)))
+            sentences.append(Sentence(*zip(*pairs), intent))
             pairs = []
         sentence = numbered[0] or sentence
         if other:
             left_out[other] += 1
         elif cells:
+            if not pairs:
+                intent, said = said or columns.intent and cells[columns.intent] or None, None
             pairs.append(_token(name, number, cells, columns))
             first.setdefault(pairs[-1][1], number)
     return sentences, left_out, first

@@ -24,6 +24,7 @@ class Corpus:
     description               which column was read as what, and samples, a line each
     multi_label, regression   of texts: any number of labels each, or a number in place of labels
     scheme                    of tags; None where they are no spans
+    intents                   of sentences, sorted; empty where they have none
     source_language, target_language   codes such as "de", or "und" where nobody said
     """
     name: str
@@ -37,6 +38,7 @@ class Corpus:
     multi_label: bool = False
     regression: bool = False
     scheme: str | None = None
+    intents: list = dataclasses.field(default_factory=list)
     source_language: str | None = None
     target_language: str | None = None
 
@@ -52,7 +54,9 @@ class Corpus:
 
 def _hashed(split, examples):
     if isinstance(examples, list):
-        return (repr((split, *example)).encode() for example in examples)
+        # Without None: a sentence that has no intent.
+        return (repr((split, *(part for part in example if part is not None))).encode()
+                for example in examples)
     size = f"{split} {examples.characters}\n".encode()
     return (size, *(block.encode("utf-8", "replace") for block in examples))
 

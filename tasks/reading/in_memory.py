@@ -45,19 +45,23 @@ def label_of(number, label, multi_label, regression):
     return str(label)
 
 
-def sentences(tokens, tags):
-    """A list of `Sentence`: lists of tokens and as many lists of as many tags.
+def sentences(tokens, tags, intents=None):
+    """A list of `Sentence`: lists of tokens, as many lists of as many tags, and as many labels.
 
-    >>> sentences([["in", "Oslo"]], [["O", "B-place"]])
-    [Sentence(tokens=('in', 'Oslo'), tags=('O', 'B-place'))]
+    >>> sentences([["in", "Oslo"]], [["O", "B-place"]], ["answer"])
+    [Sentence(tokens=('in', 'Oslo'), tags=('O', 'B-place'), intent='answer')]
     """
-    found = []
-    for number, (words, given) in enumerate(zip(*aligned(sentences=tokens, tags=tags))):
+    found, columns = [], {"sentences": tokens, "tags": tags}
+    if intents is not None:
+        columns["intents"] = intents
+    for number, (words, given, *intent) in enumerate(zip(*aligned(**columns))):
         if isinstance(words, str) or isinstance(given, str) or len(words) != len(given):
             raise ValueError(f"sentences[{number}]: expected a list of tokens and one of as many tags, "
                              f"received {words!r} and {given!r}")
+        if intent and is_missing(intent[0]):
+            raise ValueError(f"intents[{number}]: expected a label, received {intent[0]!r}")
         if len(words):
-            found.append(Sentence(tuple(map(str, words)), tuple(map(str, given))))
+            found.append(Sentence(tuple(map(str, words)), tuple(map(str, given)), *map(str, intent)))
     return found
 
 

@@ -23,6 +23,7 @@ TOKEN_NAMES = ("form", "token", "tokens", "word", "words")
 TAG_NAMES = ("upos", "tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "pos_tag",
              "pos_tags", "xpos", "chunk", "chunk_tags", "slot", "slots", "entity", "iob", "bio")
 SENTENCE = re.compile(r"sent(ence)?[\W_]*(id|idx|index|no|nr|num|number)?[\W_]*")
+INTENT_NAMES = ("intent", "intents", "label", "category", "class")
 LISTS = re.compile(r"""\[\s*(['"]).*\1\s*\]""")      # Python's, in a cell
 INDEX = r"\d+([-.]\d+)?"
 LOOKED_AT = 10_000  # lines of the training file
@@ -36,6 +37,8 @@ class Form:
     comments: bool | None = None
     tokenizer: str = "word"
     encoding: str | None = None
+    intent_column: object = None
+    intents: bool | None = None
 
 
 @dataclasses.dataclass
@@ -45,6 +48,7 @@ class Layout:
     index    whether the first column counts tokens
     heading  the number of the line that names the columns; 0 for none
     sentence the column that numbers the sentences, perhaps in the first row of each alone; None without
+    intent   the column of the sentences' labels, in the row of their first token; None without
     """
     delimiter: str
     width: int
@@ -55,6 +59,7 @@ class Layout:
     heading: int
     notes: list
     sentence: int | None = None
+    intent: int | None = None
 
     def cut(self, line):
         return cut(line, self.delimiter)
@@ -127,6 +132,10 @@ def _with_roles(name, layout, rows, form):
         _check_values(name, layout, rows)
     else:
         layout.tag = _given(name, layout, form.tag_column, "tag_column")
+    if form.intent_column is not None:
+        layout.intent = _given(name, layout, form.intent_column, "intent_column")
+    elif form.intents is not False and "intent" in _folded(layout.names):
+        layout.intent = _folded(layout.names).index("intent")
     if layout.tag == layout.token:
         raise ValueError(f"{name}: expected two columns, received column {layout.tag + 1} as token and "
                          "as tag; set token_column and tag_column")

@@ -1,6 +1,7 @@
 """A sentence a line, with a tag for each of its tokens.
 
-    {"tokens": ["Ada", "sings"], "ner_tags": ["B-PER", "O"]}    JSON Lines, or one array of those
+    {"tokens": ["Ada", "sings"], "ner_tags": ["B-PER", "O"]}    JSON Lines, or one array of those; also
+                                                                with "intent": "statement"
     Ada/NNP sings/VBZ                                           also Ada_NNP, and one of those a line
 """
 
@@ -8,15 +9,15 @@ import collections
 import itertools
 import re
 
-from tasks.reading.annotations import records
+from tasks.reading.annotations import check_intent, intent_key, records
 from tasks.reading.layout import TAG_NAMES, TOKEN_NAMES
 from tasks.reading.splits import Sentence
 
 LOOKED_AT = 1000                      # lines of the training file
 EMPTY = "sentences without a token"
 
-Lists = collections.namedtuple("Lists", "tokens tags")
-Lists.__doc__ = "The keys of a sentence's tokens and of their tags."
+Lists = collections.namedtuple("Lists", "tokens tags intent")
+Lists.__doc__ = "The keys of a sentence's tokens, of their tags, and of its label or None."
 
 
 # -------------------------------------------------------------------------------------- lists in JSON
@@ -32,7 +33,7 @@ def lists(name, text, form):
         record[key], str | int) and len(record[key]) == len(record.get(tokens) or ())]
     known = [key for key in tags if key == form.tag_column or
              form.tag_column is None and key.casefold() in TAG_NAMES]
-    return Lists(tokens, known[-1]) if tokens and known else None
+    return Lists(tokens, known[-1], intent_key(name, found, form)) if tokens and known else None
 
 
 def _all(value, kind):
@@ -46,7 +47,7 @@ def of_lists(name, text, keys):
     """
     sentences, left_out, first = [], collections.Counter(), {}
     for line, record in records(name, text):
-        tokens, tags = (record.get(key) if isinstance(record, dict) else None for key in keys)
+        tokens, tags, intent = (record.get(key) if isinstance(record, dict) else None for key in keys)
         where = f"{name}, line {line}: expected"
         if not _all(tokens, str) or not isinstance(tags, list) or len(tokens) != len(tags):
             raise ValueError(f"{where} as many tags in {keys.tags} as tokens in {keys.tokens}, received "
@@ -57,7 +58,8 @@ def of_lists(name, text, keys):
             raise ValueError(f"{where} tokens and the names of their tags, received {received}; write "
                              "the name of each tag, such as B-PER, in place of a number")
         left_out[EMPTY] += not tokens
-        sentences += [Sentence(tuple(tokens), tuple(tags))] * bool(tokens)
+        check_intent(f"{name}, line {line}", keys.intent, intent)
+        sentences += [Sentence(tuple(tokens), tuple(tags), intent)] * bool(tokens)
         for tag in tags:
             first.setdefault(tag, line)
     return sentences, +left_out, first
@@ -84,7 +86,7 @@ def of_words(name, lines, mark):
     r"""The same of words with their tags; where no line holds two, a blank line ends a sentence.
 
     >>> of_words("a.txt", ["1\\/2/CD cups/NNS"], "/")[0]
-    [Sentence(tokens=('1/2', 'cups'), tags=('CD', 'NNS'))]
+    [Sentence(tokens=('1/2', 'cups'), tags=('CD', 'NNS'), intent=None)]
     """
     single = all(len(line.split()) < 2 for line in lines)
     sentences, pairs, first = [], [], {}

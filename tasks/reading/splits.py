@@ -26,8 +26,8 @@ Example = collections.namedtuple("Example", "text label")
 Example.__doc__ = "A text and its label: a string, a tuple of strings (multi-label) or a number."
 
 
-class Sentence(collections.namedtuple("Sentence", "tokens tags")):
-    """Tokens and as many tags, two tuples of strings."""
+class Sentence(collections.namedtuple("Sentence", "tokens tags intent", defaults=[None])):
+    """Tokens and as many tags, two tuples of strings, and the label of the whole, if there is one."""
     __slots__ = ()
 
     @property

@@ -136,8 +136,14 @@ def beaten(facts):
     >>> beaten({"validation": {"accuracy": 0.7}, "validation_baselines": {"majority": {"accuracy": 0.5}}})
     []
     """
-    ours, baselines = facts.get("validation", {}), facts.get("validation_baselines", {})
+    ours = facts.get("validation", {})
     metric = next((name for name in COMPARED if name in ours), None)
+    return [line for name in (metric, "intent_accuracy") if name in ours
+            for line in beaten_in(name, ours, facts.get("validation_baselines", {}))]
+
+
+def beaten_in(metric, ours, baselines):
+    """The same of one metric."""
     found = {name: row[metric] for name, row in baselines.items() if metric in row}
     sign = known(metric).sign
     name = max(found, key=lambda one: sign * found[one], default=None)

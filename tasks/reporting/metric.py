@@ -26,6 +26,8 @@ METRICS = {
     "nats_per_token": Metric("nats", "nats", -1), "unknown_share": Metric("unknown", sign=-1),
     "span_f1": Metric("F1"), "span_precision": Metric("precision"), "span_recall": Metric("recall"),
     "token_accuracy": Metric("tokens"), "unseen_accuracy": Metric("unseen"),
+    "intent_accuracy": Metric("intent"), "both_right": Metric("both"),
+    "mean_score": Metric("mean_score", is_shown=False),
     "accuracy": Metric("accuracy"), "micro_f1": Metric("micro_f1"), "macro_f1": Metric("macro_f1"),
     "subset_accuracy": Metric("subset", is_shown=False), "log_loss": Metric("log_loss", "nats", -1),
     "expected_calibration_error": Metric("ece", sign=-1),

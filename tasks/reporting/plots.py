@@ -49,7 +49,7 @@ def confusion_matrix(matrix, labels, path):
 def reliability(count, confidence, accuracy, path):
     """Reliability diagram: how often the model is right, by how sure it is.
 
-    Takes what `metrics.calibration` returns. On the diagonal the two agree.
+    Takes what `tasks.calibration.calibration` returns. On the diagonal the two agree.
 
     Source:  Guo et al. 2017, figure 1
     """

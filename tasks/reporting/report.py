@@ -12,6 +12,7 @@ class Report(dict):
 
         metrics            {name: number}; also attributes: `report.accuracy`
         per_class          {label: {"precision", "recall", "f1", "support"}}
+        per_intent         the same of the intents of sentences
         confusion_matrix   {"labels": [C], "counts": [C][C]}, a row a true label, a column a predicted one
         errors             [{…}], the predictions that are the worst, worst first
 
@@ -37,8 +38,9 @@ class Report(dict):
 
     def __str__(self):
         parts = [*map("  {0[0]:28} {0[1]:.4f}".format, self.get("metrics", {}).items())]
-        if self.get("per_class"):
-            parts += ["", *per_class_lines(self["per_class"])]
+        for name in ("per_class", "per_intent"):
+            if self.get(name):
+                parts += ["", *per_class_lines(self[name])]
         if self.get("errors"):
             parts += ["", "the worst errors:", *("  " + error_line(row) for row in self["errors"])]
         return "\n".join(parts)

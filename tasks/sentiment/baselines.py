@@ -5,11 +5,9 @@ Each learns from examples and predicts as a model would: with probabilities [N, 
 order of `labels`, or with predictions [N] for regression. `BASELINES` learn from a corpus.
 """
 
-import collections
-
 import numpy as np
 
-from tasks.naive_bayes import multinomial_naive_bayes, naive_bayes
+from tasks.naive_bayes import majority, multinomial_naive_bayes, naive_bayes
 from tasks.sentiment import tfidf
 
 
@@ -18,18 +16,6 @@ def naive_bayes_multi_label(train, texts, labels):
     columns = [naive_bayes([(text, label in given) for text, given in train], texts, [True])
                for label in labels]
     return np.hstack(columns)
-
-
-def majority(train, texts, labels):
-    """The labels' frequencies in training, whatever the text; its first choice is the majority.
-
-    >>> majority([("x", "a"), ("y", "a"), ("z", "b"), ("w", "a")], ["?"], ["a", "b"]).tolist()
-    [[0.75, 0.25]]
-    """
-    count = collections.Counter(label for _, given in train
-                                for label in (given if isinstance(given, tuple) else (given,)))
-    frequencies = np.array([count[label] for label in labels]) / len(train)
-    return np.tile(frequencies, (len(texts), 1))
 
 
 def mean(train, texts):

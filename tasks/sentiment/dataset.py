@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from tasks import calibration, linear
 from tasks.reporting.report import ERRORS, scores
-from tasks.sentiment import linear, metrics
+from tasks.sentiment import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
 from zoo.layers.naive_bayes import CrossFit
@@ -65,23 +66,13 @@ class Texts(Data):
 
     def fit_linear(self, layer, seed, weights=None):
         """Fit a linear model of n-grams; → what it says of these texts out of fold, [N, K]."""
-        numbers = self.head.kind == "regression"
-        seen = sum((n > 0).sum(0) for n in self.of_code_points(layer.counts))
-        layer.idf.assign(np.log((1 + len(self)) / (1 + seen)) + 1)
-        rows = [row for x in self.of_code_points(layer.features) for row in linear.rows_of(x)]
-        wanted = self.wanted if numbers else 2 * self.indicators(self.targets, layer.outputs) - 1
-        fit = linear.fit(rows, wanted, layer.buckets, lambda z: self.score(self.wanted, z), numbers, seed,
-                         1.0 if weights is None else self.costs(weights))
-        if not numbers:
-            fit = fit.scaled(1 / metrics.fit_temperature(fit.out_of_fold, self.targets))
-        fit.give(layer)
-        return fit.out_of_fold
+        return linear.fit_layer(
+            layer, self.in_batches, self.wanted, lambda z: self.score(self.wanted, z),
+            self.head.kind == "regression", seed, 1.0 if weights is None else self.costs(weights))
 
-    def of_code_points(self, function, size=64):
-        """function(code points) of some texts at a time, in order: arrays."""
-        compiled = tf.function(function, input_signature=[tf.TensorSpec([None] * 3, tf.int32)])
-        for n in range(0, len(self), size):
-            yield compiled(stacked(self.code_points[n:n + size])).numpy()
+    def in_batches(self, size=64):
+        """The code points of some texts at a time, in order."""
+        return (stacked(self.code_points[n:n + size]) for n in range(0, len(self), size))
 
     def batch(self, rows):
         """One training step's data, padded to its longest text."""
@@ -164,7 +155,7 @@ class MultiLabel(Texts):
 
     @staticmethod
     def score(targets, logits):
-        return metrics.multi_label(targets, metrics.sigmoid(logits))["micro_f1"]
+        return metrics.multi_label(targets, calibration.sigmoid(logits))["micro_f1"]
 
     @staticmethod
     def encoded(examples, labels):

@@ -1,4 +1,4 @@
-"""How good predictions are: scikit-learn's metrics, and calibration.
+"""How good predictions are: scikit-learn's metrics.
 
 Shapes: N examples, C classes. Labels are class numbers [N], or 0/1 flags [N, C] where an example
 may carry several labels. Probabilities are [N, C]; a model that has none predicts flags, which are
@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 from sklearn import metrics as peer
+
+from tasks.calibration import classes, expected_calibration_error, flags, not_empty
 
 SMALLEST = 1e-15    # a probability of zero would cost infinitely much
 
@@ -38,7 +40,7 @@ def multi_label(labels, probabilities, thresholds=0.5):
     subset_accuracy: the part of the examples whose labels are all right.
     expected_calibration_error: over all N·C decisions, each a choice between given and not.
     """
-    are_sure, (labels, probabilities) = are_flags(probabilities), _flags(labels, probabilities)
+    are_sure, (labels, probabilities) = are_flags(probabilities), flags(labels, probabilities)
     found = probabilities > (0.5 if are_sure else np.asarray(thresholds))
     occurs = np.flatnonzero((labels | found).any(axis=0))
     scores = {
@@ -72,7 +74,7 @@ def regression(targets, predictions):
 
 def accuracy(labels, probabilities):
     """The part of the examples whose most probable class is the right one."""
-    labels, probabilities = _classes(labels, probabilities)
+    labels, probabilities = classes(labels, probabilities)
     return float(peer.accuracy_score(labels, probabilities.argmax(axis=1)))
 
 
@@ -85,7 +87,7 @@ def macro_f1(labels, probabilities):
     occurs, as flags can have it. This is scikit-learn's f1_score of the classes that occur, else its
     zero_division=1.
     """
-    labels, probabilities = _classes(labels, probabilities)
+    labels, probabilities = classes(labels, probabilities)
     found = probabilities.argmax(axis=1)
     return _f1(labels, found, np.union1d(labels, found), "macro")
 
@@ -96,65 +98,19 @@ def log_loss(labels, probabilities):
     With labels [N, C] each flag counts on its own (binary cross entropy, mean over N and C).
     """
     if np.ndim(labels) == 2:
-        labels, probabilities = _flags(labels, probabilities)
+        labels, probabilities = flags(labels, probabilities)
         given = np.where(labels, probabilities, 1 - probabilities)
     else:
-        labels, probabilities = _classes(labels, probabilities)
+        labels, probabilities = classes(labels, probabilities)
         given = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(given, SMALLEST)).mean())
 
 
-def calibration(labels, probabilities, bins=15):
-    """Examples grouped by confidence, their highest probability, in bins of equal width.
-
-    Returns: count [bins], mean confidence [bins], accuracy [bins]; 0 where a bin is empty
-    Source:  Guo et al. 2017, bin m holds the confidences in ((m-1)/M, m/M]
-    """
-    labels, probabilities = _classes(labels, probabilities)
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bin_of = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)
-    count = np.bincount(bin_of, minlength=bins)
-    sums = [np.bincount(bin_of, weights, bins) for weights in (confidence, right)]
-    return count, *(total / np.maximum(count, 1) for total in sums)
-
-
-def expected_calibration_error(labels, probabilities, bins=15):
-    """Σ_m |B_m|/N · |accuracy(B_m) − confidence(B_m)|, Guo et al. 2017.
-
-    >>> expected_calibration_error([0, 1], [[0.75, 0.25], [0.75, 0.25]])
-    0.25
-    """
-    count, confidence, right = calibration(labels, probabilities, bins)
-    return float(np.sum(count * np.abs(right - confidence)) / count.sum())
-
-
 def confusion_matrix(labels, probabilities):
     """[C, C] counts: row the true class, column the predicted one."""
-    labels, probabilities = _classes(labels, probabilities)
+    labels, probabilities = classes(labels, probabilities)
     return peer.confusion_matrix(labels, probabilities.argmax(axis=1),
                                  labels=np.arange(probabilities.shape[1]))
-
-
-def fit_temperature(logits, labels, low=0.05, high=20.0):
-    """The T between `low` and `high` that minimises the log loss of softmax(logits / T).
-
-    With labels [N, C]: of sigmoid(logits / T). The loss is convex in 1/T, so on log T it has one
-    minimum, found by golden section. Where every example is right by a margin there is none, for
-    smaller is always better: that is no evidence, and T is 1. T never changes which class is first.
-
-    >>> logits = [[4.0, 0.0]] * 4            # 98 % sure, but right three times out of four
-    >>> T = fit_temperature(logits, [0, 0, 0, 1])
-    >>> round(float(softmax([4.0 / T, 0.0])[0]), 4)
-    0.75
-
-    Source:  temperature scaling, Guo et al. 2017; golden section, Kiefer 1953
-    """
-    logits = np.asarray(logits, np.float64)
-    (_flags if np.ndim(labels) == 2 else _classes)(labels, logits)
-    log_t = _golden_section(lambda log_t: _surprise(logits / math.exp(log_t), labels),
-                            math.log(low), math.log(high))
-    return 1.0 if log_t - math.log(low) < 1e-3 else math.exp(log_t)
 
 
 def fit_thresholds(labels, probabilities):
@@ -166,7 +122,7 @@ def fit_thresholds(labels, probabilities):
     >>> fit_thresholds([[1], [1], [0]], [[0.4], [0.3], [0.1]])
     [0.2]
     """
-    labels, probabilities = _flags(labels, probabilities)
+    labels, probabilities = flags(labels, probabilities)
     return [_threshold(*column) for column in zip(labels.T, probabilities.T)]
 
 
@@ -182,47 +138,11 @@ def _threshold(labels, p):
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
-def _surprise(logits, labels):
-    """The log loss of logits, exact however sure they are."""
-    if np.ndim(labels) == 2:
-        return np.logaddexp(0, np.where(labels, -logits, logits)).mean()
-    true = np.take_along_axis(logits, np.asarray(labels)[:, None], axis=1)[:, 0]
-    return (np.logaddexp.reduce(logits, axis=1) - true).mean()
-
-
-def softmax(logits):
-    """exp(x_c) / Σ exp(x), over the last axis."""
-    logits = np.asarray(logits, np.float64)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
-
-
-def sigmoid(logits):
-    """1 / (1 + exp(−x)), written with tanh so that nothing overflows."""
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64)))
-
-
 def pearson(a, b):
     """cov(a, b) / (σ_a·σ_b); 0 where it is undefined because one side is constant."""
     a, b = (values - values.mean() for values in _vectors(a, b))
     scale = math.sqrt(float(a @ a) * float(b @ b))
     return float(a @ b) / scale if scale else 0.0
-
-
-def _golden_section(loss, low, high, tolerance=1e-6):
-    ratio = (math.sqrt(5) - 1) / 2
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    loss_left, loss_right = loss(left), loss(right)
-    while high - low > tolerance:
-        if loss_left <= loss_right:
-            high, right, loss_right = right, left, loss_left
-            left = high - ratio * (high - low)
-            loss_left = loss(left)
-        else:
-            low, left, loss_left = left, right, loss_right
-            right = low + ratio * (high - low)
-            loss_right = loss(right)
-    return (low + high) / 2
 
 
 def _f1(labels, found, classes, average):
@@ -232,36 +152,10 @@ def _f1(labels, found, classes, average):
     return float(peer.f1_score(labels, found, labels=classes, average=average, zero_division=0))
 
 
-def _classes(labels, probabilities):
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
-    if labels.ndim != 1 or probabilities.shape[:1] != labels.shape or probabilities.ndim != 2:
-        raise ValueError("expected labels [N] and probabilities [N, C], received "
-                         f"{list(labels.shape)} and {list(probabilities.shape)}")
-    _not_empty(labels)
-    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        raise ValueError(f"expected labels from 0 to {probabilities.shape[1] - 1}, received "
-                         f"{labels.min()} to {labels.max()}")
-    return labels.astype(int), probabilities
-
-
-def _flags(labels, probabilities):
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
-    if labels.ndim != 2 or probabilities.shape != labels.shape:
-        raise ValueError("expected labels and probabilities [N, C], received "
-                         f"{list(labels.shape)} and {list(probabilities.shape)}")
-    _not_empty(labels)
-    return labels.astype(bool), probabilities
-
-
 def _vectors(targets, predictions):
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
     if targets.ndim != 1 or predictions.shape != targets.shape:
         raise ValueError("expected targets and predictions [N], received "
                          f"{list(targets.shape)} and {list(predictions.shape)}")
-    _not_empty(targets)
+    not_empty(targets)
     return targets, predictions
-
-
-def _not_empty(labels):
-    if not len(labels):
-        raise ValueError("expected at least one example to measure, received none")

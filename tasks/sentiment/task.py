@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-from tasks import exporting
+from tasks import calibration, exporting
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
@@ -162,9 +162,10 @@ class Sentiment(Task):
             graph = tf.function(lambda inputs: head.network(inputs, training=False),
                                 input_signature=[head.specs])
             logits, targets = validation.outputs(lambda **inputs: graph(inputs)), validation.targets
-            head.temperature = metrics.fit_temperature(logits, targets)
+            head.temperature = calibration.fit_temperature(logits, targets)
         if head.kind == "multi":
-            head.thresholds = metrics.fit_thresholds(targets, metrics.sigmoid(logits / head.temperature))
+            head.thresholds = metrics.fit_thresholds(
+                targets, calibration.sigmoid(logits / head.temperature))
 
     def facts(self, head, corpus):
         return {"model": self.model, "temperature": head.temperature, "thresholds": head.thresholds}
@@ -178,7 +179,7 @@ class Sentiment(Task):
         if head.kind == "single":
             plots.confusion_matrix(metrics.confusion_matrix(targets, predictions), head.labels,
                                    folder / "confusion_matrix.png")
-            plots.reliability(*metrics.calibration(targets, predictions), folder / "reliability.png")
+            plots.reliability(*calibration.calibration(targets, predictions), folder / "reliability.png")
 
     def label_counts(self, corpus):
         labels = (label if isinstance(label, tuple) else (label,) for _, label in corpus.train)

@@ -5,6 +5,8 @@ Each learns from sentences (tokens and tags) and predicts a list of tags for eac
 import collections
 import re
 
+from tasks.naive_bayes import majority, multinomial_naive_bayes
+
 
 def most_frequent_tag(train, texts):
     """The tag that a word has most often in training, whatever stands around it.
@@ -72,3 +74,4 @@ def look(word):
 
 
 BASELINES = {"most frequent tag": most_frequent_tag, "HMM (NLTK)": hidden_markov}
+INTENT_BASELINES = {"majority": majority, "multinomial naive Bayes": multinomial_naive_bayes}

@@ -17,7 +17,8 @@ SCHEMES = schemes.NAMES
 
 
 def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None, tagset=None,
-         token_column=None, comments=None, tokenizer="word", encoding=None, held_out=HELD_OUT):
+         token_column=None, comments=None, tokenizer="word", encoding=None, held_out=HELD_OUT,
+         intent_column=None, intent=None):
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
@@ -37,16 +38,19 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
              tokenizer       "word", "space" or "character": how texts with spans are cut into tokens
              encoding        of text files; None finds it
              held_out        of files: see `tasks.reading.splits.split`
+             intent_column   of a file, as tag_column: that of the sentences' labels
+             intent          whether those are read; None reads them where there are any
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if scheme not in (None, *SCHEMES):
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received '{scheme}'")
     return corpus.load(
-        str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset),
-        lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer, encoding),
+        str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset, intent),
+        lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer, encoding,
+                                              intent_column, intent),
                            scheme, strip_position, tagset, held_out),
         {"token_column": token_column, "tag_column": tag_column, "comments": comments,
-         "strip_position": strip_position, "encoding": encoding})
+         "strip_position": strip_position, "encoding": encoding, "intent_column": intent_column})
 
 
 def _read(name, form, scheme, strip_position, tagset, held_out):
@@ -57,10 +61,10 @@ def _read(name, form, scheme, strip_position, tagset, held_out):
         raise unknown(name, NAMES, "a file of CoNLL columns", ENDINGS)
     datasets, warnings, first = columns.read(name, form)
     datasets = _without_positions(datasets, strip_position, warnings)
-    return assembled(called(name), datasets, scheme, OWN_TERMS, warnings, first, held_out)
+    return assembled(called(name), datasets, scheme, OWN_TERMS, warnings, first, held_out, form.intents)
 
 
-def _named(name, seed, scheme, tagset):
+def _named(name, seed, scheme, tagset, intent):
     if name != "sample":
         datasets, warnings = nltk.read_tagged(name, tagset)
         return assembled(name, datasets, scheme, nltk.TAGGED[name][-1], warnings)
@@ -69,14 +73,17 @@ def _named(name, seed, scheme, tagset):
                          "out")
     datasets = {split: [Sentence(*row) for row in rows]
                 for split, rows in sample.generate(seed).items()}
-    return assembled(name, datasets, scheme, sample.TERMS, [])
+    return assembled(name, datasets, scheme, sample.TERMS, [], intent=intent)
 
 
-def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD_OUT):
+def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD_OUT, intent=None):
     """Finds the scheme and mends what breaks it, splits what has no official split, and looks at it.
 
-    Args:  first  {tag: where it first occurs}
+    Args:  first   {tag: where it first occurs}
+           intent  whether the sentences' labels are kept; None keeps them where there are any
+    Raises:  ValueError: tags or labels that cannot be learnt or evaluated
     """
+    datasets = _intents_checked(name, datasets, intent, held_out, warnings)
     labels = {tag for rows in datasets.values() for sentence in rows for tag in sentence.tags}
     if len(labels) < 2 and held_out is not WHOLE:
         raise ValueError(f"corpus '{name}': expected at least two tags, received "
@@ -86,19 +93,40 @@ def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD
     warnings += notes
     datasets = splits.split(name, datasets, None, set(), False, held_out)
     check_splits(name, {split: len(datasets[split]) for split in SPLITS}, "sentences", held_out)
-    labels = {split: {tag for sentence in datasets[split] for tag in sentence.tags} for split in SPLITS}
+    tags = {split: collections.Counter(tag for sentence in datasets[split] for tag in sentence.tags)
+            for split in SPLITS}
+    intents = {split: collections.Counter(sentence.intent for sentence in datasets[split])
+               for split in SPLITS}
     if held_out is not WHOLE:
-        warnings += _strangers(datasets, labels) + overlap(datasets)
+        warnings += _strangers("tag", tags) + _strangers("intent", intents) + overlap(datasets)
     return Corpus(name, **{split: datasets[split] for split in SPLITS}, terms=terms, warnings=warnings,
-                  labels=sorted(set().union(*labels.values())), scheme=scheme)
+                  labels=sorted(set().union(*tags.values())), scheme=scheme,
+                  intents=sorted(set().union(*intents.values()) - {None}))
 
 
-def _strangers(datasets, labels):
-    """Warnings about tags that no model can learn, for training has none of them."""
-    count = collections.Counter(tag for split in ("validation", "test") for sentence in datasets[split]
-                                for tag in sentence.tags if tag not in labels["train"])
-    return [f"tag '{tag}' never occurs in training, {n} times in validation and test"
-            for tag, n in sorted(count.items())]
+def _strangers(what, counts):
+    """Warnings about tags or intents that no model can learn, for training has none of them."""
+    count = counts["validation"] + counts["test"]
+    return [f"{what} '{name}' never occurs in training, {n} times in validation and test"
+            for name, n in sorted(count.items()) if name not in counts["train"]]
+
+
+def _intents_checked(name, datasets, wanted, held_out, warnings):
+    """The datasets, their sentences without labels where none are wanted or all have the same one.
+
+    Raises:  ValueError: some sentences have one and others have none
+    """
+    counts = collections.Counter(sentence.intent for rows in datasets.values() for sentence in rows)
+    if wanted is not False and None in counts and (len(counts) > 1 or wanted):
+        raise ValueError(f"corpus '{name}': expected a label of every sentence, received "
+                         f"{counts[None]:,} of {counts.total():,} without; add them, or set intent to "
+                         "false to learn the tags alone")
+    alone = wanted is not False and held_out is not WHOLE and len(counts) == 1 and None not in counts
+    if alone:
+        warnings.append(f"all sentences have the label '{counts.popitem()[0]}': the tags alone are "
+                        "learnt")
+    return {split: [sentence._replace(intent=None) for sentence in rows]
+            for split, rows in datasets.items()} if alone or wanted is False else datasets
 
 
 # ------------------------------------------------------------------------------------------ positions
@@ -116,7 +144,7 @@ def _without_positions(datasets, wanted, warnings):
         wanted = True
     if not wanted:
         return datasets
-    return {split: [Sentence(tuple(map(_character, tokens)), tags) for tokens, tags in rows]
+    return {split: [row._replace(tokens=tuple(map(_character, row.tokens))) for row in rows]
             for split, rows in datasets.items()}
 
 

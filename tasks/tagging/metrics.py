@@ -10,6 +10,7 @@ import collections
 
 import numpy as np
 
+from tasks.calibration import expected_calibration_error
 from zoo.text import spans
 
 
@@ -28,13 +29,40 @@ def tagging(tokens, gold, predicted, scheme, known):
             "unseen_accuracy": unseen_accuracy(tokens, gold, predicted, known)}
 
 
-def quality(scheme):
-    """The metric that a tagger is chosen by.
+def quality(scheme, intents=()):
+    """The metric that a tagger is chosen by; with intents the mean of that and of their accuracy.
 
-    >>> quality("BIO"), quality(None)
-    ('span_f1', 'token_accuracy')
+    >>> quality("BIO"), quality(None), quality("BIO", ["ask"])
+    ('span_f1', 'token_accuracy', 'mean_score')
     """
-    return "span_f1" if scheme else "token_accuracy"
+    return "mean_score" if intents else "span_f1" if scheme else "token_accuracy"
+
+
+def intents(gold, probabilities, names):
+    """The metrics of predicted intents; one that is not among the names cannot be predicted.
+
+    Args:  gold  [N] of str;  probabilities  [N, K], in the order of the names
+
+    >>> intents(["ask", "tell"], [[0.75, 0.25], [0.75, 0.25]], ["ask", "tell"])
+    {'intent_accuracy': 0.5, 'expected_calibration_error': 0.25}
+    """
+    number = {name: n for n, name in enumerate(names)}
+    probabilities = np.pad(np.asarray(probabilities, np.float64), [[0, 0], [0, 1]])    # of any other
+    gold = np.array([number.get(name, len(names)) for name in gold])
+    return {"intent_accuracy": float(np.mean(probabilities.argmax(1) == gold)),
+            "expected_calibration_error": expected_calibration_error(gold, probabilities)}
+
+
+def both(gold, predicted, gold_intents, predicted_intents):
+    """The part of the sentences of which all tags and the intent are right.
+
+    >>> both([["O"], ["O"]], [["O"], ["B-x"]], ["ask", "ask"], ["ask", "ask"])
+    {'both_right': 0.5}
+    """
+    _check(gold, predicted)
+    right = [list(tags) == list(found) and intent == guess for tags, found, intent, guess in zip(
+        gold, predicted, gold_intents, predicted_intents, strict=True)]
+    return {"both_right": sum(right) / len(right)}
 
 
 def token_accuracy(gold, predicted):
@@ -71,6 +99,12 @@ def per_label(gold, predicted, scheme):
     right, found, wanted = (_span_counts if scheme else _tag_counts)(gold, predicted)
     return [{"label": label, **_scores(right[label], found[label], wanted[label]),
              "gold": wanted[label], "predicted": found[label]} for label in sorted({*found, *wanted})]
+
+
+def per_class(gold, predicted, scheme):
+    """`per_label` as a `tasks.reporting.report.Report` has it."""
+    return {row["label"]: {"precision": row["precision"], "recall": row["recall"], "f1": row["f1"],
+                           "support": row["gold"]} for row in per_label(gold, predicted, scheme)}
 
 
 def table(rows):

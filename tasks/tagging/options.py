@@ -24,6 +24,10 @@ class CorpusOptions(options.CorpusOptions):
     tag_column: str = option(None, "The column of the tags in a file: a number from 1, -1 for the last, "
                              "or a name of a header or of CoNLL-U; of JSON the key of the spans.",
                              first=True, **FOUND)
+    intent: bool = option(None, "Learn the label of each sentence, its intent, together with the tags.",
+                          of_corpus=True, open="where the corpus has labels", before=False)
+    intent_column: str = option(None, "The column of the labels in a file, or their key in JSON.",
+                                **FOUND)
     comments: bool = option(None, "Lines of a file that start with # before a sentence are comments.",
                             **FOUND)
     scheme: str = option(None, "Scheme of the corpus's tags.", tuple(corpora.SCHEMES), **FOUND)
@@ -36,6 +40,8 @@ class CorpusOptions(options.CorpusOptions):
     min_count: int = option(1, "Smallest number of occurrences of a word in the vocabulary.", least=1)
     digits: bool = option(True, "Look words up with every digit as 0.")
     vectors: str = option(None, "File of word vectors, in the text format of GloVe or word2vec.")
+    vector_words: int = option(20000, "Words of that file, the first ones, that are known beside those "
+                               "of training.", least=0)
 
 
 @dataclasses.dataclass(frozen=True)

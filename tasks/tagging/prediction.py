@@ -1,4 +1,4 @@
-"""Predictions of tagging: spans with their offsets, or a tag for every token."""
+"""Predictions of tagging: spans with their offsets, or a tag for every token; and the intent."""
 
 from tasks import prediction
 from tasks.reporting import tables
@@ -6,13 +6,27 @@ from tasks.reporting import tables
 
 class Prediction(prediction.Prediction):
     """A row gets `spans`, each with its type, its text and where it starts and ends in characters, in
-    UTF-16 units and in bytes; without a scheme `tokens` and `tags`."""
+    UTF-16 units and in bytes; without a scheme `tokens` and `tags`. A model with intents also gives
+    `intent` and `confidence`, its probability."""
 
     def line(self, prediction, text):
-        return tables.marked(prediction, text)
+        return line(prediction, text)
 
     def added(self, prediction, text):
+        intent = {name: prediction[name] for name in ("intent", "confidence") if name in prediction}
         if "spans" not in prediction:
-            return {name: prediction[name] for name in ("tokens", "tags")}
-        return {"spans": [{"text": text[span["start_char"]:span["end_char"]], **span}
-                          for span in prediction["spans"]]}
+            return {**intent, **{name: prediction[name] for name in ("tokens", "tags")}}
+        return {**intent, "spans": [{"text": text[span["start_char"]:span["end_char"]], **span}
+                                    for span in prediction["spans"]]}
+
+
+def line(prediction, text):
+    """A prediction in one line: the text with its spans or tags, and the intent before it.
+
+    >>> line({"tokens": ["Go"], "tags": ["VB"], "intent": "order", "confidence": 0.75}, "Go")
+    'order  75 %   Go/VB'
+    """
+    marked = tables.marked({"spans": None, **prediction}, text)
+    if "intent" not in prediction:
+        return marked
+    return f"{prediction['intent']}  {100 * prediction['confidence']:.0f} %   {marked}"

@@ -1,15 +1,21 @@
 """What tagging has of its own on the way of `tasks.task`."""
 
+import collections
+import time
+
+import numpy as np
+
+from tasks import calibration, exporting, fitting
 from tasks.reading import in_memory
-from tasks.reading.corpus import OWN_TERMS, called
+from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import TAGGING, recipe
-from tasks.reporting import plots, tables
-from tasks.tagging import corpora, metrics
-from tasks.tagging.baselines import BASELINES
-from tasks.tagging.dataset import Sentences, first_rare, in_scheme
-from tasks.task import Task, held_out
+from tasks.recipes import FEW_SENTENCES, TAGGING, recipe
+from tasks.reporting import plots
+from tasks.tagging import corpora, metrics, prediction
+from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
+from tasks.tagging.dataset import Sentences, first_rare, in_scheme, tags_of
+from tasks.task import HELD, Task, held_out
 from zoo.models.configurations import TAGGERS, configuration
 from zoo.models.options import TaggerOptions
 from zoo.models.tagger import Tagger, TextTagger
@@ -17,6 +23,11 @@ from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
+CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
+FEATURES = "CRF on features"
+OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 5e-3, "average": 0.99,
+               "intent": False}
+SMALLEST = 1e-30        # a probability, so that it has a logarithm
 
 
 class Tagging(Task):
@@ -29,24 +40,26 @@ class Tagging(Task):
     def load_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
         settings = self.settings
-        tokenizer = settings.tokenizer or recipe(
-            TAGGING, called(settings.corpus), "default")["tokenizer"]
+        tokenizer = settings.tokenizer or TAGGING["default"]["tokenizer"]
         return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
             settings.tagset, settings.token_column, settings.comments, tokenizer,
-            settings.encoding, held_out)
+            settings.encoding, held_out, settings.intent_column, settings.intent)
 
     def corpus_of(self, columns, held_out, validation=None):
-        """The corpus of lists of tokens and of their tags."""
+        """The corpus of lists of tokens, of their tags and perhaps of intents."""
         datasets = {"train": in_memory.sentences(*columns)}
         if validation:
             datasets["validation"] = in_memory.sentences(*validation)
         return corpora.assembled("sentences", datasets, self.settings.scheme, OWN_TERMS, [],
-                                 held_out=held_out)
+                                 held_out=held_out, intent=self.settings.intent)
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        return recipe(TAGGING, corpus.name, "default" if corpus.scheme else "plain tags")
+        return recipe(TAGGING, corpus.name, kind_of(corpus)[0])
+
+    def reason(self, corpus):
+        return "" if corpus.name in TAGGING else kind_of(corpus)[1]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "digits": text.digits}
@@ -55,17 +68,34 @@ class Tagging(Task):
         """A head whose vocabulary and labels are learnt and whose network is new."""
         settings = self.settings
         scheme = corpus.scheme and settings.model_scheme
-        words, known = word_vectors.read(settings.vectors) if settings.vectors else ([], None)
         text = self.extended(Tokens.learn(
             to_learn(sentence.tokens for sentence in corpus.train), settings.vocabulary_size,
-            settings.min_count, words, tokenizer=settings.tokenizer, digits=settings.digits))
+            settings.min_count, tokenizer=settings.tokenizer, digits=settings.digits))
+        learnt, vectors = len(text.words), self.vectors_of(text)
+        if vectors:
+            text = text.including(vectors.words[:settings.vector_words])
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
-        network = Tagger(len(text.words), labels, scheme, alphabet_size=len(text.alphabet),
-                         rare=first_rare(text, corpus.train), **options)
-        if settings.vectors:
-            word_vectors.into(network.embedding, text.vocabulary, words, known)
+        intents = sorted({sentence.intent for sentence in corpus.train} - {None})
+        network = Tagger(len(text.words), labels, scheme, len(text.alphabet),
+                         first_rare(text, corpus.train), vectors.width if vectors else 0, learnt,
+                         intents, **options)
+        if vectors and not network.vectors:
+            raise ValueError("vectors: expected a model with an embedding, received one of features "
+                             "alone; use another --model")
+        if vectors:
+            network.vectors.give(vectors.rows(text.vocabulary))
         return TextTagger(network, text)
+
+    def vectors_of(self, text):
+        """The vectors of words as a text processing looks them up, the first of several; or None."""
+        if not self.settings.vectors:
+            return None
+        words, vectors = word_vectors.read(self.settings.vectors)
+        first = {}
+        for n, key in enumerate(text.keys(words).numpy()):
+            first.setdefault(key.decode(), n)
+        return word_vectors.Table(list(first), vectors[list(first.values())])
 
     def data(self, head, examples):
         return Sentences(head, examples)
@@ -74,13 +104,54 @@ class Tagging(Task):
         """−log p, summed over the tokens of a batch; the step divides it by their number."""
         return head.network.loss_of
 
+    def prepare(self, head, training):
+        if head.intents and head.network.intent.wide:
+            training.fit_linear(head.network.intent.wide, self.settings.seed)
+
+    def calibrate(self, head, validation):
+        """Fit the temperature that makes the intents' probabilities believable."""
+        if head.intents:
+            found = validation.predict(exporting.of_head(head))
+            p = np.array([one.probabilities for one in found], np.float64)
+            logits = head.temperature * np.log(np.maximum(p, SMALLEST))     # but for a constant a row
+            known = [head.intents.index(intent) if intent in head.intents else -1
+                     for intent in validation.intents]
+            rows = np.flatnonzero(np.array(known) >= 0)
+            head.temperature = calibration.fit_temperature(logits[rows], np.array(known)[rows])
+
+    def facts(self, head, corpus):
+        return {"temperature": head.temperature} if head.intents else {}
+
+    def label_counts(self, corpus):
+        return dict(collections.Counter(sentence.intent for sentence in corpus.train
+                                        if sentence.intent is not None).most_common())
+
+    def described(self, corpus):
+        intents = f"; intents: {', '.join(corpus.intents)}" * bool(corpus.intents)
+        return super().described(corpus) + intents
+
     def baselines(self, corpus, data, head):
-        compared = data["test"].compared
-        return {name: held_out(data, lambda tokens: compared(baseline(corpus.train, tokens)), "tokens")
-                for name, baseline in BASELINES.items()}
+        test, sentences = data["test"], columns_of(corpus.train)
+        examples = [(sentence.text, sentence.intent) for sentence in corpus.train]
+        tags = {name: held_out(data, lambda tokens: test.of_baseline(
+            baseline(list(zip(*sentences)), tokens)), "tokens") for name, baseline in BASELINES.items()}
+        intents = {f"{name}, intents": held_out(data, lambda texts: test.of_baseline(
+            intents=baseline(examples, texts, head.intents)))
+            for name, baseline in INTENT_BASELINES.items() if test.intents}
+        return {**tags, FEATURES: self.of_features(corpus), **intents}
+
+    def of_features(self, corpus):
+        """The predictions of a linear chain over features, without a network."""
+        seconds = time.perf_counter()
+        model = fitting.fit("tagging", {**OF_FEATURES, "scheme": corpus.scheme or "none"},
+                            columns_of(corpus.train), columns_of(corpus.validation), verbose=False)
+        print(f"baseline {FEATURES}: trained in {time.perf_counter() - seconds:.0f} s")
+        now = exporting.of_head(model)
+        return {split: self.data(model, getattr(corpus, split)).predict(now) for split in HELD}
 
     def draw(self, folder, head, targets, predictions):
         """Confusion matrix; the table of all labels is printed."""
+        predictions = tags_of(predictions)
         rows = metrics.per_label(targets, predictions, head.scheme)
         print("", *metrics.table(rows), sep="\n")
         labels = sorted({tag for rows in (targets, predictions) for tags in rows for tag in tags})
@@ -99,7 +170,30 @@ class Tagging(Task):
             print(f"  {self.line(head.predict([text])[0], text)}")
 
     def line(self, row, text):
-        return tables.marked(row, text)
+        return prediction.line(row, text)
+
+
+def columns_of(sentences):
+    """Their tokens and their tags, two lists."""
+    return [sentence.tokens for sentence in sentences], [sentence.tags for sentence in sentences]
+
+
+def kind_of(corpus):
+    """(which of the recipes for corpora without one of their own is for a corpus, why).
+
+    >>> kind_of(corpora.load("sample"))
+    ('few spans', 'the tags mark spans, in fewer than 4,000 sentences')
+    """
+    lengths = [len(token) for sentence in corpus.train for token in sentence.tokens]
+    if lengths.count(1) >= CHARACTERS * len(lengths):
+        return "characters", "tokens are characters"
+    if not corpus.scheme:
+        return "plain tags", "the tags mark no spans"
+    if corpus.intents:
+        return "intents", "sentences have intents"
+    if len(corpus.train) < FEW_SENTENCES:
+        return "few spans", f"the tags mark spans, in fewer than {FEW_SENTENCES:,} sentences"
+    return "default", "the tags mark spans"
 
 
 def main(settings):

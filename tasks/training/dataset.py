@@ -4,6 +4,7 @@ import numpy as np
 
 from tasks.reporting.report import Report
 from tasks.training.batches import cut_by_tokens
+from zoo.models.head import rows
 
 
 class Data:
@@ -40,16 +41,23 @@ class Data:
     def outputs(self, function, tokens=16384, read=None):
         """function(**inputs) [B, …] for every text, in order, read in batches of similar length.
 
-        What is read of some rows are the network's inputs, or what `read(rows)` gives.
+        Several outputs, {name: [B, …]}, become a dictionary a text. What is read of some rows are the
+        network's inputs, or what `read(rows)` gives.
         """
         order = np.argsort(self.lengths, kind="stable")
         groups = cut_by_tokens(order, np.maximum(self.lengths, 1), tokens)
-        found = [row for rows in groups for row in np.asarray(function(**(read or self.padded)(rows)))]
+        outputs = (function(**(read or self.padded)(chosen)) for chosen in groups)
+        found = [row for output in outputs
+                 for row in (rows(output) if isinstance(output, dict) else np.asarray(output))]
         return self.collected([found[n] for n in np.argsort(order)])
 
     def predict(self, run, tokens=16384):
         """The predictions for every text of run(signature, **inputs), of Keras or of an exported file."""
-        return self.outputs(lambda **inputs: run("ids", **inputs)[self.output], tokens)
+        return self.outputs(lambda **inputs: self.taken(run("ids", **inputs)), tokens)
+
+    def taken(self, outputs):
+        """The predictions among the outputs of a signature, {name: [B, …]}."""
+        return outputs[self.output]
 
     def report(self, predictions):
         """The `Report` of predictions."""

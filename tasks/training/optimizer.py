@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from zoo.engines.native import adam
 
+DELTA = 1e-6    # added to Adagrad's squares of gradients, which are those of a mean over tokens
+
 
 def learning_rates(peak, steps, warmup):
     """Linear warm-up to `peak` over `warmup · steps` steps, then a half cosine down to 0.
@@ -28,11 +30,22 @@ class Adam(keras.optimizers.Adam):
     m' = m + (1 − β₁)(g − m);   v' = v + (1 − β₂)(g² − v)
     w' = w − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m' / (√v' + ε)
 
-    Source:  Kingma & Ba 2015; with `weight_decay` AdamW, Loshchilov & Hutter 2019
+    A weight with an attribute `adagrad`, a number k, moves as by Adagrad: a batch has few of its rows,
+    and Adam would move the rarest as far as the most frequent.
+
+    v' = v + g²;   w' = w − k·η·g / √(v' + δ)
+
+    Source:  Kingma & Ba 2015; with `weight_decay` AdamW, Loshchilov & Hutter 2019; Duchi et al. 2011
     """
 
     def update_step(self, gradient, variable, learning_rate):
         index, kind = self._get_variable_index(variable), variable.dtype
+        relative = getattr(self._trainable_variables[index], "adagrad", None)
+        if relative:
+            squares = self._velocities[index].value
+            squares.assign_add(gradient * gradient)
+            variable.assign_sub(relative * learning_rate * gradient * tf.math.rsqrt(squares + DELTA))
+            return
         time = tf.cast(self.iterations.value + 1, kind)
         beta_1, beta_2 = tf.cast(self.beta_1, kind), tf.cast(self.beta_2, kind)
         tf.raw_ops.ResourceApplyAdam(
@@ -45,8 +58,9 @@ class Adam(keras.optimizers.Adam):
         """Whether `step_in_one_pass` can move these weights here and now."""
         options = (self.amsgrad, self.clipnorm, self.clipvalue, self.global_clipnorm, self.use_ema,
                    self.gradient_accumulation_steps, self.loss_scale_factor)
-        constraints = [weight.constraint for weight in weights if weight.constraint is not None]
-        return not any(options) and not constraints and adam.unmet(weights) is None
+        others = [weight for weight in weights
+                  if weight.constraint is not None or hasattr(weight, "adagrad")]
+        return not any(options) and not others and adam.unmet(weights) is None
 
     def step_in_one_pass(self, gradients, weights, limit, average):
         """Clip to the norm `limit` (0 never does), `apply`, and update `average`: one operation.

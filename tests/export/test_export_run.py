@@ -110,11 +110,12 @@ def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenize
         for name in run.OFFSETS if exact else ("start_byte", "end_byte"):
             assert wanted[name] == offsets[name][n][:len(places)].tolist(), (name, one)
         found, count = run.stacked([found]), max(1, len(places))
-        width = found["characters"].shape[2]
         for name in ("ids", "shapes"):
             assert found[name].tolist() == [inputs[name][n, :count].numpy().tolist()], (name, one)
-        assert found["characters"].tolist() == [inputs["characters"][n, :count, :width].numpy().tolist()]
-        assert not tf.reduce_any(inputs["characters"][n, :, width:] != 0)
+        for name in ("characters", "code_points"):
+            width, wanted = found[name].shape[2], inputs[name][n]
+            assert found[name].tolist() == [wanted[:count, :width].numpy().tolist()], (name, one)
+            assert not tf.reduce_any(wanted[:, width:] != 0)
 
 
 def test_every_character_is_of_the_graphs_kind():
@@ -206,14 +207,17 @@ def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path
         assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
-def test_tags_equal_the_heads(tmp_path):
-    head = tagger("bilstm_char_crf")
+@pytest.mark.parametrize("intents", [(), ("ask", "order", "tell")])
+def test_tags_and_the_intent_equal_the_heads(tmp_path, intents):
+    head = tagger("wide_bilstm_char_crf", intents)
     texts = ["A good film, not bad!", "", "好 Bad film", "Zoe\u0308 🙂 👩‍👩‍👧 bad 𠮷 film", " "]
     model = run.Model(on_device(head, tmp_path / "device"))
     for answer, wanted in zip(model.predict(texts), head.predict(texts), strict=True):
-        assert answer.pop("probability") == pytest.approx(wanted.pop("probability"), abs=1e-5)
+        assert ("intent" in answer) == bool(intents)
+        for name in ("probability", *("confidence", "intents") * bool(intents)):
+            assert answer.pop(name) == pytest.approx(wanted.pop(name), abs=1e-5)
         assert answer == wanted
-    assert model.predict(texts[1:2]) == [head.predict("")[0]]
+    assert model.predict(texts[1:2])[0]["tags"] == []
 
 
 def test_spans_are_those_of_the_project_and_so_are_the_names_of_offsets():

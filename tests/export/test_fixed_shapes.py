@@ -9,7 +9,7 @@ from tasks import exporting
 from tasks.generation.dataset import LabelledTexts, RunningText
 from tasks.generation.streams import Stream
 from tasks.reading.splits import Example, Pair, Sentence
-from tasks.tagging.dataset import Sentences
+from tasks.tagging.dataset import Sentences, Tagged, tags_of
 from tasks.translation.dataset import Translations
 
 LENGTH = 7
@@ -88,10 +88,10 @@ def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagg
     head.labels, sentences = head.network.labels, [["a"] * 9, ["not", "bad"]]
     untagged = [Sentence(tokens, ["O"] * len(tokens)) for tokens in sentences]
     tags = Sentences(head, untagged).predict(free, 1)
-    data = Sentences(head, [Sentence(*pair) for pair in zip(sentences, tags)])
+    data = Sentences(head, [Sentence(*pair) for pair in zip(sentences, tags_of(tags))])
     assert data.metrics(data.predict(free, 1))["token_accuracy"] == 1
     predictions = data.predict(fixed, 1)
-    assert predictions == [[*tags[0][:LENGTH], None, None], tags[1]]
+    assert predictions == [Tagged([*tags[0].tags[:LENGTH], None, None]), tags[1]]
     assert data.metrics(predictions)["token_accuracy"] == pytest.approx(9 / 11)
     found = exporting.cut({"test": data}, {"test": tags}, fixed, {"test": data.metrics(predictions)})
     assert found == {"length": LENGTH, "longer": 1, "not_measured": []}

@@ -111,16 +111,17 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
                                head.predict_ids(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param("bilstm_char_crf", marks=pytest.mark.slow), "output_rnn",
-    pytest.param("lstm", marks=pytest.mark.slow)])
-def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name):
-    head = tagger(name)
+@pytest.mark.parametrize("name, intents", [
+    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow), ("output_rnn", ()),
+    ("crf", ("ask", "tell")), pytest.param("lstm", (), marks=pytest.mark.slow)])
+def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name, intents):
+    head = tagger(name, intents)
     with export.stock_ops():
         path, signatures = saved(head, tmp_path)
         answers = saved_model.answers_of(head, signatures, EXAMPLES)
-    assert set(answers) == set(signatures) >= {"serving_default", "tokens", "ids", "embed"}
-    assert ("step" in answers) == (name != "bilstm_char_crf")
+    assert set(answers) == set(signatures) >= {"serving_default", "tokens", "ids"}
+    assert ("embed" in answers) == (name != "crf")
+    assert ("step" in answers) == (name in ("output_rnn", "lstm"))
     assert verify.check(path, answers)["ops_checked"] > 10
     answer = answers["serving_default"][1]
     for n, text in enumerate(tf.constant(EXAMPLES).numpy()):

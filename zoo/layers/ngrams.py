@@ -28,6 +28,7 @@ MODULUS, BASE = 8388593, 251    # primes: 251·8388593 plus the largest code poi
 WORD, PAIR = 1, 6               # seeds
 CHARACTERS = 2, 3, 4, 5         # characters of an n-gram, and its seed
 SPACE = 32
+MOST_WEIGHTS = 1 << 20      # of the linear model: with more labels it needs fewer buckets
 
 
 def chained(seed, sequence):
@@ -90,7 +91,7 @@ class NGrams(keras.layers.Layer):
 
         x_f = log(1 + n_f)·idf_f        those of each kind divided by their length |x|        z = x·W + b
 
-    The weights are fitted, not trained: see `tasks.sentiment.linear`.
+    The weights are fitted, not trained: see `tasks.linear`.
 
     Args:    outputs    K
              buckets    of words and characters together, 2·V
@@ -131,6 +132,15 @@ class NGrams(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "outputs": self.outputs, "buckets": self.buckets}
+
+
+def buckets_for(outputs, most):
+    """An even number of buckets, so that they have at most `MOST_WEIGHTS` weights, or `most`.
+
+    >>> buckets_for(2, 65536), buckets_for(77, 65536)
+    (65536, 13616)
+    """
+    return min(most, MOST_WEIGHTS // outputs // 2 * 2)
 
 
 def normalised(x):

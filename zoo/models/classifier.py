@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from zoo.layers.embedding import Embedding, WordVectors
 from zoo.layers.naive_bayes import LogCountRatios
-from zoo.layers.ngrams import NGrams
+from zoo.layers.ngrams import NGrams, buckets_for
 from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
 from zoo.models.blocks import Backbone, cells_of, drop_words, recurrent
 from zoo.models.head import IDS, TEXTS, Head, Signature, batch
@@ -17,8 +17,6 @@ from zoo.models.options import ClassifierOptions, poolings_of
 from zoo.models.transfer import Named
 from zoo.text.tokenizer import Text
 from zoo.text.vocabulary import UNKNOWN
-
-MOST_WEIGHTS = 1 << 20      # of the linear model of n-grams: with more labels it needs fewer buckets
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -212,15 +210,6 @@ class Classifier(Network):
     def engine_in_use(self):
         """The engine of the recurrent layers."""
         return cells_of(self.recurrent)[0].engine_in_use if self.recurrent else "none"
-
-
-def buckets_for(outputs, most):
-    """An even number of buckets, so that they have at most `MOST_WEIGHTS` weights, or `most`.
-
-    >>> buckets_for(2, 65536), buckets_for(77, 65536)
-    (65536, 13616)
-    """
-    return min(most, MOST_WEIGHTS // outputs // 2 * 2)
 
 
 class TextClassifier(Head):

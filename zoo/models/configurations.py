@@ -38,7 +38,13 @@ CLASSIFIERS = {
 # A BiLSTM over words and what a CNN makes of their characters, under a CRF: Ma & Hovy 2016.
 CHAR_CRF = {"cell": "lstm", "bidirectional": True, "crf": True, "characters": "cnn",
             "embedding_dropout": 0.5, "output_dropout": 0.5, "word_dropout": 0.05}
+# The linear chain over features of words around a token: Lafferty et al. 2001, Ratnaparkhi 1996.
+FEATURES = {"crf": True, "features": 1 << 16, "feature_dropout": 0.2}
 TAGGERS = {
+    "crf": {**FEATURES, "layers": 0},
+    # The same beside a network, whose scores are added to its own: Cheng et al. 2016.
+    "wide_bilstm_char_crf": {**CHAR_CRF, **FEATURES},
+    "wide_bilstm_crf": {**CHAR_CRF, **FEATURES, "characters": None},
     "bilstm_char_crf": CHAR_CRF,
     # The same with an LSTM over the characters: Lample et al. 2016.
     "bilstm_charlstm_crf": {**CHAR_CRF, "characters": "lstm"},

@@ -56,7 +56,7 @@ class Head:
 
     def examples(self):
         """A few texts that the head can read, to verify exports with: words of its vocabulary."""
-        words = self.backbones()[0].words[8:72]
+        words = next(iter(self.vocabularies().values()))[8:72]
         return [" ".join(words[n::4]) for n in range(4)]
 
     def signatures(self):
@@ -96,7 +96,7 @@ class Head:
         """Take over another head's numbers that are fitted beside the weights, if there are any."""
 
     def vocabularies(self):
-        """{what it lists, in the plural: list of str, by id}: those of the backbones first."""
+        """{what it lists, in the plural: list of str, by id}: those of embeddings first."""
         return {"words": self.text.vocabulary}
 
     def outputs(self):

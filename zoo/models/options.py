@@ -74,8 +74,14 @@ def poolings_of(pooling):
 class TaggerOptions(NetworkOptions, units=128, embedding=100):
     """Of `zoo.models.tagger.Tagger`."""
 
-    layers: int = option(1, "Number of recurrent layers; 0 with feedback alone.", least=0)
+    layers: int = option(1, "Number of recurrent layers; 0 with feedback or features alone.", least=0)
     bidirectional: bool = option(True, "Read in both directions.", source="Graves & Schmidhuber 2005")
+    features: int = option(0, "Number of buckets of features of a token and of its neighbours, whose "
+                           "scores are added; 0 for none.", least=0, source="Cheng et al. 2016")
+    feature_dropout: float = option(0.0, "Dropout rate of these features.", **RATE)
+    vectors_as: str = option("frozen", "What becomes of given word vectors beside the embedding: they "
+                             "stay as they are, are tuned, or projected to its width and added.",
+                             names.VECTORS)
     crf: bool = option(False, "A conditional random field over the tags.", source="Huang et al. 2015")
     characters: str = option(None, "Encoder of a word's characters.", names.ENCODERS,
                              source="cnn: Ma & Hovy 2016; lstm: Lample et al. 2016")
@@ -92,14 +98,22 @@ class TaggerOptions(NetworkOptions, units=128, embedding=100):
                                  source="Lample et al. 2016")
     recurrent_dropout: float = option(0.0, "Dropout rate of the recurrent layers' states.", **RATE,
                                       source="Gal & Ghahramani 2016")
+    ngrams: int = option(1 << 13, "With intents the largest number of buckets of word and character "
+                         "n-grams, whose linear model is added; 0 for none.", least=0,
+                         source="Cheng et al. 2016")
+    intent_weight: float = option(1.0, "Weight of a sentence's intent in the loss, beside its tags.",
+                                  least=0, source="Liu & Lane 2016")
 
     def __post_init__(self):
         super().__post_init__()
         if self.crf and self.feedback:
             raise ValueError("feedback: expected no crf beside it, since each makes a tag depend on the "
                              "last")
-        if not self.layers and not self.feedback:
-            raise ValueError("layers: expected at least 1, or feedback, received 0")
+        if self.features and self.feedback:
+            raise ValueError("feedback: expected no features beside it, since its last layer reads "
+                             "states alone")
+        if not self.layers and not self.feedback and not self.features:
+            raise ValueError("layers: expected at least 1, or feedback or features, received 0")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,13 +1,16 @@
-"""Sequence labelling (N→N): one tag for every token."""
+"""Sequence labelling (N→N): one tag for every token, and perhaps one label, the intent, for the whole."""
 
 import keras
 import tensorflow as tf
 
+from zoo import names
 from zoo.layers.affixes import Affixes
 from zoo.layers.characters import ENCODERS
 from zoo.layers.crf import CRF
-from zoo.layers.embedding import Embedding
+from zoo.layers.embedding import Embedding, WordVectors
+from zoo.layers.intent import Intent
 from zoo.layers.output_recurrent import OutputRecurrentRNN
+from zoo.layers.window_features import WindowFeatures
 from zoo.models.blocks import cells_of, drop_words, recurrent
 from zoo.models.head import TEXTS, Head, Signature, batch, numbered
 from zoo.models.network import Network
@@ -15,8 +18,9 @@ from zoo.models.options import TaggerOptions
 from zoo.models.transfer import Named
 from zoo.ops.masks import cleared
 from zoo.text.spans import spans
-from zoo.text.token_features import OFFSETS, SHAPES, Tokens
+from zoo.text.token_features import SHAPES, Tokens, located
 from zoo.text.tokenizer import normalise
+from zoo.text.vocabulary import UNKNOWN
 
 SHAPE_WIDTH = 8
 
@@ -29,17 +33,27 @@ class Tagger(Network):
 
     The tags are the likeliest of each softmax(z_t); with `crf` they are the likeliest sequence, to whose
     score each tag adds what it scores after the one before it (see `zoo.layers.crf`); with `feedback` the
-    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`).
+    linear layer gives way to one that reads its last output (see `zoo.layers.output_recurrent`). With
+    `features` z_t also has what those of the token and of its neighbours score (see
+    `zoo.layers.window_features`); without layers that is all. With word vectors that others have trained
+    x_t also has those of more words than it learns rows of E for, to which the others are unknown (see
+    `zoo.layers.embedding.WordVectors`). Word dropout drops rows of E alone.
 
-    Args:    vocabulary_size  rows of the word embedding; id 0 is padding, 1 unknown
+    With `intents` the same states give one label of the whole sentence, whose probabilities add to z_t
+    (see `zoo.layers.intent`).
+
+    Args:    vocabulary_size  number of words; id 0 is padding, 1 unknown
              labels           names of the L tags
              scheme           None, or one of `zoo.text.spans`, to which the CRF keeps
              alphabet_size    rows of the character embedding
              rare             the id from which on words are rare, those that training has once
+             vector_width     of given word vectors; 0 for none
+             learnt           rows of E: the first words; by default all
+             intents          names of the K labels of sentences; none where there are none
              options          see `zoo.models.options.TaggerOptions`
-    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "tags" [B, T]} int32 → z [B, T, L];
-             characters, shapes and the tags to be read only where the options ask for them; ids alone
-             will do where nothing else is read
+    Call:    {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T], "code_points" [B, T, C],
+             "tags" [B, T]} int32 → z [B, T, L]; all but ids only where the options ask for them; ids
+             alone will do where nothing else is read; with intents → {"tags": z, "intent": [B, K]}
     Raises:  ValueError: a wrong value of an option, options that exclude each other
 
     >>> network = Tagger(10, ["O", "B-X", "I-X"], "BIO", crf=True, units=4, embedding=3)
@@ -49,15 +63,34 @@ class Tagger(Network):
     """
 
     options_class = TaggerOptions
-    arguments = "vocabulary_size", "labels", "scheme", "alphabet_size", "rare"
+    arguments = ("vocabulary_size", "labels", "scheme", "alphabet_size", "rare", "vector_width",
+                 "learnt", "intents")
 
-    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, **options):
+    def __init__(self, vocabulary_size, labels, scheme=None, alphabet_size=0, rare=0, vector_width=0,
+                 learnt=None, intents=(), **options):
         super().__init__(**options)
         options = self.options
         self.vocabulary_size, self.labels, self.scheme = vocabulary_size, tuple(labels), scheme
-        self.alphabet_size, self.rare = alphabet_size, rare
+        self.alphabet_size, self.rare, self.intents = alphabet_size, rare, tuple(intents)
+        self.vector_width, self.learnt = vector_width, learnt or vocabulary_size
         self.seed_generator = keras.random.SeedGenerator()
-        self.embedding = Embedding(vocabulary_size, options.embedding)
+        self.features = WindowFeatures(len(labels), options.features, dropout=options.feature_dropout) \
+            if options.features else None
+        self.embedding = self.vectors = self.characters = self.affixes = self.shapes = None
+        self.recurrent = self.linear = self.feedback = None
+        if options.layers or options.feedback:
+            self._make_layers()
+        self.crf = CRF(list(labels), scheme) if options.crf else None
+        self.intent = intents and Intent(len(intents), len(labels), options.ngrams,
+                                         options.output_dropout)
+        self.build()
+
+    def _make_layers(self):
+        """All but the scores of features."""
+        options = self.options
+        self.embedding = Embedding(self.learnt, options.embedding)
+        self.vectors = self.vector_width and WordVectors(
+            self.vocabulary_size, self.vector_width, options.vectors_as)
         self.characters = self._character_encoder()
         self.affixes = Affixes(options.affixes) if options.affixes else None
         self.shapes = Embedding(len(SHAPES) + 2, SHAPE_WIDTH) if options.shapes else None
@@ -66,10 +99,8 @@ class Tagger(Network):
             options, return_sequences=True, dropout=options.output_dropout,
             recurrent_dropout=options.recurrent_dropout)
         self.output_dropout = keras.layers.SpatialDropout1D(options.output_dropout)
-        self.linear = None if options.feedback else keras.layers.Dense(len(labels))
-        self.feedback = OutputRecurrentRNN(options.units, len(labels)) if options.feedback else None
-        self.crf = CRF(list(labels), scheme) if options.crf else None
-        self.build()
+        self.linear = None if options.feedback else keras.layers.Dense(len(self.labels))
+        self.feedback = OutputRecurrentRNN(options.units, len(self.labels)) if options.feedback else None
 
     def _character_encoder(self):
         options = self.options
@@ -79,33 +110,55 @@ class Tagger(Network):
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
-        for layer in (self.embedding, self.characters, self.affixes, self.shapes):
+        for layer in (self.embedding, self.characters, self.affixes, self.shapes, self.features):
             if layer:
                 layer.build((None, None))
         options = self.options
-        width = options.embedding + options.affixes + options.shapes * SHAPE_WIDTH
+        embedded = (None, None, options.embedding)
+        if self.vectors:
+            self.vectors.build((None, None), embedded)
+            embedded = self.vectors.compute_output_shape((None, None), embedded)
+        width = embedded[-1] + options.affixes + options.shapes * SHAPE_WIDTH
         if self.characters:
             width += options.character_units
         if self.recurrent:
             self.recurrent.build((None, None, width))
             width = self.recurrent.compute_output_shape((None, None, width))[-1]
-        (self.feedback or self.linear).build((None, None, width))
+        last = self.feedback or self.linear
+        if last:
+            last.build((None, None, width))
+        if self.intent:
+            self.intent.build((None, None, width) if last else None)
         self.built = True
 
     @property
     def reads(self):
         """The names of the inputs, beside tags in training."""
         spelling = self.characters or self.affixes
-        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes)]
+        return ["ids", *["characters"] * bool(spelling), *["shapes"] * bool(self.shapes or self.features),
+                *["code_points"] * bool(self.features or self.intent and self.intent.wide)]
 
     def call(self, inputs, training=False):
         inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
+        h = self.represent(inputs, training) if self.embedding else None
+        z = self.emissions(h, inputs, training)
+        if not self.intent:
+            return z
         mask = tf.not_equal(inputs["ids"], 0)
-        h = self.output_dropout(self.represent(inputs, training), training=training)
-        if self.feedback is None:
-            return self.linear(h)
+        intent = self.intent(h, mask, inputs.get("code_points"), training=training)
+        return {"tags": z + self.intent.of_tags(intent), "intent": intent}
+
+    def emissions(self, h, inputs, training=False):
+        """The logits of the tags by the states h and by features: [B, T, L]."""
+        z = self.features and self.features(inputs["code_points"], inputs["shapes"], training=training)
+        if h is None:
+            return z
+        h = self.output_dropout(h, training=training)
+        if self.linear:
+            return self.linear(h) + z if self.features else self.linear(h)
         sampling = self.options.sampling if training else 0.0
-        return self.feedback(h, inputs.get("tags"), mask=mask, training=training, sampling=sampling)
+        return self.feedback(h, inputs.get("tags"), mask=tf.not_equal(inputs["ids"], 0),
+                             training=training, sampling=sampling)
 
     def represent(self, inputs, training=False):
         """What the last layer reads of every token: [B, T, R]."""
@@ -117,7 +170,8 @@ class Tagger(Network):
         """x [B, T, D]."""
         ids = inputs["ids"]
         words = drop_words(ids, self.dropped(ids), self.seed_generator) if training else ids
-        parts = [self.embedding(words)]
+        x = self.embedding(tf.where(words < self.learnt, words, UNKNOWN) if self.vectors else words)
+        parts = [self.vectors(ids, x) if self.vectors else x]
         if self.characters:
             parts.append(self.characters(inputs["characters"], training=training))
         if self.affixes:
@@ -133,8 +187,19 @@ class Tagger(Network):
             return options.word_dropout
         return tf.where(ids < self.rare, options.word_dropout, options.rare_dropout)
 
-    def loss_of(self, tags, logits):
-        """−log p(tags), summed over the sentences: tags [B, T], -1 where there is none; → scalar."""
+    def loss_of(self, targets, outputs):
+        """−log p(tags) − weight·log p(intent), summed over the sentences, by the outputs of a call.
+
+        Args:    targets  tags [B, T], -1 where there is none; with intents {"tags", "intent" [B]}
+        """
+        if not self.intents:
+            return self.loss_of_tags(targets, outputs)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets["intent"], outputs["intent"])
+        return self.loss_of_tags(targets["tags"], outputs["tags"]) + tf.cast(
+            self.options.intent_weight * tf.reduce_sum(losses), outputs["tags"].dtype)
+
+    def loss_of_tags(self, tags, logits):
+        """−log p(tags), summed over the sentences."""
         mask = tags >= 0
         if self.crf:
             return -tf.reduce_sum(self.crf.log_likelihood(logits, tf.maximum(tags, 0), mask))
@@ -153,14 +218,16 @@ class Tagger(Network):
     @property
     def engine_in_use(self):
         """The engine of the recurrent layers."""
-        return (cells_of(self.recurrent)[0] if self.recurrent else self.feedback).engine_in_use
+        one = cells_of(self.recurrent)[0] if self.recurrent else self.feedback
+        return one.engine_in_use if one else "none"
 
     # A stream, one token after the other.
 
     @property
     def streams(self):
         """Whether tags are predicted before the sentence has ended."""
-        return not self.crf and not (self.recurrent and self.options.bidirectional)
+        both_ways = self.recurrent and self.options.bidirectional
+        return not (self.crf or self.features or self.intent or both_ways)
 
     def get_initial_state(self, batch_size):
         """The states where a stream starts, each [B, H]."""
@@ -182,21 +249,28 @@ class Tagger(Network):
 class TextTagger(Head):
     """Everything that tagging takes: network and text processing.
 
-    Args:    network  a `Tagger`;   text  a `zoo.text.token_features.Tokens`
+    Args:    network      a `Tagger`;   text  a `zoo.text.token_features.Tokens`
+             temperature  of the intents' softmax, fitted on validation data: Guo et al. 2017
 
     `predict` gives lists: "tokens", "tags", "probability", where each token starts and ends (see
-    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets.
+    `zoo.text.token_features.OFFSETS`), and with a scheme the "spans", with the same offsets; with intents
+    also the "intent", its probability, "confidence", and those of all, "intents", {intent: p}.
     """
 
-    name, text_class = "tagger", Tokens
+    name, text_class, settings = "tagger", Tokens, ("temperature",)
 
-    def __init__(self, network, text):
-        self.network, self.text = network, text
+    def __init__(self, network, text, temperature=1.0):
+        self.network, self.text, self.temperature = network, text, temperature
         self.labels, self.scheme = list(network.labels), network.scheme
+        self.intents = list(network.intents)
 
     def facts(self):
         """What it takes to read the predictions."""
-        return {"labels": self.labels, "scheme": self.scheme}
+        intents = {"intents": self.intents, "temperature": self.temperature} if self.intents else {}
+        return {"labels": self.labels, "scheme": self.scheme, **intents}
+
+    def take_fitted(self, other):
+        self.temperature = other.temperature
 
     def vocabularies(self):
         return {"words": self.text.vocabulary, "characters": self.text.alphabet.tokens}
@@ -213,23 +287,48 @@ class TextTagger(Head):
         if network.crf:
             found += [Named(network.crf.transitions, axis, labels) for axis in (0, 1)]
             found += [Named(weight, 0, labels) for weight in (network.crf.start, network.crf.end)]
+        if network.intent:
+            found += [Named(*one) for one in network.intent.axes(self.intents, labels)]
+        if network.vectors:
+            found.append(Named(network.vectors.table.embeddings, 0, self.text.vocabulary))
+        if network.features:
+            scores = network.features.projection
+            found.append(Named(network.features.table if scores is None else scores, 1, labels))
         last = network.feedback.writer if network.feedback else network.linear
-        return [*found, Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
+        if last:
+            found += [Named(last.kernel, 1, labels), Named(last.bias, 0, labels)]
+        return found
+
+    def backbones(self):
+        """That of the embedding. Raises ValueError where only features are read."""
+        if not self.network.embedding:
+            raise ValueError("init_from: expected models with an embedding, received one of features "
+                             "alone; use another --model")
+        return [super().backbones()[0]._replace(words=self.text.vocabulary[:self.network.learnt])]
 
     def predict_ids(self, inputs):
-        """{"ids" [B, T], …} → {"tags" [B, T] int32, "marginals" [B, T, L]}; see `Tagger.decode`."""
-        return self.network.decode(self.network(inputs), tf.not_equal(inputs["ids"], 0))
+        """{"ids" [B, T], …} → "tags" [B, T] int32, "marginals" [B, T, L], see `Tagger.decode`; with
+        intents also their probabilities, "intents" [B, K]."""
+        outputs, mask = self.network(inputs), tf.not_equal(inputs["ids"], 0)
+        if not self.intents:
+            return self.network.decode(outputs, mask)
+        intents = tf.nn.softmax(outputs["intent"] / self.temperature)
+        return {**self.network.decode(outputs["tags"], mask), "intents": intents}
 
     def predict_tokens(self, tokens):
-        """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B].
+        """tokens [B, T], "" after the end → "tags" [B, T], "probability" [B, T], "lengths" [B]; with
+        intents "intent" [B], its probability "confidence" [B], and those of all, "intents" [B, K].
 
-        The probability is that of the tag by itself: with a CRF its marginal, in all sequences of tags.
+        A tag's probability is that of it by itself: with a CRF its marginal, in all sequences of tags.
         """
         mask = tf.not_equal(tokens, "")
         found = self.predict_ids(self.read(tokens))
         probability = tf.gather(found["marginals"], found["tags"], batch_dims=2)
-        return {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
+        tags = {"tags": tf.where(mask, tf.gather(self.labels, found["tags"]), ""),
                 "probability": probability, "lengths": tf.reduce_sum(tf.cast(mask, tf.int32), 1)}
+        p = found.get("intents")
+        return tags if p is None else {**tags, "intent": tf.gather(self.intents, tf.argmax(p, -1)),
+                                       "confidence": tf.reduce_max(p, -1), "intents": p}
 
     def predict_text(self, text):
         """strings [B] → `predict_tokens`, the "tokens" [B, T], and where each starts and ends."""
@@ -244,14 +343,15 @@ class TextTagger(Head):
     @staticmethod
     def readable(row, facts):
         """A prediction for people: lists as long as the sentence, strings decoded, and the spans."""
-        columns = {key: value[:row["lengths"]].tolist() for key, value in row.items() if key != "lengths"}
+        columns = {key: value[:row["lengths"]].tolist() for key, value in row.items()
+                   if key not in ("lengths", "intent", "confidence", "intents")}
         found = {key: [item.decode() if isinstance(item, bytes) else item for item in items]
                  for key, items in columns.items()}
         if facts["scheme"]:
-            found["spans"] = [
-                {"type": kind, **{name: found[name][first if name.startswith("start") else last - 1]
-                                  for name in OFFSETS}}
-                for first, last, kind in spans(found["tags"])]
+            found["spans"] = located(spans(found["tags"]), found)
+        if "intent" in row:
+            found |= {"intent": row["intent"].decode(), "confidence": float(row["confidence"]),
+                      "intents": dict(zip(facts["intents"], map(float, row["intents"])))}
         return found
 
     def embed(self, text):
@@ -260,7 +360,7 @@ class TextTagger(Head):
 
     def signature_table(self):
         """Strings, tokens or ids in, everything batch first."""
-        ids = {name: tf.TensorSpec([None, None, *[None] * (name == "characters")], tf.int32)
+        ids = {name: tf.TensorSpec([None, None, *[None] * (name in names.LETTERS)], tf.int32)
                for name in self.network.reads}
         table = {
             "serving_default": Signature(self.predict_text, {"text": TEXTS}),
@@ -269,6 +369,8 @@ class TextTagger(Head):
             "embed": Signature(self.embed, {"text": TEXTS}),
             "ids": Signature(lambda **inputs: self.predict_ids(inputs), ids,
                              lambda strings: self.read(self.text.split(strings)[0]))}
+        if not self.network.embedding:
+            del table["embed"]
         return {**table, **self._streaming()} if self.network.streams else table
 
     def _streaming(self):

@@ -49,6 +49,17 @@ SHAPES = (
 )
 
 
+def located(spans, offsets):
+    """[{"type", "start_char", …}] of spans (first, last, type), by the offsets of the tokens.
+
+    >>> located([(0, 2, "place")], {name: [0, 4] if name[0] == "s" else [3, 8] for name in OFFSETS})[0][
+    ...     "end_char"]
+    8
+    """
+    return [{"type": kind, **{name: offsets[name][first if name.startswith("start") else last - 1]
+                              for name in OFFSETS}} for first, last, kind in spans]
+
+
 class Tokens(tf.Module):
     """Tokens to what a tagger reads, and texts to tokens with their places.
 
@@ -83,17 +94,16 @@ class Tokens(tf.Module):
         self.max_characters = max_characters
 
     @classmethod
-    def learn(cls, sentences, size=50000, min_count=1, known=(), **options):
+    def learn(cls, sentences, size=50000, min_count=1, **options):
         """The tokens' words and characters, by falling count.
 
         Args:    sentences  lists of tokens
                  size       most words, "[PAD]" and "[UNK]" included
                  min_count  how often a word must occur
-                 known      words that are in the vocabulary all the same, with vectors of their own
         Raises:  ValueError: no token at all
 
-        >>> Tokens.learn([["a", "b", "a"]], min_count=2, known=["b", "c"]).words.tokens
-        ['[PAD]', '[UNK]', 'a', 'b', 'c']
+        >>> Tokens.learn([["a", "b", "a"]], min_count=2).words.tokens
+        ['[PAD]', '[UNK]', 'a']
         """
         counts = collections.Counter(token for tokens in sentences for token in tokens)
         if not counts:
@@ -103,9 +113,17 @@ class Tokens(tf.Module):
         for token, key in zip(counts, blank.keys(tf.constant(list(counts))).numpy()):
             words[key] += counts[token]
             letters.update(character.encode() for character in token)
-        learnt = most_frequent(words, size, min_count)
-        learnt = list(dict.fromkeys([*learnt, *known]))
-        return cls(learnt, most_frequent(letters, 10000, 1), **options)
+        return cls(most_frequent(words, size, min_count), most_frequent(letters, 10000, 1), **options)
+
+    def including(self, keys):
+        """These tokens, and more words after their own, as `keys` gives them.
+
+        >>> Tokens.learn([["a"]]).including(["b", "a"]).words.tokens
+        ['[PAD]', '[UNK]', 'a', 'b']
+        """
+        words = list(dict.fromkeys([*self.words.tokens, *keys]))
+        return type(self)(words, self.alphabet.tokens,
+                          **{name: getattr(self, name) for name in self.options})
 
     def after(self, earlier):
         """These tokens, but ids known to earlier ones stay: their words and characters come first.
@@ -146,11 +164,13 @@ class Tokens(tf.Module):
         return tf.strings.regex_replace(keys, r"\p{Nd}", "0") if self.digits else keys
 
     def __call__(self, tokens):
-        """tokens [B, T], "" after the end → {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T]}."""
+        """tokens [B, T], "" after the end → {"ids" [B, T], "characters" [B, T, C], "shapes" [B, T],
+        "code_points" [B, T, C]}."""
         tokens = tf.convert_to_tensor(tokens)
         mask = tf.not_equal(tokens, "")
         return {"ids": tf.where(mask, self.words(self.keys(tokens)), 0),
-                "characters": self._characters(tokens), "shapes": tf.where(mask, shapes(tokens), 0)}
+                "characters": self._characters(tokens), "shapes": tf.where(mask, shapes(tokens), 0),
+                "code_points": code_points(tokens)}
 
     def _characters(self, tokens):
         flat = normalise(tf.reshape(tokens, [-1]), lowercase=False)
@@ -177,6 +197,18 @@ class Tokens(tf.Module):
         settings = json.loads((folder / "text.json").read_text(encoding="utf-8"))
         names = zip(("vocabulary.txt", "alphabet.txt"), settings.pop("sizes"))
         return cls(*(read_vocabulary(folder / name, size) for name, size in names), **settings)
+
+
+def code_points(tokens):
+    """Unicode's numbers of the first 24 characters of tokens in lower case: [B, T] → [B, T, C], C ≥ 1.
+
+    >>> code_points(tf.constant([["Ab", ""]])).numpy().tolist()
+    [[[97, 98], [0, 0]]]
+    """
+    lower = normalise(tf.reshape(tokens, [-1]), lowercase=True)
+    found = tf.strings.unicode_decode(lower, "UTF-8")[:, :names.CHARACTERS].to_tensor(0)
+    found = tf.pad(found, [[0, 0], [0, tf.cast(tf.equal(tf.shape(found)[1], 0), tf.int32)]])
+    return tf.reshape(found, tf.concat([tf.shape(tokens), tf.shape(found)[1:]], 0))
 
 
 def shapes(tokens):

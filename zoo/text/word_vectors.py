@@ -138,19 +138,3 @@ class Table:
             if some and all(part in self.row for part in some):
                 return [self.row[part] for part in some]
         return []
-
-
-def into(embedding, vocabulary, words, vectors):
-    """Put the vectors into the rows of their words; the other rows stay.
-
-    Args:    embedding   a Keras embedding, built;   vocabulary  the tokens of its rows
-    Raises:  ValueError: vectors of another width
-    """
-    table, row = np.array(embedding.embeddings), {token: n for n, token in enumerate(vocabulary)}
-    if vectors.shape[1] != table.shape[1]:
-        raise ValueError(f"vectors: expected them as wide as the embedding, {table.shape[1]}, received "
-                         f"{vectors.shape[1]}; set --embedding={vectors.shape[1]}")
-    chosen = [(row[word], vector) for word, vector in zip(words, vectors) if word in row]
-    for n, vector in chosen:
-        table[n] = vector
-    embedding.embeddings.assign(table)

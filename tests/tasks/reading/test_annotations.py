@@ -206,4 +206,4 @@ def test_random_spans_are_read_back(tmp_path, record):
         rows.append((" ".join(words), [(starts[a], starts[b - 1] + len(words[b - 1]), kind)
                                        for a, b, kind in found]))
     sentences, _ = read(tmp_path, FILES["indented array"]([RECORDS[record](*row) for row in rows]))
-    assert [(tokens, spans.spans(tags)) for tokens, tags in sentences] == expected
+    assert [(tokens, spans.spans(tags)) for tokens, tags, _ in sentences] == expected

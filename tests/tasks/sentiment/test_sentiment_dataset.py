@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
+from tasks import calibration
 from tasks.reading.splits import Example
 from tasks.sentiment import metrics
 from tasks.sentiment.dataset import DATASETS
@@ -93,7 +94,7 @@ def test_a_linear_model_of_labels_is_as_sure_as_it_is_right(kind, labels, predic
     often_right = [predictions[n % 4 if rng.random() < 0.7 else rng.integers(4)] for n in range(60)]
     _, data = with_linear_model(kind, labels, often_right)
     assert 0.5 < data.score(data.targets, data.wide) < 0.95
-    assert metrics.fit_temperature(data.wide, data.targets) == pytest.approx(1, abs=1e-3)
+    assert calibration.fit_temperature(data.wide, data.targets) == pytest.approx(1, abs=1e-3)
 
 
 def test_numbers_are_fitted_on_the_scale_that_the_network_learns():

@@ -6,6 +6,7 @@ import pytest
 
 from sklearn import metrics as peer
 
+from tasks import calibration
 from tasks.sentiment import metrics
 
 # Three classes, five examples; predicted 0 0 1 2 1, so right, wrong, right, right, wrong.
@@ -38,16 +39,16 @@ def test_log_loss_of_an_impossible_truth_is_large_and_finite():
 def test_calibration_error_by_hand_with_two_bins():
     # (0, ½] holds the last one: confidence .5, wrong. (½, 1]: mean confidence .725, 3 of 4 right.
     expected = 1 / 5 * .5 + 4 / 5 * abs(.75 - .725)
-    assert metrics.expected_calibration_error(LABELS, PROBABILITIES, 2) == pytest.approx(expected)
+    assert calibration.expected_calibration_error(LABELS, PROBABILITIES, 2) == pytest.approx(expected)
 
 
 def test_calibration_bins_are_closed_on_the_right():
-    count, confidence, right = metrics.calibration([0, 0], [[.5, .5], [.500001, .499999]], 2)
+    count, confidence, right = calibration.calibration([0, 0], [[.5, .5], [.500001, .499999]], 2)
     assert count.tolist() == [1, 1]
 
 
 def test_certain_and_right_has_no_calibration_error():
-    assert metrics.expected_calibration_error([0, 1], np.eye(2)) == 0
+    assert calibration.expected_calibration_error([0, 1], np.eye(2)) == 0
 
 
 def test_confusion_matrix_has_truth_in_rows():
@@ -65,37 +66,37 @@ def sampled(temperature, n=4000, classes=4):
     """Logits, and labels that are drawn from softmax(logits / temperature)."""
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(n, classes)) * 4
-    draws = metrics.softmax(logits / temperature).cumsum(axis=1) > rng.random((n, 1))
+    draws = calibration.softmax(logits / temperature).cumsum(axis=1) > rng.random((n, 1))
     return logits, draws.argmax(axis=1)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_fitted_temperature_finds_the_one_labels_were_drawn_with(temperature):
     logits, labels = sampled(temperature)
-    assert metrics.fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.08)
+    assert calibration.fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.08)
 
 
 def test_fitted_temperature_is_the_minimum_of_the_log_loss():
     logits, labels = sampled(2.0)
-    best = metrics.fit_temperature(logits, labels)
-    losses = [metrics.log_loss(labels, metrics.softmax(logits / (best * factor)))
+    best = calibration.fit_temperature(logits, labels)
+    losses = [metrics.log_loss(labels, calibration.softmax(logits / (best * factor)))
               for factor in (0.97, 1.0, 1.03)]
     assert losses[1] < min(losses[0], losses[2])
 
 
 def test_temperature_of_two_classes_meets_the_accuracy():
     # Sure to 1 / (1 + e^-4) but right 3 times of 4: softmax must say ¾, so 4 / T = ln 3.
-    T = metrics.fit_temperature([[4.0, 0.0]] * 4, [0, 0, 0, 1])
+    T = calibration.fit_temperature([[4.0, 0.0]] * 4, [0, 0, 0, 1])
     assert 4 / T == pytest.approx(math.log(3), rel=1e-4)
 
 
 def test_temperature_of_sigmoids():
-    T = metrics.fit_temperature([[4.0], [4.0], [4.0], [4.0]], [[1], [1], [1], [0]])
+    T = calibration.fit_temperature([[4.0], [4.0], [4.0], [4.0]], [[1], [1], [1], [0]])
     assert 4 / T == pytest.approx(math.log(3), rel=1e-4)
 
 
 def test_temperature_is_one_where_everything_is_right():
-    assert metrics.fit_temperature([[3.0, 0.0], [0.0, 2.0]], [0, 1]) == 1.0
+    assert calibration.fit_temperature([[3.0, 0.0], [0.0, 2.0]], [0, 1]) == 1.0
 
 
 def test_multi_label_by_hand():
@@ -154,8 +155,8 @@ def test_pearson_of_a_constant_is_zero():
 
 
 def test_softmax_and_sigmoid_do_not_overflow():
-    assert metrics.softmax([1000.0, 0.0]).tolist() == [1.0, 0.0]
-    assert metrics.sigmoid([-1000.0, 0.0, 1000.0]).tolist() == [0.0, 0.5, 1.0]
+    assert calibration.softmax([1000.0, 0.0]).tolist() == [1.0, 0.0]
+    assert calibration.sigmoid([-1000.0, 0.0, 1000.0]).tolist() == [0.0, 0.5, 1.0]
 
 
 @pytest.mark.parametrize("call, message", [
@@ -164,7 +165,7 @@ def test_softmax_and_sigmoid_do_not_overflow():
     (lambda: metrics.log_loss([2], [[.5, .5]]), "labels from 0 to 1, received 2 to 2"),
     (lambda: metrics.multi_label([[1, 0]], [[.5]]), "received \\[1, 2\\] and \\[1, 1\\]"),
     (lambda: metrics.regression([1.0], [1.0, 2.0]), "received \\[1\\] and \\[2\\]"),
-    (lambda: metrics.fit_temperature([[1.0, 0.0]], [0, 1]), "labels \\[N\\]"),
+    (lambda: calibration.fit_temperature([[1.0, 0.0]], [0, 1]), "labels \\[N\\]"),
 ])
 def test_shapes_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):

@@ -17,6 +17,8 @@ import zoo
 from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli
+from tasks.reading.corpus import Corpus
+from tasks.reading.splits import Sentence
 from tasks.tagging import corpora
 from tasks.tagging.dataset import Sentences
 from tasks.tagging.options import Settings
@@ -179,7 +181,9 @@ def streaming(tmp_path_factory):
 
 
 def test_plain_tags_are_learnt_and_printed_beside_their_tokens(streaming, capsys):
-    assert json.loads((streaming / "metrics.json").read_text())["test"]["token_accuracy"] > 0.9
+    metrics = json.loads((streaming / "metrics.json").read_text())
+    assert metrics["test"]["token_accuracy"] > 0.9
+    assert metrics["baselines"]["CRF on features"]["token_accuracy"] > 0.9
     capsys.readouterr()
     here("--predict", "the1 dog1", f"--output_dir={streaming}")
     assert capsys.readouterr().out == "the1/DET dog1/NOUN\n"
@@ -261,7 +265,18 @@ def test_columns_and_comments_are_flags(tmp_path):
     assert corpus.labels == ["B-PER", "O"] and corpus.test[0].tokens[1] == "sings"
 
 
-def test_a_run_starts_from_word_vectors(tmp_path, monkeypatch):
+@pytest.mark.parametrize("sentences, scheme, expected", [
+    ([["我", "爱"], ["a"]], "BIO", "wide_bilstm_crf"), ([["我"] * 100, ["ab"]], None, "wide_bilstm_crf"),
+    ([["我", "爱"], ["ab"]], "BIO", "wide_bilstm_char_crf")])
+def test_the_recipe_follows_from_the_corpus(sentences, scheme, expected):
+    train = [Sentence(tuple(tokens), ("O",) * len(tokens)) for tokens in sentences]
+    corpus = Corpus("mine", train, [], [], "", scheme=scheme)
+    recipe = Tagging(Settings.of()).recipe(corpus)
+    assert recipe["model"] == expected
+    assert (recipe["tokenizer"] == "character") == (expected == "wide_bilstm_crf")
+
+
+def test_a_run_reads_word_vectors(tmp_path, monkeypatch, capsys):
     networks = []
 
     def train(network, *_):
@@ -270,10 +285,17 @@ def test_a_run_starts_from_word_vectors(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "train", train)
     monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-    rows = (" ".join([word, *[number] * 16]) for word, number in (("the", "7"), ("elsewhere", "8")))
+    rows = (f"{word} {number} {number}" for word, number in (
+        ("the", 7), ("elsewhere", 8), ("1999", 9), ("2001", 10), ("nowhere", 11)))
     (tmp_path / "v.txt").write_text("\n".join(rows))
     with pytest.raises(SystemExit):
-        here("--corpus=sample", "--model=lstm", *SMALL, f"--vectors={tmp_path}/v.txt",
+        here("--corpus=sample", "--model=lstm", *SMALL, f"--vectors={tmp_path}/v.txt", "--vector_words=3",
              f"--output_dir={tmp_path}/run")
-    table = np.array(networks[0].embedding.embeddings)
-    assert (table == 7).all(1).sum() == (table == 8).all(1).sum() == 1
+    network = networks[0]
+    table = np.array(network.vectors.table.embeddings)
+    assert [int((table == number).all(1).sum()) for number in range(7, 12)] == [1, 1, 1, 0, 0]
+    assert network.learnt == network.embedding.embeddings.shape[0] < network.vocabulary_size
+    with pytest.raises(SystemExit):
+        here("--corpus=sample", "--model=crf", f"--vectors={tmp_path}/v.txt",
+             f"--output_dir={tmp_path}/crf")
+    assert "vectors: expected a model with an embedding" in capsys.readouterr().err

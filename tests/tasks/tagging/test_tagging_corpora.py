@@ -26,7 +26,7 @@ def sentences(count, tags=("B-x", "I-x", "O"), start=0):
 
 def conll(rows, line="{token} {tag}"):
     return "\n\n".join("\n".join(line.format(token=token, tag=tag, n=n) for n, (token, tag) in
-                                 enumerate(zip(*row), 1)) for row in rows) + "\n"
+                                 enumerate(zip(*row[:2]), 1)) for row in rows) + "\n"
 
 
 def write(folder, name, text):
@@ -47,7 +47,7 @@ def sizes(corpus):
 
 # ---------------------------------------------------------------------------------------------- formats
 
-LEGAL = [Sentence(tokens, tuple(spans.convert(tags, "BIO"))) for tokens, tags in sentences(60)]
+LEGAL = [Sentence(tokens, tuple(spans.convert(tags, "BIO"))) for tokens, tags, _ in sentences(60)]
 UD = "{n}\t{token}\tl\t{tag}\tX{tag}\t_\t0\tr\t_\t_"
 
 
@@ -258,10 +258,11 @@ def test_spans_in_every_scheme_and_form_are_read_back(tmp_path, scheme, form, lo
     rng = random.Random(6)
     rows = [Sentence((f"w{n}", *"abcdefgh"[:n % 9]), tuple(random_spans(rng, 1 + n % 9)))
             for n in range(100)]
-    text = conll([(tokens, tags_in(found, len(tokens), scheme, form)) for tokens, found in rows])
+    text = conll([(tokens, tags_in(found, len(tokens), scheme, form)) for tokens, found, _ in rows])
     corpus = corpora.load(write(tmp_path, "a.txt", text.lower() if lower else text))
     assert corpus.scheme == (scheme if scheme in spans.SCHEMES else "BIOES")
-    assert sorted((s.tokens, tuple(spans.spans(s.tags))) for s in everything(corpus)) == sorted(rows)
+    assert sorted((s.tokens, tuple(spans.spans(s.tags))) for s in everything(corpus)) == sorted(
+        row[:2] for row in rows)
     assert all(spans.convert(s.tags, corpus.scheme) == list(s.tags) for s in everything(corpus))
     usual = (scheme, form, lower) in [(name, "B-x", False) for name in spans.SCHEMES]
     assert len(corpus.warnings) == (not usual), corpus.warnings
@@ -333,7 +334,7 @@ def test_tags_of_which_most_are_no_spans_are_plain(tags):
 
 @pytest.mark.parametrize("scheme, expected", [("BILOU", "BIOES"), ("BMES", "BIOES"), ("IOB1", "IOB1")])
 def test_a_scheme_of_other_letters_can_be_forced(tmp_path, scheme, expected):
-    rows = [(tokens, tags_in(spans.spans(tags), len(tokens), scheme, "B_x")) for tokens, tags in LEGAL]
+    rows = [(tokens, tags_in(spans.spans(tags), len(tokens), scheme, "B_x")) for tokens, tags, _ in LEGAL]
     corpus = corpora.load(write(tmp_path, "a.txt", conll(rows)), scheme=scheme)
     found = [Sentence(s.tokens, tuple(spans.convert(s.tags, "BIO"))) for s in everything(corpus)]
     assert corpus.scheme == expected and sorted(found) == sorted(LEGAL)
@@ -343,7 +344,7 @@ def test_a_scheme_of_other_letters_can_be_forced(tmp_path, scheme, expected):
 
 def positions(rows):
     return [Sentence(tuple(f"{token}{n % 12}" for n, token in enumerate(tokens)), tags)
-            for tokens, tags in rows]
+            for tokens, tags, _ in rows]
 
 
 HAN = [Sentence((chr(0x4e00 + i), *"中文5"[:i % 4]), row.tags) for i, row in enumerate(LEGAL)]
@@ -486,7 +487,7 @@ def test_names_that_do_not_exist_are_answered():
 
 def test_sample_is_the_built_in_grammar():
     corpus = corpora.load("sample", seed=2)
-    assert {split: getattr(corpus, split) for split in SPLITS} == sample.generate(2)
+    assert {split: [row[:2] for row in getattr(corpus, split)] for split in SPLITS} == sample.generate(2)
     assert corpus.scheme == "BIO" and len(corpus.labels) == 2 * len(sample.SLOTS) - 1
     assert not corpus.warnings
 

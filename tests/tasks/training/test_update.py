@@ -189,3 +189,19 @@ def test_gradients_that_do_not_fit_are_an_error_not_a_crash(engine):
         adam.step([tf.ones(3)], *variables, [0.1, 0.0, 0.1], limit=0.0, decayed=[False], **OPTIONS)
     with pytest.raises(tf.errors.InvalidArgumentError, match="rate, decay and share of 3 elements"):
         adam.step([tf.ones(40)], *variables, [0.1], limit=0.0, decayed=[False], **OPTIONS)
+
+
+def test_a_weight_that_asks_for_it_moves_as_by_adagrad():
+    start, gradients = np.ones([3, 2], np.float32), np.array([[[1, 0], [2, -3], [0, 0]],
+                                                              [[1, 1], [-2, 0], [0, 0]]], np.float32)
+    weight, other = keras.Variable(start), keras.Variable(start)
+    weight.adagrad = 50.0
+    optimizer = Adam(0.01)
+    optimizer.build([weight, other])
+    w, v = start.astype("float64"), np.zeros([3, 2])
+    for g in gradients:
+        update(optimizer, [weight, other], [tf.constant(g)] * 2, 0.0, Average([], 0))
+        v += g ** 2.0
+        w -= 50 * 0.01 * g / np.sqrt(v + 1e-6)
+    np.testing.assert_allclose(np.array(weight), w, rtol=1e-5)
+    assert np.abs(np.array(other) - 1).max() < 0.03

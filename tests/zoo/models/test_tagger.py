@@ -32,7 +32,8 @@ def inputs(built, steps=5):
     there = np.arange(steps) < lengths
     found = {"ids": random.integers(1, 12, [4, steps]) * there,
              "characters": random.integers(1, 9, [4, steps, 3]) * there[..., None],
-             "shapes": random.integers(1, 8, [4, steps]) * there}
+             "shapes": random.integers(1, 8, [4, steps]) * there,
+             "code_points": random.integers(97, 123, [4, steps, 3]) * there[..., None]}
     return {name: tf.constant(found[name], tf.int32) for name in built.reads}
 
 
@@ -194,3 +195,114 @@ def test_affixes_are_read_beside_characters_and_alone():
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         network("bilstm", **options)
+
+
+def test_the_scores_of_features_are_added_to_those_of_the_network():
+    both = network("wide_bilstm_char_crf", features=64)
+    given = inputs(both)
+    alone = both.features(given["code_points"], given["shapes"])
+    deep = both.linear(both.represent(given))
+    np.testing.assert_allclose(both(given), deep + alone, rtol=1e-5)
+    crf = network("crf", features=64)
+    crf.features.set_weights(both.features.get_weights())
+    np.testing.assert_array_equal(crf({name: given[name] for name in crf.reads}), alone)
+    assert not crf.streams and crf.engine_in_use == "none" and crf.embedding is None
+
+
+def test_features_do_not_stand_beside_feedback():
+    with pytest.raises(ValueError, match="^feedback: expected no features beside it"):
+        network("output_rnn", features=64)
+    with pytest.raises(ValueError, match="^layers: expected at least 1, or feedback or features"):
+        network("bilstm", layers=0)
+
+
+def test_nothing_starts_from_a_network_without_an_embedding():
+    with pytest.raises(ValueError, match="^init_from: expected models with an embedding"):
+        head("crf", features=64).backbones()
+
+
+def test_a_word_that_only_the_vectors_know_is_read_as_unknown_with_its_vector():
+    built = network("bilstm", vector_width=2, learnt=4)
+    built.vectors.give(np.arange(24.).reshape(12, 2))
+    x = built.embed({"ids": tf.constant([[3, 7, 0]])})
+    table = np.array(built.embedding.embeddings)
+    assert table.shape == (4, 4)
+    np.testing.assert_array_equal(x, [[[*table[3], 6, 7], [*table[1], 14, 15], [*table[0], 0, 1]]])
+
+
+def test_word_dropout_leaves_the_vectors():
+    built = network("bilstm", vector_width=2, word_dropout=0.999)
+    built.vectors.give(np.arange(24.).reshape(12, 2))
+    x = built.embed({"ids": tf.constant([[3, 7, 9]])}, training=True)
+    np.testing.assert_array_equal(x[0, :, 4:], [[6, 7], [14, 15], [18, 19]])
+    np.testing.assert_array_equal(x[0, :, :4], [np.array(built.embedding.embeddings)[1]] * 3)
+
+
+INTENTS = ["ask", "order", "tell"]
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_with_intents_the_loss_is_that_of_tags_and_of_labels_by_their_weight(name):
+    built = network(name, intents=INTENTS, intent_weight=0.5, ngrams=64)
+    given = inputs(built)
+    outputs = built(given)
+    tags = tf.where(given["ids"] != 0, 1, -1)
+    z, intents = outputs["intent"].numpy(), [2, 0, 1, 0]
+    surprise = np.log(np.exp(z).sum(1)) - z[np.arange(4), intents]
+    found = built.loss_of({"tags": tags, "intent": tf.constant(intents)}, outputs)
+    np.testing.assert_allclose(found - built.loss_of_tags(tags, outputs["tags"]), 0.5 * surprise.sum(),
+                               rtol=2e-3)      # a difference of two sums
+
+
+def test_the_probabilities_of_intents_add_to_the_logits_of_tags():
+    built = network("bilstm", intents=INTENTS, ngrams=0)
+    given = inputs(built)
+    before = built(given)
+    built.intent.given.kernel.assign(built.intent.given.kernel + 1.0)     # one more for every tag
+    np.testing.assert_allclose(built(given)["tags"], before["tags"] + 1.0, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(built(given)["intent"], before["intent"])
+
+
+def test_padding_changes_no_intent():
+    built = network("bilstm_char_crf", intents=INTENTS, ngrams=64)
+    given = inputs(built)
+    np.testing.assert_allclose(built(given)["intent"], built(padded(given))["intent"], rtol=1e-4,
+                               atol=1e-5)
+
+
+def test_one_call_gives_tags_spans_and_the_intent_with_its_confidence(tmp_path):
+    one = head(intents=INTENTS, ngrams=64)
+    one.temperature = 2.0
+    one.save(tmp_path)
+    again = zoo.load(tmp_path)
+    for row, other in zip(one.predict(TEXTS), again.predict(TEXTS), strict=True):
+        assert list(row["intents"]) == INTENTS and sum(row["intents"].values()) == pytest.approx(1)
+        assert row["intent"] == max(row["intents"], key=row["intents"].get)
+        assert row["confidence"] == pytest.approx(row["intents"][row["intent"]])
+        assert len(row["tags"]) == len(row["tokens"]) and "spans" in row
+        assert other["intent"] == row["intent"] and other["tags"] == row["tags"]
+        assert other["confidence"] == pytest.approx(row["confidence"], abs=1e-6)
+
+
+def test_the_confidence_is_that_of_the_logits_over_the_temperature():
+    one = head(intents=INTENTS, ngrams=64)
+    given = one.read(tf.constant([SENTENCES[0]]))
+    one.temperature = 3.0
+    odds = np.exp(one.network(given)["intent"].numpy() / 3.0)
+    np.testing.assert_allclose(one.predict_ids(given)["intents"], odds / odds.sum(), rtol=1e-5)
+
+
+def test_without_intents_nothing_is_said_of_them():
+    row = head().predict("in Boston")[0]
+    assert not {"intent", "confidence", "intents"} & set(row)
+    assert set(head().facts()) == {"labels", "scheme"}
+
+
+def test_another_tagger_starts_from_one_with_intents_by_their_names():
+    old, new = (head(intents=names, ngrams=64) for names in (["ask", "tell"], ["order", "tell"]))
+    old.temperature = 4.0
+    said = new.start_from(old)
+    np.testing.assert_array_equal(new.network.intent.linear.kernel[:, 1],
+                                  old.network.intent.linear.kernel[:, 1])
+    np.testing.assert_array_equal(new.network.intent.given.kernel[1], old.network.intent.given.kernel[1])
+    assert new.temperature == 4.0 and "all other layers" in said

@@ -75,7 +75,8 @@ def test_a_batch_of_empty_texts_has_one_column_of_nothing():
     assert found.numpy().tolist() == [[b""], [b""]]
     assert not any(array.numpy().any() for array in offsets.values())
     assert {name: array.numpy().tolist() for name, array in text(found).items()} == {
-        "ids": [[0], [0]], "characters": [[[0]], [[0]]], "shapes": [[0], [0]]}
+        "ids": [[0], [0]], "characters": [[[0]], [[0]]], "shapes": [[0], [0]],
+        "code_points": [[[0]], [[0]]]}
 
 
 def test_words_are_looked_up_in_lower_case_with_digits_as_zeros_and_characters_as_they_are():

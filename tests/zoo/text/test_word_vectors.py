@@ -2,7 +2,6 @@
 
 import gzip
 
-import keras
 import numpy as np
 import pytest
 
@@ -82,19 +81,6 @@ def test_a_broken_file_is_one_clear_line(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as error:
         word_vectors.read(tmp_path / "v.txt")
     assert "\n" not in str(error.value)
-
-
-def test_vectors_go_into_the_rows_of_their_words():
-    embedding = keras.layers.Embedding(4, 2)
-    embedding.build((None, None))
-    before = np.array(embedding.embeddings)
-    table = np.array([[1., 2], [3, 4]])
-    word_vectors.into(embedding, ["[PAD]", "[UNK]", "Boston", "x"], ["the", "Boston"], table)
-    after = np.array(embedding.embeddings)
-    np.testing.assert_array_equal(after[2], [3, 4])
-    np.testing.assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
-    with pytest.raises(ValueError, match="--embedding=3"):
-        word_vectors.into(embedding, ["a"], ["a"], np.ones([1, 3]))
 
 
 @pytest.mark.parametrize("word, expected", [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.sentiment import linear
+from tasks import linear
 from tasks.sentiment.dataset import DATASETS
 from zoo.layers.ngrams import NGrams
 

@@ -22,6 +22,9 @@ Source: Hsieh et al. 2008 (dual coordinate descent); Wang & Manning 2012 (featur
 import typing
 
 import numpy as np
+import tensorflow as tf
+
+from tasks import calibration
 
 PENALTIES = 2.0, 0.5, 0.12     # λ; each fit starts from the one before
 SAME = 0.3                      # what s has of a feature that says nothing
@@ -51,6 +54,33 @@ class Fit(typing.NamedTuple):
         """Put the weights into an `NGrams`."""
         layer.kernel.assign(self.kernel)
         layer.bias.assign(self.bias)
+
+
+def fit_layer(layer, batches, targets, score, numbers=False, seed=0, costs=1.0):
+    """Fit an `NGrams` and put the weights into it; → what it says of these texts out of fold, [N, K].
+
+    Of labels it says it as sure as it is right: by the temperature of those predictions.
+
+    Args:    batches  () → the code points of some texts at a time, in order: arrays [B, T, C]
+             targets  [N] of int, [N, K] of 0 and 1, or numbers [N, K]
+             score, numbers, seed, costs   as of `fit`
+    """
+    seen = sum((n > 0).sum(0) for n in compiled(layer.counts, batches()))
+    layer.idf.assign(np.log((1 + len(targets)) / (1 + seen)) + 1)
+    rows = [row for x in compiled(layer.features, batches()) for row in rows_of(x)]
+    flags = np.eye(layer.outputs)[targets] if np.ndim(targets) == 1 else targets
+    wanted = targets if numbers else 2 * flags - 1
+    found = fit(rows, wanted, layer.buckets, score, numbers, seed, costs)
+    if not numbers:
+        found = found.scaled(1 / calibration.fit_temperature(found.out_of_fold, targets))
+    found.give(layer)
+    return found.out_of_fold
+
+
+def compiled(function, batches):
+    """function(code points) of each batch, as a graph: arrays."""
+    graph = tf.function(function, input_signature=[tf.TensorSpec([None] * 3, tf.int32)])
+    return (graph(batch).numpy() for batch in batches)
 
 
 def rows_of(x):
