@@ -80,11 +80,11 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data):
         self.since = self.loop.time()
+        super().data_received(data)
         if self._in_head:
             self._head += len(data)
             if self._head > HEADER_BYTES and not self.transport.is_closing():
-                return self._refuse(431, f"expected a header of at most {HEADER_BYTES} bytes")
-        super().data_received(data)
+                self._refuse(431, f"expected a header of at most {HEADER_BYTES} bytes")
 
     def on_message_begin(self):
         self._in_head, self._head = True, 0
@@ -112,7 +112,7 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, msg):
-        self._refuse(400, "expected a request of HTTP/1.1, received another")
+        self._refuse(400, "expected a well-formed request of HTTP")
 
     def _no_header(self):
         if self._head:

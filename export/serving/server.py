@@ -105,9 +105,17 @@ class Server(model_server.ModelServer):
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGHUP, setattr, uvicorn, "should_exit", True)
+        telling = asyncio.create_task(self._tell(uvicorn))
         await uvicorn.serve(self.sockets[:1])
+        telling.cancel()
         if self._calls:
             await self._calls.stop(self.flags.seconds)
+
+    async def _tell(self, uvicorn):
+        while not uvicorn.started:
+            await asyncio.sleep(0.02)
+        for name in self.service.models:
+            say(f"running on http://{self.flags.host}:{self.flags.port}/v1/models/{name}:predict")
 
     async def _start_grpc(self):
         for kept in self.sockets[1:]:
@@ -148,7 +156,8 @@ def main(arguments=None):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # sessions, which TF Serving too loads with,
     warnings.filterwarnings("ignore", message="ORJSONResponse")  # and what KServe uses, are deprecated
     give_memory_back()
-    sockets = [bound(flags.host, port) for port in (flags.port, flags.grpc_port) if port]
+    sockets = [bound(flags.host, flags.port)]
+    sockets += [bound(flags.host, flags.grpc_port)] if flags.grpc_port else []
     versions = [Versions(folder, say) for folder in flags.folders]
     names = [each.name for each in versions]
     if len(set(names)) < len(names):
@@ -156,7 +165,6 @@ def main(arguments=None):
     measure(versions)
     for each in versions:
         each.watch(flags.poll)
-        say(f"http://{flags.host}:{flags.port}/v1/models/{each.name}:predict")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which uvicorn expects to replace
     Server(Service(versions, flags), flags, sockets).start([])
     say("stopped")

@@ -104,7 +104,8 @@ def deep(depth):
     ({"inputs": ["a", 3]}, "expected texts, received 3"),
     ({"instances": [{"txt": "a"}]}, "signature serving_default: expected text; received \\['txt'\\]"),
     ({"instances": [{"text": "a"}, {}]}, "same names in every row, received \\['text'\\] and \\[\\]"),
-    ({"instances": ["\ud800"]}, "half a surrogate pair: '.ud800'"), ({"instances": [{"b64": "?"}]}, "text: "),
+    ({"instances": ["\ud800"]}, "half a surrogate pair: '.ud800'"),
+    ({"instances": [{"b64": "?"}]}, "text: "),
     ({"instances": [{"b64": 1}]}, "expected texts"), ({"instances": [deep(5000)]}, "expected texts"),
     ({"inputs": {"text": deep(900)}}, "expected texts"),
     ({"inputs": {"text": 5}}, "expected texts, received 5")])
