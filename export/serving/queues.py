@@ -61,7 +61,8 @@ class Queue:
             if len(self._waiting) >= self._most:
                 raise Full(f"expected at most {self._most} requests that wait")
             self._waiting.append(job)
-            self._changed.notify_all()
+            if len(self._waiting) == 1 or len(self._waiting) >= ROWS:  # else a thread waits a moment
+                self._changed.notify_all()
 
     def _work(self):
         while True:

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import importlib
 import logging
 import os
 import signal
@@ -90,6 +91,9 @@ class Server(model_server.ModelServer):
         logging.getLogger("uvicorn.error").addFilter(connections.Throttle())
         self.service, self.flags, self.sockets, self._calls = service, flags, sockets, None
 
+    def setup_event_loop(self):
+        """Nothing: the loop that KServe would set up is not the one that runs."""
+
     async def _serve(self):
         config, uvicorn = self._rest_server.config, self._rest_server._server
         self._rest_server.create_application()
@@ -156,6 +160,8 @@ def main(arguments=None):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # sessions, which TF Serving too loads with,
     warnings.filterwarnings("ignore", message="ORJSONResponse")  # and what KServe uses, are deprecated
     give_memory_back()
+    with contextlib.suppress(ModuleNotFoundError):  # it comes with KServe but on Windows
+        asyncio.set_event_loop_policy(importlib.import_module("uvloop").EventLoopPolicy())
     sockets = [bound(flags.host, flags.port)]
     sockets += [bound(flags.host, flags.grpc_port)] if flags.grpc_port else []
     versions = [Versions(folder, say) for folder in flags.folders]

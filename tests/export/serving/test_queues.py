@@ -53,7 +53,7 @@ def test_requests_that_wait_share_the_next_call():
 def test_only_what_is_alike_and_fits_shares_a_call():
     calls = Calls()
     calls.begin()
-    long = SHARED // 2
+    long = SHARED // 2 + 1
     jobs = [calls.put("a"), calls.put("other", kind="o"), calls.put("alone", kind=None),
             calls.put("long", length=long), calls.put("b", rows=2), calls.put("many", rows=ROWS)]
     calls.gate.set()
