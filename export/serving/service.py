@@ -81,8 +81,8 @@ class Service:
         rows = max(len(array) for array in inputs.values() if array.ndim)
         shares = signature in version.joint and len(batches.lengths(inputs, definition)) < 2
         future = asyncio.get_running_loop().create_future()
-        job = Job(future, (version, signature) if shares else None, inputs, rows, -(-size // rows), size,
-                  end, call, checked)
+        kind = (version, signature, frozenset(inputs)) if shares else None
+        job = Job(future, kind, inputs, rows, size // rows, size, end, call, checked)
         try:
             self._queues[model].put(job)
         except Full as error:
@@ -91,6 +91,8 @@ class Service:
                            return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
             future.cancel()
+            if gone is not None and gone.done():
+                raise Refused(499, "the client has gone")  # nginx's status, which only the metrics see
             raise Refused(504, late(self.flags.seconds))
         return self._result(future)
 
