@@ -7,8 +7,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from export.serving import limits, protocols
+from export.serving import limits
 from export.serving.tensors import BadRequest
+
+pytest.importorskip("orjson", reason="no KServe: pip install 'recurrent-zoo[serve]'")
+from export.serving import protocols  # noqa: E402
 
 
 def signature(defaults=(), **inputs):

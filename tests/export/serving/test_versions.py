@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from conftest import ROOT
 from export import ExportError, checksums, saved_model, verify
-from export.serving import protocols, versions
+from export.serving import versions
 from export.serving.version import Version
 from heads import Head, tagger
 
@@ -245,6 +245,9 @@ def test_what_no_request_could_use_is_refused_when_it_is_loaded(tmp_path):
 
 
 def test_types_beside_those_of_the_zoo_are_served(tmp_path):
+    pytest.importorskip("orjson", reason="no KServe: pip install 'recurrent-zoo[serve]'")
+    from export.serving import protocols
+
     @of_texts
     def serving_default(text):
         n = tf.strings.length(text)
@@ -399,7 +402,7 @@ def test_serving_needs_neither_the_zoo_nor_kserve(originals):
         import sys
         sys.modules.update(dict.fromkeys(["zoo", "tasks", "kserve", "export.saved_model"]))
         import numpy as np
-        from export.serving import protocols, versions
+        from export.serving import versions
         version = versions.Versions(sys.argv[1], lambda line: None).live[1]
         signature, inputs, form = protocols.v1({"instances": ["good"]}, version.signatures)
         print(protocols.v1_answer(version.answer(signature, inputs), form).decode())
