@@ -1,21 +1,25 @@
 """Whether the server holds: many clients, valid and hostile requests, for minutes.
 
-    python -m benchmarks.serving runs/sentiment --minutes=10 --clients=8
+    python -m benchmarks.serving runs/sentiment --minutes=10 --clients=32
 
-Starts `export.serve` over a run and asks it by both protocols, from as many threads as there are clients.
-Half of the requests are valid: their answers are compared with what the SavedModel answered before.
-The others are empty, long, broken, of wrong types, deep, or ask for what is not there. Prints the
-counts by status, the time an answer takes, and the memory of the server after a tenth of the time and at
-the end. Exit status 1: an answer was wrong, a status was not as expected, or memory grew by more than a
-tenth. Linux only: memory is read from /proc.
+Starts `export.serve` over a run and asks it by both protocols, from as many threads as there are
+clients. Half of the requests (see --hostile) are valid: their answers are compared with what the
+SavedModel answered before. The others are empty, long, broken, of wrong types, deep, or ask for what is
+not there; connections that send nothing, or half a header, or read no answer, come and go. Prints the
+counts by status, the time that an answer and a look at health take, the server's CPU time a request, and
+its memory after a tenth of the time and at the end. Exit status 1: an answer was wrong, a status was not
+as expected, health took a second, or memory grew by more than a tenth or above --megabytes. Linux only:
+it reads /proc.
 """
 import collections
 import dataclasses
 import http.client
 import json
 import logging
+import os
 import random
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -38,12 +42,16 @@ class BenchmarkOptions(Options):
     """Of this program."""
 
     minutes: float = option(1.0, "Minutes of requests.", above=0)
-    clients: int = option(8, "Number of clients at once.", least=1)
+    clients: int = option(32, "Number of clients at once.", least=1)
     port: int = option(8099, "Port of the server.", least=1)
+    hostile: float = option(0.5, "Share of hostile requests; 0 has no idle connections either.", least=0,
+                            most=1)
+    words: int = option(40, "Words of a valid text, at most.", least=1)
+    megabytes: int = option(1500, "The most memory that the server may take.", least=1)
 
 
 Settings = options.settings(benchmark=BenchmarkOptions)
-TOLERANCE = 1e-4  # a batch of one and a batch of some are rounded differently
+TOLERANCE = 1e-5  # a batch of one and a batch of some are rounded differently
 
 
 class Tally:
@@ -51,7 +59,7 @@ class Tally:
 
     def __init__(self):
         self.lock, self.statuses, self.faults = threading.Lock(), collections.Counter(), []
-        self.milliseconds = {"valid": [], "hostile": []}
+        self.milliseconds = {"valid": [], "hostile": [], "health": []}
 
     def add(self, kind, status, milliseconds, fault):
         with self.lock:
@@ -60,17 +68,17 @@ class Tally:
             self.faults += [fault] if fault else []
 
 
-def texts(draw):
+def texts(draw, words):
     """Some texts of several lengths; mostly one."""
     count = draw.choice([1, 1, 1, 4, 8])
-    return [" ".join(draw.choices(WORDS, k=draw.randint(0, 40))) for _ in range(count)]
+    return [" ".join(draw.choices(WORDS, k=draw.randint(0, words))) for _ in range(count)]
 
 
-def valid_requests(name, version, number, count=60):
+def valid_requests(name, version, number, words, count=60):
     """[(path, body, the answer)]: V1 by rows and by columns, V2, and every signature's warm-up."""
     draw, requests = random.Random(0), []
     for n in range(count):
-        column = texts(draw)
+        column = texts(draw, words)
         outputs = version.answer(protocols.DEFAULT, {"text": encoded(column)})
         requests.append(form_of(n % 4, name, number, column, outputs))
     for signature, inputs in version.asked:
@@ -78,7 +86,8 @@ def valid_requests(name, version, number, count=60):
                 "inputs": {key: tf_serving.readable(value.tolist()) for key, value in inputs.items()}}
         if len(json.dumps(body)) < 200_000 and "\ufffd" not in json.dumps(body, ensure_ascii=False):
             outputs = version.answer(signature, inputs)
-            requests.append((f"/v1/models/{name}:predict", body, protocols.v1_answer(outputs, "inputs")))
+            requests.append((f"/v1/models/{name}:predict", body,
+                             json.loads(protocols.v1_answer(outputs, "inputs"))))
     return requests
 
 
@@ -92,9 +101,10 @@ def form_of(n, name, number, column, outputs):
     path = f"/models/{name}/versions/{number}" if n == 2 else f"/models/{name}"
     if n == 3:
         tensor = {"name": "text", "shape": [len(column)], "datatype": "BYTES", "data": column}
-        return f"/v2{path}/infer", {"inputs": [tensor]}, {"outputs": protocols.v2_answer(outputs)}
+        body, _ = protocols.v2_answer({}, outputs, name, number)
+        return f"/v2{path}/infer", {"inputs": [tensor]}, {"outputs": json.loads(body)["outputs"]}
     form = "inputs" if n == 1 else "instances"
-    return f"/v1{path}:predict", {form: column}, protocols.v1_answer(outputs, form)
+    return f"/v1{path}:predict", {form: column}, json.loads(protocols.v1_answer(outputs, form))
 
 
 def hostile_requests(name):
@@ -107,11 +117,13 @@ def hostile_requests(name):
     odd = [{"instances": 5}, {"instances": []}, {"instances": [5]}, {"instances": [["a"]]},
            {"inputs": {}}, {"instances": [{"no": "a"}]}, {"instances": ["a"], "signature_name": "no"},
            {"instances": ["a" * 1_000_000]}, {"instances": ["a " * 200_000]},
-           {"instances": ["a"] * 50_000}, {"instances": [{"b64": "?"}]}, {"text": ["a"]}]
+           {"instances": ["a"] * 50_000}, {"instances": [{"b64": "?"}]}, {"text": ["a"]},
+           {"inputs": {"text": ["a"], "width": 10 ** 6}}, {"inputs": ["a"], "signature_name": 7}]
     tensors = [{**tensor, **change} for change in (
         {"shape": [2]}, {"shape": [-1]}, {"shape": "x"}, {"datatype": "FP32"}, {"data": [None]},
         {"data": "a"}, {"name": "no"}, {"data": ["a" * 2_000_000]})]
     absent = ["/v1/models/no:predict", f"/v1/models/{name}/versions/99:predict", "/v1/no",
+              f"/v1/models/{name}/versions/{'9' * 4500}:predict", f"/v1/models/{name}@1:predict",
               f"/v2/models/{name}/versions/99/infer", f"/v2/repository/models/{name}/unload"]
     return [*((path, body, (400,)) for path in (v1, v2) for body in bodies),
             *((v1, body, (400, 413)) for body in odd),
@@ -141,19 +153,20 @@ def differs(got, wanted):
 
 
 def fault_of(kind, status, answer, wanted):
-    """What is wrong with an answer, or None."""
-    if kind == "valid":
-        wrong = status != 200 or differs(json.loads(answer), wanted)
+    """What is wrong with an answer, or None; 503 and 504 say that the server is busy."""
+    if kind == "valid" and status == 200:
+        wrong = differs(json.loads(answer), wanted)
     else:
-        wrong = status not in wanted or "\n" in json.loads(answer)["error"]
+        wrong = status not in (*(wanted if kind == "hostile" else ()), 503, 504) or (
+            "\n" in json.loads(answer)["error"])
     return f"{kind}: {status} {answer[:200]!r}" if wrong else None
 
 
-def keep_asking(port, seed, end, valid, hostile, tally):
+def keep_asking(settings, seed, end, valid, hostile, tally):
     """One client, until the end."""
-    draw, connection = random.Random(seed), None
+    draw, connection, port = random.Random(seed), None, settings.port
     while time.monotonic() < end:
-        kind = draw.choice(["valid", "hostile"])
+        kind = "hostile" if draw.random() < settings.hostile else "valid"
         path, body, wanted = draw.choice(valid if kind == "valid" else hostile)
         connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         try:
@@ -164,6 +177,46 @@ def keep_asking(port, seed, end, valid, hostile, tally):
         tally.add(kind, status, milliseconds, fault)
 
 
+def crowd(port, end):
+    """Connections that send nothing, or half a header, or read no answer, more than there may be."""
+    request = b"GET /metrics HTTP/1.1\r\nhost: x\r\n"
+    while time.monotonic() < end:
+        held = []
+        for n in range(300):
+            try:
+                held.append(socket.create_connection(("127.0.0.2", port), 5))
+                held[-1].sendall([b"", request, (request + b"\r\n") * 50][n % 3])
+            except OSError:
+                pass  # it was shown out
+        time.sleep(min(5, max(0, end - time.monotonic())))
+        for each in held:
+            each.close()
+
+
+def watch_health(port, end, tally):
+    """Look at health, a connection each time, and note how long it takes."""
+    while time.monotonic() < end:
+        connection, start = http.client.HTTPConnection("127.0.0.1", port, timeout=60), time.perf_counter()
+        try:
+            connection.request("GET", "/v2/health/live")
+            status, fault = connection.getresponse().status, None
+        except (OSError, http.client.HTTPException) as error:
+            status, fault = 0, f"health: {error!r}"
+        milliseconds = 1e3 * (time.perf_counter() - start)
+        connection.close()
+        late = fault is None and (status != 200 or milliseconds > 1000)
+        tally.add("health", status, milliseconds,
+                  f"health: {status} after {milliseconds:.0f} ms" if late else fault)
+        time.sleep(0.2)
+
+
+def cpu_seconds(process):
+    """CPU time that a process has taken."""
+    with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(process):
     """Megabytes of memory a process holds."""
     with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
@@ -172,7 +225,8 @@ def resident(process):
 
 def started(folder, port):
     """The server's process, once it answers."""
-    process = subprocess.Popen([sys.executable, "-m", "export.serve", folder, f"--port={port}"],
+    process = subprocess.Popen([sys.executable, "-m", "export.serve", folder, f"--port={port}",
+                                "--grpc_port=0"],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(3000):
         try:
@@ -191,10 +245,13 @@ def soak(folder, process, tally, settings):
     number = numbers(versions)[-1]
     version = Version(versions / str(number))
     version.asked = tf_serving.warmup(str(versions / str(number)))
-    valid, hostile = valid_requests(name, version, number), hostile_requests(name)
-    end = time.monotonic() + 60 * settings.minutes
-    clients = [threading.Thread(target=keep_asking, args=(settings.port, n, end, valid, hostile, tally))
+    valid, hostile = valid_requests(name, version, number, settings.words), hostile_requests(name)
+    end, before = time.monotonic() + 60 * settings.minutes, cpu_seconds(process)
+    clients = [threading.Thread(target=keep_asking, args=(settings, n, end, valid, hostile, tally))
                for n in range(settings.clients)]
+    clients.append(threading.Thread(target=watch_health, args=(settings.port, end, tally)))
+    if settings.hostile:
+        clients.append(threading.Thread(target=crowd, args=(settings.port, end)))
     for each in clients:
         each.start()
     memory = []
@@ -203,21 +260,24 @@ def soak(folder, process, tally, settings):
         memory.append(resident(process))
     for each in clients:
         each.join()
+    count = sum(tally.statuses.values())
+    print(f"{count / 60 / settings.minutes:.0f} requests a second, "
+          f"{1e3 * (cpu_seconds(process) - before) / max(1, count):.2f} ms of CPU each")
     return memory
 
 
-def report(tally, memory):
+def report(tally, memory, megabytes):
     """Print what was counted; whether all was well."""
     for (kind, status), count in sorted(tally.statuses.items()):
         print(f"{kind:8} {status}  {count:,}")
     for kind, times in tally.milliseconds.items():
-        p50, p95 = np.percentile(times, [50, 95]) if times else (0, 0)
-        print(f"{kind:8} p50 {p50:.1f} ms  p95 {p95:.1f} ms")
+        p50, p95, most = np.percentile(times, [50, 95, 100]) if times else (0, 0, 0)
+        print(f"{kind:8} p50 {p50:.1f} ms  p95 {p95:.1f} ms  most {most:.0f} ms")
     warm = memory[min(len(memory) - 1, max(len(memory) // 10, 1))]
     last = statistics.median(memory[-3:])
     print(f"memory after warm-up {warm:.0f} MB, at the end {last:.0f} MB, most {max(memory):.0f} MB")
     print(f"faults {len(tally.faults)}", *tally.faults[:5], sep="\n  ")
-    return not tally.faults and last <= 1.1 * warm
+    return not tally.faults and last <= 1.1 * warm and max(memory) <= megabytes
 
 
 def main(folder, settings):
@@ -229,7 +289,7 @@ def main(folder, settings):
     finally:
         process.terminate()
         process.wait(60)
-    sys.exit(0 if report(tally, memory) else 1)
+    sys.exit(0 if report(tally, memory, settings.megabytes) else 1)
 
 
 if __name__ == "__main__":

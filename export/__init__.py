@@ -9,6 +9,8 @@ A *head* is any object with
     lite_signatures()  the same over numbers only
     example_inputs(strings)  {signature: {input name: tensor}}, to verify signatures with, of strings [B]
     assets()           {file name: text}, e.g. labels.txt
+    limits()           {signature: {name: number}}, what a server lets a request cost; see
+                       `export.serving.limits`
 
 Whatever cannot be exported or written raises `ExportError`, whose text is one line.
 """

@@ -22,7 +22,7 @@ from export import (
     ExportError, cannot_write, checksums, one_line, plain_variables, stock_ops, tf_serving, unfinished,
     verify)
 from export.cpp_loader import loader
-from export.serving.versions import numbers
+from export.serving.versions import folders, numbers
 from zoo.engines.native.build import BuildError
 from zoo.models.head import batch
 
@@ -48,7 +48,7 @@ def write(head, folder, examples, server=verify.SERVER, name=None):
         name = name or pathlib.Path(folder).resolve().parent.name
         first = example_inputs(head, signatures, examples[:1])
         every = {signature: inputs for signature, (inputs, _) in answers.items()}
-        tf_serving.complete(work / "model", [*first.items(), *every.items()], name)
+        tf_serving.complete(work / "model", [*first.items(), *every.items()], name, head.limits())
         report = _verify(work / "model", answers, server)
         _finish(work / "model", folder, name)
         version = _publish(work / "model", pathlib.Path(folder))
@@ -93,11 +93,11 @@ def _tensors(infos, defaults=()):
 
 
 def _newest(folder):
-    found = numbers(folder)
+    found = folders(folder)
     if not found:
         raise FileNotFoundError(f"expected a SavedModel version (1, 2, …) in {folder}, found none: "
                                 "train and export first")
-    return os.path.join(folder, str(found[-1]))
+    return str(found[max(found)])
 
 
 @contextlib.contextmanager

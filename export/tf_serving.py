@@ -5,6 +5,7 @@
     folder/batching.config     --batching_parameters_file
     folder/1/batching_params.pbtxt                        the same, --enable_per_model_batching_parameters
     folder/1/assets.extra/tf_serving_warmup_requests      what a version answers before it goes live
+    folder/1/assets.extra/limits.json                     what a request may cost, for `export.serve`
 """
 import json
 import os
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from export import cannot_write
 
+LIMITS = os.path.join("assets.extra", "limits.json")
 WARMUP = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MOST_WARMUPS = 1000  # TF Serving refuses a file with more
 
@@ -55,16 +57,18 @@ def write_configuration(folder, name):
         os.replace(draft, folder / file)
 
 
-def complete(model, questions, name):
+def complete(model, questions, name, limits=None):
     """Write into the SavedModel folder `model` what its version needs.
 
     Args:    questions  [(signature, {input: array})] to warm up with
+             limits     {signature: {name: number}}, see `export.serving.limits`
     Raises:  ExportError: cannot write
     """
     model = pathlib.Path(model)
     try:
         (model / "assets.extra").mkdir(exist_ok=True)
         (model / "batching_params.pbtxt").write_text(BATCHING, encoding="utf-8")
+        (model / LIMITS).write_text(json.dumps(limits or {}) + "\n", encoding="utf-8")
         with tf.io.TFRecordWriter(str(model / WARMUP)) as writer:
             for question in questions[:MOST_WARMUPS]:
                 writer.write(_log(name, *question).SerializeToString())
@@ -92,6 +96,12 @@ def warmup(model):
     return [(request.model_spec.signature_name,
              {key: tf.make_ndarray(value) for key, value in request.inputs.items()})
             for request in requests]
+
+
+def limits(model):
+    """{signature: {name: number}} of the SavedModel folder `model`; see `export.serving.limits`."""
+    path = pathlib.Path(model, LIMITS)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def example(signature, inputs, width=200):

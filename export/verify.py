@@ -21,6 +21,16 @@ LACKS = {"2.19": {"DecodeJxl", "DecodeWebP", "TFText>RoundRobinGenerateMasks", "
          "2.20": {"DecodeJxl"},
          "2.21": set()}
 SERVER = "2.19"  # what it loads, the later ones load too
+# Of the ops with state those that keep it in the process: variables, tables, calls, draws.
+STATE = ("AssignAddVariableOp", "AssignSubVariableOp", "AssignVariable", "DisableCopyOnRead",
+         "ReadVariable", "Resource", "VarHandleOp", "VarIsInitializedOp", "Variable", "HashTable",
+         "LookupTable", "MutableHashTable", "MutableDenseHashTable", "TensorArray", "RandomUniform",
+         "RandomStandardNormal", "TruncatedNormal", "StatefulPartitionedCall", "If", "While", "Case",
+         "Assert")
+# Those that restore and save a model, which no signature needs.
+CHECKPOINT = {"RestoreV2", "SaveV2", "MergeV2Checkpoints", "InitializeTableFromTextFileV2"}
+# Ops that read files, though TensorFlow does not count them among those with state.
+FILES = {"ReadFile", "MatchingFiles", "InitializeTableFromTextFile"}
 PROJECT = ("zoo", "export", "tasks")
 
 
@@ -65,7 +75,47 @@ def check_ops(path, server=SERVER):
     if lacking:
         raise ValueError(f"op {', '.join(lacking)} is unknown to TF Serving {server}: name a later "
                          "version, or do without")
+    foreign = sorted({kind for kind in kinds - CHECKPOINT if reaches_out(kind)}
+                     | CHECKPOINT & {node.op for node in reachable_nodes(path)})
+    if foreign:
+        raise ValueError(f"op {', '.join(foreign)} may use files, the network or other means of the "
+                         "machine that serves it: export without it")
     return kinds
+
+
+def reaches_out(kind):
+    """Whether an op uses more than its inputs and the state of the graph.
+
+    >>> [reaches_out(kind) for kind in ("MatMul", "VarHandleOp", "ReadFile", "WriteFile", "PrintV2")]
+    [False, False, True, True, True]
+    """
+    from tensorflow.python.framework import op_def_registry
+    return kind in FILES or op_def_registry.get(kind).is_stateful and not kind.startswith(STATE)
+
+
+def reachable_nodes(path):
+    """The nodes that the signatures' outputs need, those of called functions included."""
+    graph = meta_graph(path).graph_def
+    nodes = {node.name: node for node in graph.node}
+    bodies = {function.signature.name: function.node_def for function in graph.library.function}
+    named, waiting = {}, [info.name for signature in signatures(path).values()
+                          for info in signature.outputs.values()]
+    while waiting:
+        name = waiting.pop().strip("^").split(":")[0]
+        if name in nodes and name not in named:
+            named[name] = nodes[name]
+            waiting += nodes[name].input
+    found = list(named.values())
+    for node in found:  # which grows meanwhile
+        for name in called_functions(node):
+            found += bodies.pop(name, [])
+    return found
+
+
+def called_functions(node):
+    """The names of the functions that a node calls."""
+    for attribute in node.attr.values():
+        yield from (each.name for each in (attribute.func, *attribute.list.func) if each.name)
 
 
 def check_batch(path):

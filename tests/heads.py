@@ -75,6 +75,9 @@ class Head:
         return {"labels.txt": "\n".join(self.labels) + "\n",
                 "vocabulary.txt": "\n".join(self.text.words) + "\n"}
 
+    def limits(self):
+        return {}
+
     def example_inputs(self, strings):
         return {"serving_default": {"text": strings}, "embed": {"text": strings},
                 "ids": {"ids": self.ids(strings)}}

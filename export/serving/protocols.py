@@ -3,37 +3,36 @@
     V1  {"instances": [row, …]} → {"predictions": [row, …]},  {"inputs": columns} → {"outputs": columns},
         "signature_name" beside them; as TF Serving's REST API
     V2  {"inputs": [{"name", "shape", "datatype", "data"}, …]} → {"outputs": [the same, …]}, the signature
-        in "parameters"; the Open Inference Protocol
+        in "parameters"; the Open Inference Protocol. With `binary_data_size` a tensor's values follow the
+        JSON as bytes: little-endian numbers, each text after its length in four bytes
 
-A row or the columns are {name: value}, or the value alone where there is one. A text is a string, or
-{"b64": "…"} for any bytes. Whatever a request has wrong raises `BadRequest`, whose text is one line.
+A row or the columns are {name: value}, or the value alone where there is one.
 """
 import base64
 import json
+import uuid
 
 import numpy as np
+import orjson
 import tensorflow as tf
 
-from export import tf_serving
-
-DEFAULT = "serving_default"
-LARGEST = 32_768  # rows × the greatest length
-GREATEST = float(np.finfo(np.float32).max)
-# Type of a tensor → its name in V2.
-DATATYPES = {"string": "BYTES", "int32": "INT32", "int64": "INT64", "float32": "FP32", "bool": "BOOL"}
-
-
-class BadRequest(ValueError):
-    """One line: what was expected, what came, what to do."""
+from export.serving.tensors import (
+    DATATYPES, BadRequest, array, check_names, check_rows, check_shape, datatype, encoded, flat_array,
+    of_kind, shown, sizes)
+from export.serving.version import DEFAULT
 
 
 def parsed(body):
-    """The JSON object in the bytes of a request."""
+    """The JSON object in the bytes of a request; NaN and Infinity are numbers, as in TF Serving."""
     try:
-        found = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"expected JSON in UTF-8, received {shown(body)}: {error}") from None
-    return _of_kind(dict, found, "the request")
+        found = orjson.loads(body)
+    except ValueError:
+        try:
+            found = json.loads(body.decode("utf-8"))
+            orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS)  # half a surrogate pair is no text
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BadRequest(f"expected JSON in UTF-8, received {shown(body)}: {error}") from None
+    return of_kind(dict, found, "the request")
 
 
 def v1(request, signatures):
@@ -43,107 +42,47 @@ def v1(request, signatures):
         raise BadRequest('expected {"instances": [row, …]} or {"inputs": {name: column}}, and perhaps '
                          f'"signature_name"; received the keys {shown(sorted(request))}')
     form, = forms
-    name, signature = _signature(request.get("signature_name", DEFAULT), signatures)
-    values = request[form] if form == "inputs" else _columns(_of_kind(list, request[form], form))
+    name, signature = signature_of(request.get("signature_name", DEFAULT), signatures)
+    values = request[form]
+    if form == "instances":
+        values = _columns(of_kind(list, values, form), signature)
     if not isinstance(values, dict) or "b64" in values:
         values = {_only_input(name, signature): values}
-    return name, arrays(name, signature, {key: (value, None) for key, value in values.items()}), form
+    check_names(name, signature, values)
+    return name, check_rows({key: array(key, signature.inputs[key], value)
+                             for key, value in values.items()}), form
 
 
 def v1_answer(outputs, form):
     """The body of the answer: rows to "instances", columns to "inputs"."""
-    columns = {name: _listed(array) for name, array in outputs.items()}
+    columns = {name: _listed(value, name.endswith("_bytes")) for name, value in outputs.items()}
     alone = next(iter(columns.values())) if len(columns) == 1 else None
     if form == "inputs":
-        return {"outputs": alone or columns}
-    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-    return {"predictions": alone or rows}
+        return written({"outputs": columns if alone is None else alone}, outputs)
+    rows = alone if alone is not None else [dict(zip(columns, row)) for row in zip(*columns.values())]
+    return written({"predictions": rows}, outputs)
 
 
-def v2(request, signatures):
-    """The signature and the {input: array} of a V2 request: an object as KServe parses it."""
-    name, signature = _signature((request.parameters or {}).get("signature_name", DEFAULT), signatures)
-    for tensor in request.inputs:
-        info = signature.inputs.get(tensor.name)
-        if info is not None and tensor.datatype != datatype(info):
-            raise BadRequest(f"{tensor.name}: expected the datatype {datatype(info)}, received "
-                             f"{shown(tensor.datatype)}")
-    return name, arrays(name, signature, {tensor.name: (_flat(tensor.name, tensor.data), tensor.shape)
-                                          for tensor in request.inputs})
+def written(found, outputs):
+    """JSON in UTF-8 of what holds arrays of outputs; what is not finite as TF Serving writes it."""
+    if all(value.dtype.kind != "f" or np.isfinite(value).all() for value in outputs.values()):
+        return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(found, default=lambda value: value.tolist(), ensure_ascii=False).encode()
 
 
-def v2_answer(outputs, wanted=None):
-    """[{"name", "shape", "datatype", "data"}] of the outputs, or of those that are wanted."""
-    for name in wanted or ():
-        if name not in outputs:
-            raise BadRequest(f"expected outputs among {', '.join(sorted(outputs))}; received "
-                             f"{shown(name)}")
-    return [{"name": name, "shape": list(outputs[name].shape),
-             "datatype": DATATYPES[tf.as_dtype(outputs[name].dtype).name],
-             "data": _listed(outputs[name].ravel())} for name in wanted or outputs]
-
-
-def tensors(infos):
-    """[{"name", "datatype", "shape"}] of a signature's inputs or outputs, as V2's metadata has them."""
-    return [{"name": name, "datatype": datatype(info), "shape": _sizes(info)}
-            for name, info in sorted(infos.items())]
-
-
-def datatype(info):
-    """V2's name for the type of a tensor."""
-    return DATATYPES[tf.as_dtype(info.dtype).name]
-
-
-def arrays(name, signature, given):
-    """{input: array} of {input: (value, shape or None)}: all inputs, or all but some with a default."""
-    needed = set(signature.inputs) - set(signature.defaults)
-    if not needed <= set(given) <= set(signature.inputs):
-        optional = f" and perhaps {', '.join(sorted(signature.defaults))}" if signature.defaults else ""
-        raise BadRequest(f"signature {name}: expected {', '.join(sorted(needed))}{optional}; received "
-                         f"{shown(sorted(given))}")
-    found = {key: _array(key, signature.inputs[key], *value) for key, value in given.items()}
-    rows = {len(array) for array in found.values() if array.ndim}
-    if len(rows) != 1 or 0 in rows:
-        raise BadRequest(f"expected inputs with the same number of rows, at least one; received "
-                         f"{', '.join(f'{key} {list(array.shape)}' for key, array in found.items())}")
-    return found
-
-
-def check_size(inputs, largest=LARGEST):
-    """BadRequest if rows × the greatest length, which is what a model must hold, is above `largest`.
-
-    The length is the bytes of a text, the numbers of a row, or a whole-number setting: a beam's width,
-    say, for a great one of which TensorFlow would end the process.
-
-    >>> check_size({"text": np.array([b"abc", b"d"], object), "width": np.array(5)}, 10)
-    >>> check_size({"text": np.array([b"abc", b"d"], object), "width": np.array(6)},
-    ...            10)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    export.serving.protocols.BadRequest: expected at most 10 as rows × length, received 2 × 6 ...
-    """
-    rows = max(len(array) for array in inputs.values() if array.ndim)
-    name, length = max(((key, _length(array)) for key, array in inputs.items()), key=lambda pair: pair[1])
-    if rows * length > largest:
-        raise BadRequest(f"expected at most {largest:,} as rows × length, received {rows:,} × {length:,} "
-                         f"({name}): send fewer rows, shorter ones, or a smaller setting")
-
-
-def _length(array):
-    if not array.ndim:
-        return abs(int(array)) if array.dtype.kind == "i" else 1
-    texts = max(map(len, array.flat), default=0) if array.dtype == object else 1
-    return max(1, texts) * (array.shape[1] if array.ndim > 1 else 1)
-
-
-def _signature(name, signatures):
+def signature_of(name, signatures):
+    """A signature's name and itself."""
     if not isinstance(name, str) or name not in signatures:
         raise BadRequest(f"expected a signature among {', '.join(sorted(signatures))}; received "
                          f"{shown(name)}")
     return name, signatures[name]
 
 
-def _columns(rows):
-    """{name: column} of rows that are {name: value}; other rows are a column themselves."""
+def _columns(rows, signature):
+    """{name: column} of rows that are {name: value}; other rows are a column themselves.
+
+    A setting is one value for all rows.
+    """
     if not rows or not all(isinstance(row, dict) and "b64" not in row for row in rows):
         return rows
     names = set(rows[0])
@@ -151,7 +90,13 @@ def _columns(rows):
     if odd is not None:
         raise BadRequest(f"expected the same names in every row, received {shown(sorted(names))} and "
                          f"{shown(sorted(odd))}")
-    return {name: [row[name] for row in rows] for name in names}
+    columns = {name: [row[name] for row in rows] for name in names}
+    for name in names & {key for key, info in signature.inputs.items() if not info.tensor_shape.dim}:
+        if any(value != columns[name][0] for value in columns[name]):
+            raise BadRequest(f"{name}: expected one value for all rows, received {shown(columns[name])}: "
+                             "send rows of other settings in other requests")
+        columns[name] = columns[name][0]
+    return columns
 
 
 def _only_input(name, signature):
@@ -162,113 +107,125 @@ def _only_input(name, signature):
     return needed[0]
 
 
-def _array(name, info, value, shape):
-    """A value, nested as deep as its tensor has axes, or flat with a shape, as an array."""
-    sizes, kind = _sizes(info), tf.as_dtype(info.dtype)
-    flat, shape = (value, shape) if shape is not None else _nested(name, value, len(sizes))
-    fits = len(shape) == len(sizes) and all(size in (-1, given) and given >= 0
-                                            for size, given in zip(sizes, shape))
-    if not fits or int(np.prod(shape, dtype=object)) != len(flat):
-        raise BadRequest(f"{name}: expected the shape {sizes}, -1 being any size; received "
-                         f"{shown(list(shape))} with {len(flat)} values")
-    try:
-        items = [_CONVERT[kind.name](item) for item in flat]
-        return _filled(items, kind.as_numpy_dtype).reshape(shape)
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f"{name}: {error}") from None
+def _listed(value, as_bytes=False):
+    """What `written` takes for an array: texts in nested lists, numbers as they are."""
+    if value.dtype != object:
+        return np.ascontiguousarray(value)
+    found = np.empty(value.size, object)
+    found[:] = [{"b64": base64.b64encode(item).decode()} if as_bytes else item.decode("utf-8", "replace")
+                for item in value.flat]
+    return found.reshape(value.shape).tolist()
 
 
-def _filled(items, dtype):
-    array = np.empty(len(items), dtype)
-    array[:] = items  # np.array would make strings of one length of NumPy's own
-    return array
+# ---------------------------------------------------------------------------------------------------- V2
+
+def v2(request, signatures, binary=b""):
+    """The signature and the {input: array} of a V2 request, whose binary tensors follow in `binary`."""
+    parameters = of_kind(dict, request.get("parameters") or {}, "parameters")
+    name, signature = signature_of(parameters.get("signature_name", DEFAULT), signatures)
+    given, used = {}, 0
+    for tensor in of_kind(list, request.get("inputs"), "inputs"):
+        key = of_kind(str, of_kind(dict, tensor, "inputs").get("name"), "inputs.name")
+        if key in given:
+            raise BadRequest(f"expected each input once, received {shown(key)} twice")
+        size = (of_kind(dict, tensor.get("parameters") or {}, key)).get("binary_data_size", 0)
+        given[key] = tensor, binary[used:used + of_kind(int, size, "binary_data_size")]
+        used += size
+    if used != len(binary):
+        raise BadRequest(f"expected {used} bytes after the JSON, received {len(binary)}")
+    check_names(name, signature, given)
+    return name, check_rows({key: _tensor(key, signature.inputs[key], *value)
+                             for key, value in given.items()})
 
 
-def _nested(name, value, rank):
-    """The items of lists nested `rank` deep, and the shape. No recursion: the depth is a stranger's."""
-    level, shape = [value], []
-    for _ in range(rank):
-        lengths = {len(_of_kind(list, item, name)) for item in level}
-        if len(lengths) > 1:
-            raise BadRequest(f"{name}: expected lists of one length, received {min(lengths)} to "
-                             f"{max(lengths)}: pad with 0, or send them one by one")
-        shape.append(lengths.pop() if lengths else 0)
-        level = [item for items in level for item in items]
-    return level, shape
+def _tensor(name, info, tensor, data):
+    shape = of_kind(list, tensor.get("shape"), f"{name}.shape")
+    if not all(type(size) is int for size in shape):
+        raise BadRequest(f"{name}: expected whole numbers as shape, received {shown(shape)}")
+    if tensor.get("datatype") != datatype(info):
+        raise BadRequest(f"{name}: expected the datatype {datatype(info)}, received "
+                         f"{shown(tensor.get('datatype'))}")
+    if "binary_data_size" not in (tensor.get("parameters") or {}):
+        return flat_array(name, info, _flat(name, of_kind(list, tensor.get("data"), name)), shape)
+    items = _unpacked(name, data) if datatype(info) == "BYTES" else _numbers(name, info, data)
+    check_shape(name, info, shape, len(items))
+    return items.reshape(shape)
+
+
+def _numbers(name, info, data):
+    dtype = np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
+    if len(data) % dtype.itemsize:
+        raise BadRequest(f"{name}: expected {dtype.itemsize} bytes a value, received {len(data)}")
+    return np.frombuffer(data, dtype)
+
+
+def _unpacked(name, data):
+    items, start = [], 0
+    while start < len(data):
+        end = start + 4 + int.from_bytes(data[start:start + 4], "little")
+        if end > len(data):
+            raise BadRequest(f"{name}: expected each text after its length in four bytes, received a "
+                             "text that ends too early")
+        items.append(data[start + 4:end])
+        start = end
+    found = np.empty(len(items), object)
+    found[:] = items
+    return found
 
 
 def _flat(name, data):
     while any(isinstance(item, list) for item in data):
-        data = [inner for item in data for inner in _of_kind(list, item, name)]
+        data = [inner for item in data for inner in of_kind(list, item, name)]
     return data
 
 
-def _sizes(info):
-    return [axis.size for axis in info.tensor_shape.dim]
+def v2_answer(request, outputs, model, version):
+    """The body of the answer and the length of its JSON, None where no binary tensors follow."""
+    head = {"model_name": model, "model_version": str(version), "id": identity(request)}
+    wanted = _wanted(request, outputs)
+    tensors, parts = [], []
+    for name, binary in wanted.items():
+        value = outputs[name]
+        tensor = {"name": name, "shape": list(value.shape),
+                  "datatype": DATATYPES[tf.as_dtype(value.dtype).name]}
+        if binary:
+            parts.append(packed(value))
+            tensors.append({**tensor, "parameters": {"binary_data_size": len(parts[-1])}})
+        else:
+            tensors.append({**tensor, "data": _listed(value.ravel())})
+    body = written({**head, "outputs": tensors}, outputs)
+    return b"".join([body, *parts]), len(body) if parts else None
 
 
-def _text(item):
-    if isinstance(item, dict) and isinstance(item.get("b64"), str) and len(item) == 1:
-        return base64.b64decode(item["b64"], validate=True)
-    if not isinstance(item, str):
-        raise BadRequest(f"expected texts, received {shown(item)}")
-    try:
-        return item.encode("utf-8")
-    except UnicodeEncodeError:
-        raise BadRequest("expected text in UTF-8, received half a surrogate pair; other bytes go as "
-                         '{"b64": "…"}') from None
+def identity(request):
+    """The request's id, or a new one."""
+    given = request.get("id")
+    encoded(of_kind(str, "" if given is None else given, "id"))
+    return given or str(uuid.uuid4())
 
 
-def _whole(item):
-    if type(item) is not int:  # True is an int
-        raise BadRequest(f"expected whole numbers, received {shown(item)}")
-    return item
+def _wanted(request, outputs):
+    """{name: whether it is binary} of the outputs, or of those that are wanted."""
+    binary = bool((request.get("parameters") or {}).get("binary_data_output", False))
+    found = {}
+    for output in of_kind(list, request.get("outputs") or [], "outputs"):
+        name = of_kind(str, of_kind(dict, output, "outputs").get("name"), "outputs.name")
+        if name not in outputs:
+            raise BadRequest(f"expected outputs among {', '.join(sorted(outputs))}; received "
+                             f"{shown(name)}")
+        given = of_kind(dict, output.get("parameters") or {}, name)
+        found[name] = bool(given.get("binary_data", binary))
+    return found or dict.fromkeys(outputs, binary)
 
 
-def _number(item):
-    if type(item) not in (int, float) or not abs(item) <= GREATEST:
-        raise BadRequest(f"expected finite numbers, received {shown(item)}")
-    return item
+def packed(value):
+    """An array as a binary tensor of V2."""
+    if value.dtype != object:
+        return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
+    return b"".join(len(item).to_bytes(4, "little") + item for item in value.flat)
 
 
-def _truth(item):
-    if type(item) is not bool:
-        raise BadRequest(f"expected true or false, received {shown(item)}")
-    return item
-
-
-_CONVERT = {"string": _text, "int32": _whole, "int64": _whole, "float32": _number, "bool": _truth}
-_KINDS = {dict: "an object", list: "a list"}
-
-
-def _of_kind(kind, value, what):
-    if not isinstance(value, kind):
-        raise BadRequest(f"{what}: expected {_KINDS[kind]}, received {shown(value)}")
-    return value
-
-
-def shown(value, width=60):
-    """The beginning of what came, on one line.
-
-    >>> shown(["a"] * 100, 12)
-    "['a', 'a', …"
-    """
-    if isinstance(value, (str, bytes)):
-        text = repr(value[:width])
-    elif isinstance(value, (list, dict)):
-        text = _outline(value, width)
-    else:
-        text = repr(value) if not isinstance(value, int) or abs(value) < 10 ** 20 else "a huge number"
-    return text if len(text) <= width else text[:width - 1] + "…"
-
-
-def _outline(value, width):
-    """A list or an object, whose members may be nested very deep, a little way down."""
-    import reprlib
-    short = reprlib.Repr()
-    short.maxlevel, short.maxlist, short.maxdict, short.maxstring = 2, width, width, width
-    return short.repr(value)
-
-
-def _listed(array):
-    return tf_serving.readable(array.tolist())
+def tensors(infos):
+    """[{"name", "datatype", "shape"}] of a signature's inputs or outputs, as V2's metadata has them."""
+    return [{"name": name, "datatype": datatype(info), "shape": sizes(info)}
+            for name, info in sorted(infos.items())]

@@ -1,54 +1,22 @@
 """All versions of a model that lie in a folder, answering from TensorFlow alone, and kept up with.
 
-    folder/1/, folder/2/, …   what `export.saved_model` writes
+    folder/1/, folder/2/, …   what `export.saved_model` writes; 00000001 is version 1 too
 
 A version is loaded only if its files are those of its SHA256SUMS, its graph has no op that TF Serving
-lacks, and it answers the requests it came with. Until then, and if not, what was live before goes on.
+lacks or that reaches out of it, and it answers the requests it came with. Until then, and if not, what
+was live before goes on.
 """
 import gc
 import os
 import pathlib
+import re
 import threading
 
-import numpy as np
-import tensorflow as tf
+from export import checksums, one_line
+from export.serving.version import Version
 
-from export import checksums, one_line, tf_serving, verify
-
-SERVER = list(verify.LACKS)[-1]  # this process has the ops of the newest
-
-
-class Version:
-    """One version, loaded by its graph alone, as TF Serving's C++ loads it. Safe for concurrent use.
-
-    Attributes: signatures  {name: SignatureDef}
-    Raises:     ValueError, OSError, tf.errors.OpError, DecodeError: why it must not be served
-    """
-
-    def __init__(self, path):
-        path = str(path)
-        checksums.check(path)
-        verify.check_ops(path, SERVER)
-        self.signatures = verify.signatures(path)
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
-        with self._session.graph.as_default():
-            tf.compat.v1.saved_model.load(self._session, ["serve"], path)
-        for name, inputs in tf_serving.warmup(path):
-            self.answer(name, inputs)
-
-    def answer(self, signature, inputs, seconds=60):
-        """What the signature answers: {output: array}, of {input: array}; defaults need not be given.
-
-        Raises: tf.errors.DeadlineExceededError: it took longer, and was stopped
-                tf.errors.OpError: the graph cannot answer these inputs
-        """
-        definition = self.signatures[signature]
-        defaults = {name: tf.make_ndarray(value) for name, value in definition.defaults.items()}
-        feed = {definition.inputs[name].name: value for name, value in {**defaults, **inputs}.items()}
-        fetches = {name: info.name for name, info in sorted(definition.outputs.items())}
-        options = tf.compat.v1.RunOptions(timeout_in_ms=max(1, round(1e3 * seconds)))
-        return {name: np.asarray(value)
-                for name, value in self._session.run(fetches, feed, options).items()}
+PATIENCE = 5  # more looks for files that are not those of SHA256SUMS: a slow copy is no damage
+LARGEST = 2 ** 63 - 1  # TF Serving's version numbers are int64
 
 
 class Versions:
@@ -58,17 +26,19 @@ class Versions:
                 refused  {number: why, one line} of those whose files, as they are now, are not served
     Args:       folder   a run, or a folder of versions
                 say      called with a line about every version that comes, goes or is refused
+                patience looks that files must have rested before damage is called so
     Raises:     ValueError: no version can be served;  FileNotFoundError: there is none
     """
 
-    def __init__(self, folder, say=print):
+    def __init__(self, folder, say=print, patience=PATIENCE):
         self.folder, self.name = located(folder)
-        self.live, self.refused, self._say = {}, {}, say
-        self._noticed, self._judged = {}, {}
+        self.live, self.refused, self._say, self._patience = {}, {}, say, 0
+        self._noticed, self._rested, self._judged = {}, {}, {}
         self.refresh()
         self.refresh()
         if not self.live:
             raise ValueError(f"no version in {self.folder} can be served; export again")
+        self._patience = patience
 
     def newest(self):
         """Number of the newest version that is live."""
@@ -79,14 +49,14 @@ class Versions:
 
         If nothing at all is left, the folder itself is lost: everything stays.
         """
-        present, before = numbers(self.folder), self.live
-        for number in present:
-            files = _files(self.folder / str(number))
+        present, before = folders(self.folder), self.live
+        for number, path in present.items():
+            files = _files(path)
             if files != self._noticed.get(number):
-                self._noticed[number] = files
+                self._noticed[number], self._rested[number] = files, 0
             elif files != self._judged.get(number):
-                self._judged[number] = files
-                self._take(number, files)
+                self._rested[number] += 1
+                self._take(number, path, files)
         for number in self.live.keys() - present if self.live.keys() & present else ():
             self.live = {n: version for n, version in self.live.items() if n != number}
             self._say(f"{self.name} {number}: gone")
@@ -94,23 +64,35 @@ class Versions:
         if self.live is not before:
             gc.collect()  # a replaced version's session ends with its last answer
 
-    def _take(self, number, files):
-        path = self.folder / str(number)
+    def _take(self, number, path, files):
+        rested = self._rested[number] > self._patience
+        if self._rested[number] > 1 and not rested:
+            return  # the same files as at the last look
+        try:
+            checksums.check(path)
+        except (ValueError, OSError) as error:
+            if rested:
+                self._refuse(number, files, error)
+            return
         try:
             version = Version(path)
             if _files(path) != files:
                 raise ValueError("its files changed while it was being loaded")
         except Exception as error:  # whatever is wrong with files from outside, the server goes on
-            self.refused[number] = one_line(getattr(error, "message", error))
-            kept = "the one before keeps serving" if number in self.live else "it is not served"
-            self._say(f"{self.name} {number}: refused, {kept}: {self.refused[number]}")
+            self._refuse(number, files, error)
         else:
-            self.live = {**self.live, number: version}
+            self.live, self._judged[number] = {**self.live, number: version}, files
             self.refused.pop(number, None)
             self._say(f"{self.name} {number}: live")
 
+    def _refuse(self, number, files, error):
+        self._judged[number] = files
+        self.refused[number] = one_line(getattr(error, "message", error))
+        kept = "the one before keeps serving" if number in self.live else "it is not served"
+        self._say(f"{self.name} {number}: refused, {kept}: {self.refused[number]}")
+
     def _forget(self, present):
-        for numbered in (self.refused, self._noticed, self._judged):
+        for numbered in (self.refused, self._noticed, self._rested, self._judged):
             for number in numbered.keys() - present:
                 del numbered[number]
 
@@ -122,7 +104,7 @@ class Versions:
             while not ended.wait(seconds):
                 try:
                     self.refresh()
-                except OSError as error:
+                except Exception as error:  # the next look may go well
                     self._say(f"{self.name}: cannot look for versions: {one_line(error)}")
         threading.Thread(target=keep_up, daemon=True).start()
         return ended
@@ -139,10 +121,17 @@ def located(folder):
     return found, (found.parent if found.name == "saved_model" else found).name
 
 
+def folders(folder):
+    """{version: its folder} under a folder, in order. Of 1 and 001, both version 1, it is the first."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    names = sorted((name for name in names if re.fullmatch("[0-9]{1,20}", name)), key=len, reverse=True)
+    found = {int(name): pathlib.Path(folder) / name for name in names if int(name) <= LARGEST}
+    return dict(sorted(found.items()))
+
+
 def numbers(folder):
     """The version numbers under a folder, in order."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(int(name) for name in names if name.isdecimal())
+    return list(folders(folder))
 
 
 def _files(folder):

@@ -67,6 +67,10 @@ class Head:
         """{name: graph}: those of the TFLite files, which take numbers only."""
         return {name: one.graph() for name, one in self.signature_table().items() if one.is_numeric}
 
+    def limits(self):
+        """{signature: {name: number}}: what a server lets a request cost; see `Signature`."""
+        return {name: one.limits for name, one in self.signature_table().items() if one.limits}
+
     def example_inputs(self, strings):
         """{name: inputs} to verify each signature with, made of strings [B]."""
         return {name: one.example_inputs(strings) for name, one in self.signature_table().items()}
@@ -212,12 +216,15 @@ class Signature(typing.NamedTuple):
     example   strings [B] → {name: tensor}, those of all inputs and perhaps others; settings keep their
               defaults unless it names them; by default the strings are the first input
     settings  {name: default} of scalars, which are the last inputs
+    limits    {name: number}: the greatest length of an input and value of a setting, and the greatest
+              "size" and "rows"; see `export.serving.limits`. A setting above its own is cut in the graph
     """
 
     function: typing.Callable
     inputs: dict
     example: typing.Callable | None = None
     settings: dict = {}
+    limits: dict = {}
 
     @property
     def is_numeric(self):
@@ -241,7 +248,10 @@ class Signature(typing.NamedTuple):
                  for name, one in {**self.inputs, **defaults}.items()}
 
         def graph(*tensors):
-            return self.function(**dict(zip(specs, tensors)))
+            inputs = dict(zip(specs, tensors))
+            cut = {name: tf.minimum(inputs[name], self.limits[name])
+                   for name in self.settings if name in self.limits}
+            return self.function(**{**inputs, **cut})
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         graph.__signature__ = inspect.Signature([

@@ -157,6 +157,8 @@ class Generator(Network):
 
 SETTINGS = dataclasses.asdict(SamplingOptions())
 SEARCH = {"width": 4, "length": LENGTH}
+BEAM = {"width": 64, "length": 1024, "rows": 256}       # the most that a search may cost
+SCORES = 2**25                                          # numbers: as many of each symbol as there are
 VECTOR = tf.TensorSpec([None], tf.int32)
 UNIFORM = {"uniform": tf.TensorSpec([None, None], tf.float32)}      # a number for every symbol
 
@@ -319,9 +321,12 @@ class TextGenerator(Head):
             "serving_default": Signature(lambda **prompts: self.predict_text(*prompts.values()),
                                          {self.input_name: TEXTS}),
             "generate": Signature(self.generate, {**texts, **UNIFORM}, self._prompt, SETTINGS),
-            "search": Signature(self.search, texts, self._prompt, SEARCH),
-            "score": Signature(self.score_text, texts, self._prompt),
+            "search": Signature(self.search, texts, self._prompt, SEARCH, BEAM),
+            "score": Signature(self.score_text, texts, self._prompt, limits=self._scored()),
             "embed": Signature(self.embed, texts, self._prompt)}
+
+    def _scored(self):
+        return {"size": SCORES // len(self.text)}
 
     def _number_signatures(self):
         """Score ids, start, one step, and generate.
@@ -351,7 +356,8 @@ class TextGenerator(Head):
 
         return {
             "ids": Signature(score, {"ids": IDS, "previous": VECTOR, **states}, lambda strings: {
-                **self._stream(strings), "ids": tf.fill([len(strings), 3], len(GENERATED))}),
+                **self._stream(strings), "ids": tf.fill([len(strings), 3], len(GENERATED))},
+                limits=self._scored()),
             "init": Signature(init, {"label" if self.labels else "ids": VECTOR}, self._stream),
             "step": Signature(step, stream, self._stream),
             "generate_ids": Signature(generate, {**stream, **UNIFORM}, self._stream, SETTINGS)}

@@ -205,8 +205,12 @@ class Translator(Network):
         return cells_of(self.recurrent)[0].engine_in_use
 
 
+# What a request may cost. Attention to S symbols by K hypotheses of B texts takes 8·B·K·S² bytes, and the
+# scores of S symbols 4·S·V: each stays below about 200 MB.
+WIDTH, LONGEST, SIZE, SCORES = 64, 1024, 4096, 2**25
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
 DEFAULTS = dataclasses.asdict(BeamOptions())
+BEAM = {"width": WIDTH, "size": DEFAULTS["width"] * SIZE, "rows": 320}
 
 
 class TextTranslator(Head):
@@ -327,8 +331,10 @@ class TextTranslator(Head):
     # Signatures. All tensors are batch first but `width` and `alpha`: scalars.
 
     def signature_table(self):
-        return {"serving_default": Signature(self.predict_text, {"text": TEXTS}),
-                "n_best": Signature(self.n_best, {"text": TEXTS}, settings=DEFAULTS),
+        one = {"text": LONGEST, "size": SIZE}
+        return {"serving_default": Signature(self.predict_text, {"text": TEXTS}, limits=one),
+                "n_best": Signature(self.n_best, {"text": TEXTS}, settings=DEFAULTS,
+                                    limits={"text": LONGEST, **BEAM}),
                 "embed": Signature(self.embed, {"text": TEXTS}), **self._number_signatures()}
 
     def _number_signatures(self):
@@ -358,11 +364,12 @@ class TextTranslator(Head):
             ids = self.ids(strings)
             return {"ids": ids, "target": tf.fill(tf.shape(ids), self.text.target.end)}
 
+        scored = {"size": min(SIZE, SCORES // len(self.text.target))}
         return {"ids": Signature(lambda ids, target: {"log_probability": self.score(ids, target)},
-                                 {"ids": IDS, "target": IDS}, example),
+                                 {"ids": IDS, "target": IDS}, example, limits=scored),
                 "init": Signature(init, {"ids": IDS}, example),
                 "step": Signature(
                     step, {"ids": tf.TensorSpec([None], tf.int32), **sources, **states},
                     lambda strings: {"ids": self._start(strings), **init(self.ids(strings))}),
-                "greedy": Signature(beam, {"ids": IDS}, example),
-                "beam": Signature(beam, {"ids": IDS}, example, DEFAULTS)}
+                "greedy": Signature(beam, {"ids": IDS}, example, limits={"ids": LONGEST, "size": SIZE}),
+                "beam": Signature(beam, {"ids": IDS}, example, DEFAULTS, {"ids": LONGEST, **BEAM})}

@@ -1,7 +1,10 @@
 """What is shipped for clusters and containers names what the export writes, in fields that exist."""
+import http.server
 import pathlib
 import re
 import string
+import subprocess
+import threading
 
 import pytest
 from google.protobuf import text_format
@@ -78,6 +81,57 @@ def test_compose_mounts_versions_where_their_configuration_looks_for_them(files,
         folder, _, file = given[flag].rpartition("/")
         assert folder == target and file in files
     assert given["enable_batching"] == "true"
+
+
+def test_metrics_are_scraped_where_the_export_puts_them(tmp_path):
+    tf_serving.write_configuration(tmp_path, "reviews")
+    service = read("inference_service.yaml")
+    path = service["metadata"]["annotations"]["prometheus.kserve.io/path"]
+    assert f'path: "{path}"' in (tmp_path / "monitoring.config").read_text()
+    assert service["spec"]["predictor"]["model"]["readinessProbe"]["httpGet"]["path"].endswith(
+        service["metadata"]["name"])
+
+
+def test_both_have_one_time_limit():
+    service = read("inference_service.yaml")["spec"]["predictor"]
+    assert flags(service["model"]["args"])["rest_api_timeout_in_ms"] == f"{service['timeout']}000"
+    compose = read("compose.yaml", MODEL="m", RUN="r")["services"]["serving"]
+    assert flags(compose["command"])["rest_api_timeout_in_ms"] == f"{service['timeout']}000"
+
+
+# Of the Compose specification, as far as it is used here.
+COMPOSE = {"image", "restart", "stop_grace_period", "ports", "volumes", "command", "healthcheck",
+           "read_only", "tmpfs", "cap_drop", "security_opt", "mem_limit"}
+
+
+def test_compose_gives_away_nothing_that_the_server_needs_not():
+    service = read("compose.yaml", MODEL="reviews", RUN="r")["services"]["serving"]
+    assert set(service) <= COMPOSE
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"] and service["mem_limit"] == "2g"
+
+
+def test_the_health_check_asks_for_the_model_by_http(tmp_path):
+    """The very command, against a server that answers as TF Serving documents, or with nothing."""
+    for body, healthy in ((b'{"state": "AVAILABLE"}', True), (b'{"error": "Servable not found"}', False)):
+        asked = []
+
+        class Plain(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        with http.server.HTTPServer(("127.0.0.1", 0), Plain) as server:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+            service = read("compose.yaml", MODEL="reviews", RUN="r")["services"]["serving"]
+            kind, *command = service["healthcheck"]["test"]
+            command = [part.replace("8501", str(server.server_port)) for part in command]
+            assert kind == "CMD" and (subprocess.run(command, timeout=60).returncode == 0) == healthy
+        assert asked == ["/v1/models/reviews"]
 
 
 def test_compose_is_reached_from_this_machine_alone():

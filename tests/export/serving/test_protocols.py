@@ -1,15 +1,17 @@
 """Requests of both protocols become arrays, answers the bodies that TF Serving's REST API documents."""
 import base64
 import json
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from export.serving import protocols
-from export.serving.protocols import BadRequest
+from export.serving import limits
+from export.serving.tensors import BadRequest
+
+pytest.importorskip("orjson", reason="no KServe: pip install 'recurrent-zoo[serve]'")
+from export.serving import protocols  # noqa: E402
 
 
 def signature(defaults=(), **inputs):
@@ -40,10 +42,9 @@ def v1(signature="serving_default", **request):
 
 def v2(signature="serving_default", outputs=None, **inputs):
     """Inputs as {name: (datatype, shape, data)}."""
-    tensors = [types.SimpleNamespace(name=name, datatype=kind, shape=shape, data=data)
+    tensors = [{"name": name, "datatype": kind, "shape": shape, "data": data}
                for name, (kind, shape, data) in inputs.items()]
-    request = types.SimpleNamespace(parameters={"signature_name": signature}, inputs=tensors)
-    return protocols.v2(request, SIGNATURES)[1]
+    return protocols.v2({"parameters": {"signature_name": signature}, "inputs": tensors}, SIGNATURES)[1]
 
 
 def same(inputs, **wanted):
@@ -102,13 +103,15 @@ def deep(depth):
     ({"instances": []}, "at least one; received text \\[0\\]"),
     ({"instances": [3]}, "expected texts, received 3"),
     ({"instances": [None]}, "expected texts, received None"), ({"instances": [["a"]]}, "expected texts"),
-    ({"instances": [True]}, "expected texts, received True"), ({"inputs": "a"}, "text: expected a list"),
+    ({"instances": [True]}, "expected texts, received True"),
+    ({"inputs": ["a", 3]}, "expected texts, received 3"),
     ({"instances": [{"txt": "a"}]}, "signature serving_default: expected text; received \\['txt'\\]"),
     ({"instances": [{"text": "a"}, {}]}, "same names in every row, received \\['text'\\] and \\[\\]"),
-    ({"instances": ["\ud800"]}, "half a surrogate pair"), ({"instances": [{"b64": "?"}]}, "text: "),
+    ({"instances": ["\ud800"]}, "half a surrogate pair: '.ud800'"),
+    ({"instances": [{"b64": "?"}]}, "text: "),
     ({"instances": [{"b64": 1}]}, "expected texts"), ({"instances": [deep(5000)]}, "expected texts"),
     ({"inputs": {"text": deep(900)}}, "expected texts"),
-    ({"inputs": {"text": 5}}, "expected a list, received 5")])
+    ({"inputs": {"text": 5}}, "expected texts, received 5")])
 def test_what_v1_refuses_is_one_clear_line(request_, said):
     with pytest.raises(BadRequest, match=said) as caught:
         v1(**request_)
@@ -125,8 +128,8 @@ def test_what_v1_refuses_is_one_clear_line(request_, said):
     ("step", {"ids": [1]}, "signature step: expected ids, state; received \\['ids'\\]"),
     ("step", {"ids": [1, 2], "state": [[1, 2]]}, "same number of rows.*ids \\[2\\], state \\[1, 2\\]"),
     ("step", {"ids": [1], "state": [[1, 2, 3]]}, "expected the shape \\[-1, 2\\].*received \\[1, 3\\]"),
-    ("step", {"ids": [1], "state": [[1, float("nan")]]}, "expected finite numbers, received nan"),
-    ("step", {"ids": [1], "state": [[1, 1e39]]}, "expected finite numbers"),
+    ("step", {"ids": [1], "state": [[1, None]]}, "expected numbers, received None"),
+    ("step", {"ids": [1], "state": [[1, 1e39]]}, "state: expected numbers of at most 3.40282e.38"),
     ("step", {"ids": [1], "state": [[1, 10 ** 400]]}, "state: "),
     ("beam", {"text": ["a"], "width": [3]}, "expected whole numbers, received \\[3\\]"),
     ("beam", {"text": ["a"], "depth": 3}, "and perhaps alpha, width; received \\['depth', 'text'\\]")])
@@ -168,32 +171,93 @@ OUTPUTS = {"label": np.array([b"good", b"\xff"], object),
            "probabilities": np.array([[0.25, 0.75], [1, 0]], np.float32)}
 
 
+def answer(outputs, form="inputs"):
+    return json.loads(protocols.v1_answer(outputs, form))
+
+
 def test_answers_are_rows_or_columns():
-    assert protocols.v1_answer(OUTPUTS, "instances") == {"predictions": [
+    assert answer(OUTPUTS, "instances") == {"predictions": [
         {"label": "good", "probabilities": [0.25, 0.75]}, {"label": "\ufffd", "probabilities": [1, 0]}]}
-    assert protocols.v1_answer(OUTPUTS, "inputs") == {"outputs": {
+    assert answer(OUTPUTS) == {"outputs": {
         "label": ["good", "\ufffd"], "probabilities": [[0.25, 0.75], [1, 0]]}}
 
 
 def test_a_single_output_goes_without_its_name():
     alone = {"probabilities": OUTPUTS["probabilities"]}
-    assert protocols.v1_answer(alone, "instances") == {"predictions": [[0.25, 0.75], [1, 0]]}
-    assert protocols.v1_answer(alone, "inputs") == {"outputs": [[0.25, 0.75], [1, 0]]}
+    assert answer(alone, "instances") == {"predictions": [[0.25, 0.75], [1, 0]]}
+    assert answer(alone) == {"outputs": [[0.25, 0.75], [1, 0]]}
+
+
+def test_numbers_that_are_not_finite_are_written_as_tf_serving_does():
+    values = {"x": np.array([[np.nan, np.inf], [-np.inf, 0.5]], np.float32)}
+    assert b"[[NaN, Infinity], [-Infinity, 0.5]]" in protocols.v1_answer(values, "inputs")
+    assert b"[NaN, Infinity]" in protocols.v1_answer({**OUTPUTS, **values}, "instances")
+    body = b'{"inputs": {"ids": [1], "state": [[NaN, -Infinity]]}, "signature_name": "step"}'
+    state = protocols.v1(protocols.parsed(body), SIGNATURES)[1]["state"]
+    np.testing.assert_array_equal(state, np.array([[np.nan, -np.inf]], np.float32))
+
+
+def test_outputs_named_bytes_go_as_base64():
+    for shape in ([2], [1, 2]):
+        texts = np.array([b"\xff", b"ok"], object).reshape(shape)
+        got = answer({"raw_bytes": texts})["outputs"]
+        assert [each["b64"] for each in np.ravel(got)] == ["/w==", "b2s="]
+
+
+def test_texts_in_two_axes_are_nested_and_may_be_empty():
+    texts = np.array([[b"a", b"b"], [b"c", b""]], object)
+    assert answer({"tags": texts})["outputs"] == [["a", "b"], ["c", ""]]
+    assert answer({"tags": texts[:, :0], "n": np.array([0, 0])}, "instances")["predictions"] == [
+        {"tags": [], "n": 0}, {"tags": [], "n": 0}]
+
+
+def test_a_value_alone_is_a_column_of_one_and_a_setting_is_one_for_all_rows():
+    same(v1(inputs="a"), text=(object, [b"a"]))
+    same(v1("beam", instances=[{"text": "a", "width": 3}, {"text": "b", "width": 3}]),
+         text=(object, [b"a", b"b"]), width=(np.int32, 3))
+    with pytest.raises(BadRequest, match="width: expected one value for all rows, received .3, 4."):
+        v1("beam", instances=[{"text": "a", "width": 3}, {"text": "b", "width": 4}])
+
+
+def v2_answer(request=(), outputs=OUTPUTS):
+    body, size = protocols.v2_answer(dict(request), outputs, "m", 3)
+    return json.loads(body[:size]), body[size:] if size else b""
 
 
 def test_answers_of_v2_are_flat_with_their_shape():
-    assert protocols.v2_answer(OUTPUTS) == [
+    found, rest = v2_answer({"id": "7"})
+    assert found == {"model_name": "m", "model_version": "3", "id": "7", "outputs": [
         {"name": "label", "shape": [2], "datatype": "BYTES", "data": ["good", "\ufffd"]},
-        {"name": "probabilities", "shape": [2, 2], "datatype": "FP32", "data": [0.25, 0.75, 1, 0]}]
-    only, = protocols.v2_answer(OUTPUTS, ["probabilities"])
-    assert only["name"] == "probabilities"
+        {"name": "probabilities", "shape": [2, 2], "datatype": "FP32", "data": [0.25, 0.75, 1, 0]}]}
+    only, = v2_answer({"outputs": [{"name": "probabilities"}]})[0]["outputs"]
+    assert only["name"] == "probabilities" and rest == b""
     with pytest.raises(BadRequest, match="expected outputs among label, probabilities; received 'x'"):
-        protocols.v2_answer(OUTPUTS, ["x"])
+        v2_answer({"outputs": [{"name": "x"}]})
 
 
-def test_answers_go_through_json_unchanged():
-    answer = protocols.v1_answer(OUTPUTS, "inputs")
-    assert json.loads(json.dumps(answer)) == answer
+@pytest.mark.parametrize("wrong", [{"id": "\ud800"}, {"id": 3}, {"outputs": [{"name": "\ud800"}]},
+                                   {"outputs": "x"}, {"outputs": ["x"]}])
+def test_odd_ids_and_names_of_v2_are_one_clear_line(wrong):
+    with pytest.raises(BadRequest) as caught:
+        v2_answer(wrong)
+    assert str(caught.value).encode() and "\n" not in str(caught.value)
+
+
+def test_binary_tensors_follow_the_json():
+    """As the binary data extension writes them: numbers in little endian, texts after their length."""
+    data = b"\1\0\0\0\xff\2\0\0\0ok" + np.array([2.5, 0.5], "<f4").tobytes()
+    tensors = [{"name": name, "datatype": kind, "shape": [2], "parameters": {"binary_data_size": size}}
+               for name, kind, size in (("text", "BYTES", 11), ("state", "FP32", 8))]
+    both = {"both": signature(text=("string", [None]), state=("float32", [None]))}
+    request = {"inputs": tensors, "parameters": {"signature_name": "both"}}
+    same(protocols.v2(request, both, data)[1], text=(object, [b"\xff", b"ok"]),
+         state=(np.float32, [2.5, 0.5]))
+    for wrong in (data[:-1], data + b"a", b"\1" + data[1:-8], b"\7" + data[1:]):
+        with pytest.raises(BadRequest, match="expected"):
+            protocols.v2(request, both, wrong)
+    found, rest = v2_answer({"parameters": {"binary_data_output": True}})
+    assert rest == b"\4\0\0\0good\1\0\0\0\xff" + OUTPUTS["probabilities"].tobytes()
+    assert [each["parameters"]["binary_data_size"] for each in found["outputs"]] == [13, 16]
 
 
 def test_metadata_names_types_and_shapes():
@@ -205,13 +269,38 @@ def test_metadata_names_types_and_shapes():
 @pytest.mark.parametrize("inputs, size", [
     ({"text": ["abc", ""]}, 2 * 3), ({"text": ["", ""]}, 2), ({"text": ["很"]}, 3),
     ({"ids": [[1, 2, 3], [4, 5, 6]]}, 2 * 3), ({"tokens": [["a", "bcd"]]}, 1 * 2 * 3),
-    ({"text": ["a", "b", "c"], "width": 7}, 3 * 7), ({"text": ["a"], "width": -9}, 9),
-    ({"text": ["a"], "alpha": 1e30}, 1), ({"ids": [[]]}, 0)])
-def test_size_is_rows_by_the_greatest_length(inputs, size):
+    ({"text": ["a", "bc", "c"], "width": 7}, 3 * 7 * 2), ({"text": ["a"], "width": -9}, 9),
+    ({"text": ["a"], "alpha": 1e30}, 1), ({"ids": [[]]}, 1)])
+def test_size_is_rows_by_the_greatest_length_by_the_width(inputs, size):
     name = next(name for name, each in SIGNATURES.items() if set(inputs) <= set(each.inputs)
                 and set(each.inputs) - set(each.defaults) <= set(inputs))
     arrays = v1(name, inputs=inputs)
-    protocols.check_size(arrays, max(size, 1))
-    if size > 1:
-        with pytest.raises(BadRequest, match=f"expected at most {size - 1} as rows × length"):
-            protocols.check_size(arrays, size - 1)
+    assert limits.check(arrays, {}, size) == size
+    for most in ({"size": size - 1}, {}):
+        with pytest.raises(BadRequest, match=f"expected at most {size - 1} rows × length"):
+            limits.check(arrays, most, size if most else size - 1)
+
+
+def test_a_version_limits_its_inputs_by_name():
+    arrays = v1("beam", inputs={"text": ["abc", "d"], "width": 60})
+    assert limits.check(arrays, {"text": 3, "width": 60, "rows": 120}) == 2 * 60 * 3
+    for most, said in (({"text": 2}, "text: expected at most 2, received 3"),
+                       ({"width": 59}, "width: expected at most 59, received 60"),
+                       ({"rows": 119}, "expected at most 119 rows, received 120")):
+        with pytest.raises(BadRequest, match=said):
+            limits.check(arrays, most)
+    with pytest.raises(BadRequest, match="width: expected at most 64, received 65"):
+        limits.check(v1("beam", inputs={"text": ["a"], "width": 65}), {})
+
+
+def test_an_answer_is_limited_before_it_is_computed_where_its_size_is_known():
+    both = signature(text=("string", [None]))
+    both.outputs["x"].tensor_shape.CopyFrom(tf.TensorShape([None, 5, 4]).as_proto())
+    both.outputs["tags"].tensor_shape.CopyFrom(tf.TensorShape([None, None]).as_proto())
+    rows = {"text": np.array([b"a"] * 3, object)}
+    limits.check_answer_ahead(both, rows, 3 * 21)
+    with pytest.raises(BadRequest, match="at most 62 numbers and bytes of text, this one has 63"):
+        limits.check_answer_ahead(both, rows, 62)
+    limits.check_answer(OUTPUTS, 6 + 5)
+    with pytest.raises(BadRequest, match="at most 10 .* this one has 11"):
+        limits.check_answer(OUTPUTS, 10)

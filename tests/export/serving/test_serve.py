@@ -1,6 +1,6 @@
 """The server: right answers, one clear line for what is wrong, and versions that change under load."""
-import asyncio
 import concurrent.futures
+import gzip
 import http.client
 import json
 import os
@@ -11,68 +11,18 @@ import socket
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from conftest import ROOT
-from export import checksums, saved_model
 from export.serving import client
 from heads import Head
+from servers import Server, export, loops, write
 
 pytest.importorskip("kserve", reason="no KServe: pip install 'recurrent-zoo[serve]'")
 pytestmark = pytest.mark.slow
-SECONDS, BYTES = 60, 200_000  # a busy machine is not what is tested
-
-
-class Server:
-    """A server in a process of its own, on a free port, over folders."""
-
-    def __init__(self, log, *folders):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log, self.url = log, f"http://127.0.0.1:{self.port}/v1/models"
-        command = [sys.executable, "-m", "export.serve", *map(str, folders), f"--port={self.port}",
-                   "--poll=0.2", f"--seconds={SECONDS}", f"--bytes={BYTES}"]
-        with log.open("w") as said:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
-        self.wait_for("running on")
-
-    def wait_for(self, line, seconds=400):
-        end = time.monotonic() + seconds
-        while line not in self.log.read_text():
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()[-2000:]
-            time.sleep(0.05)
-
-    def ask(self, method, path, body=None, headers={}):
-        """Status and parsed body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        status, body = response.status, response.read()
-        connection.close()
-        return status, (json.loads(body) if body[:1] in b"{[" else body.decode())
-
-    def predict(self, request, path="/v1/models/reviews:predict"):
-        body = request if isinstance(request, (str, bytes)) else json.dumps(request)
-        return self.ask("POST", path, body)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-def loops(folder):
-    """A model that counts to its input, as slow as one likes."""
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, "n")])
-    def serving_default(n):
-        count = tf.while_loop(lambda k: k < n[0], lambda k: k + 1, [0])
-        return {"count": count[0] + n * 0}
-    tf.saved_model.save(tf.Module(), str(folder / "1"), {"serving_default": serving_default})
-    checksums.write(folder / "1")
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +35,7 @@ def exported(tmp_path_factory):
         for weight in head.variables:
             weight.assign(weight * seed)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(saved_model, "_verify", lambda *_: {})
-            saved_model.write(head, work / "saved_model", ["good film", "", b"\xff bad"])
+            write(head, work / "saved_model", ["good film", "", b"\xff bad"], patch)
         heads.append(head)
         folders.append(work / "saved_model" / "1")
     return heads, folders
@@ -94,15 +43,30 @@ def exported(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(exported, tmp_path_factory):
-    """Serves "reviews", versions 1 and 3, and "loops"."""
+    """Serves "reviews", versions 1 and 3, "loops" and "long"."""
     folder = tmp_path_factory.mktemp("served")
     for number in "13":
         shutil.copytree(exported[1][0], folder / "reviews" / "saved_model" / number)
     loops(folder / "loops")
-    server = Server(folder / "log", folder / "reviews", folder / "loops")
+    long_answers(folder / "long")
+    server = Server(folder / "log", folder / "reviews", folder / "loops", folder / "long")
     server.folder = folder / "reviews" / "saved_model"
     yield server
     server.process.kill()
+
+
+def long_answers(folder):
+    """A model whose answer is known to be long, and another signature whose is not."""
+    texts = tf.TensorSpec([None], tf.string, "text")
+
+    @tf.function(input_signature=[texts])
+    def serving_default(text):
+        return {"x": tf.zeros([tf.size(text), 1000])}
+
+    @tf.function(input_signature=[texts])
+    def embed(text):
+        return {"x": tf.zeros([tf.size(text), 40 * tf.reduce_max(tf.strings.length(text))])}
+    export(folder / "1", serving_default=serving_default, embed=embed)
 
 
 def right(head, texts):
@@ -121,9 +85,10 @@ def v2(data=TEXTS, parameters=None, **changes):
 def test_it_listens_on_loopback_alone(server):
     psutil = pytest.importorskip("psutil")
     process = psutil.Process(server.process.pid)
-    listening = {tuple(each.laddr) for part in [process, *process.children(recursive=True)]
-                 for each in part.connections("inet") if each.status == psutil.CONN_LISTEN}
-    assert listening == {("127.0.0.1", server.port)}
+    listening = {(each.laddr.ip.removeprefix("::ffff:"), each.laddr.port) for part
+                 in [process, *process.children(recursive=True)] for each in part.connections("inet")
+                 if each.status == psutil.CONN_LISTEN}
+    assert listening == {("127.0.0.1", server.port), ("127.0.0.1", server.grpc_port)}
 
 
 def test_both_protocols_answer_as_the_head_does(server, exported):
@@ -174,12 +139,15 @@ def test_health_metadata_and_metrics_are_there(server):
     for path in ("/v2/health/live", "/v2/health/ready", "/v1/models/reviews", "/v2/models/reviews/ready",
                  "/v1/models/reviews/versions/1", "/v2/models/reviews/versions/1/ready"):
         assert server.ask("GET", path)[0] == 200, path
-    assert server.ask("GET", "/v1/models")[1] == {"models": ["reviews", "loops"]}
+    assert server.ask("GET", "/v1/models")[1] == {"models": ["reviews", "loops", "long"]}
     assert server.ask("GET", "/v2/models/reviews")[1]["inputs"] == \
         [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
     metrics = server.ask("GET", "/metrics")[1]
     count = re.search(r'request_predict_seconds_count{model_name="reviews"} (\d+)', metrics)
-    assert int(count.group(1)) > 0
+    assert float(count.group(1)) > 0
+    server.predict("nonsense")
+    assert 'requests_total{model_name="reviews",status="400"}' in server.ask("GET", "/metrics")[1]
+    assert "request_predict_seconds" in server.ask("GET", "/monitoring/prometheus/metrics")[1]
     assert 'model_newest_version{model_name="reviews"} 3.0' in metrics
     assert 'model_versions_refused{model_name="reviews"} 0.0' in metrics
 
@@ -197,7 +165,15 @@ HOSTILE = [
     (400, V1, {"inputs": {"ids": [[1], [1, 2]]}, "signature_name": "ids"}),
     (404, "/v1/models/reviews/versions/2:predict", {"instances": ["a"]}),
     (404, "/v1/models/reviews/versions/x%00:predict", {"instances": ["a"]}),
-    (404, "/v1/models/other:predict", {"instances": ["a"]}), (404, "/v1/models/reviews:explain", {}),
+    (404, f"/v1/models/reviews/versions/{'9' * 4500}:predict", {"instances": ["a"]}),
+    (404, "/v1/models/reviews@1:predict", {"instances": ["a"]}),
+    (404, "/v1/models/reviews@:predict", {"instances": ["a"]}),
+    (404, "/v1/models/reviews/versions/01:predict", {"instances": ["a"]}),
+    (404, "/v1/models/reviews/versions/%D9%A1:predict", {"instances": ["a"]}),
+    (400, "/v1/models/long:predict", {"instances": ["a"] * 2000}),
+    (400, "/v1/models/long:predict", {"instances": ["a" * 30_000], "signature_name": "embed"}),
+    (400, V2, '{"id": "\\ud800", "inputs": []}'), (400, V2, '{"inputs": [{"name": "\\ud800"}]}'),
+    (404, "/v1/models/other:predict", {"instances": ["a"]}), (405, "/v1/models/reviews:explain", {}),
     (404, "/v2/models/other/infer", v2()), (404, "/v2/models/reviews/versions/9/infer", v2()),
     (404, "/v2/repository/models/reviews/unload", b""), (404, "/v2/repository/models/reviews/load", b""),
     (404, "/nowhere", b""), (405, "/v1/models", b""),
@@ -221,53 +197,86 @@ def test_headers_change_nothing(server):
     for headers in ({"Content-Type": "application/cloudevents+json"}, {"Content-Type": "text/xml"},
                     {"ce-specversion": "x", "ce-id": ""}):
         assert server.ask("POST", V1, body, headers)[0] == 200
-    for headers in ({"inference-header-content-length": "5"}, {"Content-Type": "text/plain"}):
-        assert server.ask("POST", V2, json.dumps(v2()), headers)[0] == 200
+    assert server.ask("POST", V2, json.dumps(v2()), {"Content-Type": "text/plain"})[0] == 200
 
 
-def gate(app, parts, seconds=0.2, most=100):
-    """Status, and the line of what is wrong, of a body in parts; the last part None never comes."""
-    from export.serving import server as serve
-    left, sent = list(parts), []
-
-    async def receive():
-        part = left.pop(0)
-        if part is None:
-            await asyncio.sleep(1e6)
-        return {"type": "http.request", "body": part, "more_body": bool(left)}
-
-    async def send(message):
-        sent.append(message)
-    scope = {"type": "http", "method": "POST", "path": V1, "headers": []}
-    asyncio.run(serve.Gate(app, most, seconds)(scope, receive, send))
-    return sent[0]["status"], json.loads(sent[1]["body"]), left
+def test_methods_of_the_wrong_kind_and_health_by_head(server):
+    for path in ("/v2/health/live", "/v2/health/ready", "/v1/models/reviews", "/v2/models/reviews"):
+        assert server.ask("HEAD", path) == (200, "")
+    assert server.ask("PUT", V1)[0] == 405
 
 
-async def echo(scope, receive, send):
-    from starlette.responses import JSONResponse
-    await JSONResponse((await receive())["body"].decode())(scope, receive, send)
+def test_a_body_that_does_not_arrive_ends_with_408(tmp_path_factory, server):
+    folder = tmp_path_factory.mktemp("hasty")
+    loops(folder / "loops")
+    hasty = Server(folder / "log", folder / "loops", seconds=1)
+    try:
+        head = b"POST /v1/models/loops:predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        assert b" 408 " in hasty.send(head + b"content-length: 9\r\n\r\n{")
+        status, answer = hasty.predict({"instances": [2 ** 31 - 1]}, "/v1/models/loops:predict")
+        assert status == 504 and answer["error"].startswith("expected an answer within 1 s")
+    finally:
+        hasty.process.kill()
 
 
-async def endless(scope, receive, send):
-    await asyncio.sleep(1e6)
+def test_two_lengths_of_a_body_end_the_connection(server):
+    body = b'{"instances": ["a"]}'
+    answer = server.send(b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n"
+                         b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+                         % (V1.encode(), len(body), len(body), body))
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
+    assert b"application/json" in answer and b"expected a well-formed request of HTTP" in answer
 
 
-def test_limits_of_time_and_size_hold():
-    assert gate(echo, [b"a" * 60, b"b" * 40]) == (200, "a" * 60 + "b" * 40, [])
-    status, body, left = gate(echo, [b"a" * 60, b"b" * 41, b"c" * 1000])
-    assert (status, left) == (413, [])
-    assert body["error"].startswith("expected at most 100 bytes, received 1,101")
-    status, body, _ = gate(echo, [b"a", None])
-    assert status == 408 and "expected the whole request within 0.2 s, received a part" in body["error"]
-    status, body, _ = gate(endless, [b"a"])
-    assert status == 504 and body["error"].startswith("expected an answer within 0.2 s")
+def test_headers_without_end_are_refused(server):
+    answer = server.send(b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * 70_000 + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 ") and b"expected a header of at most 65536 bytes" in answer
 
 
-def test_an_answer_that_tensorflow_stopped_is_the_same_504():
-    from export.serving import server as serve
-    request = types.SimpleNamespace(app=types.SimpleNamespace(state=types.SimpleNamespace(seconds=5)))
-    answer = asyncio.run(serve.refused(request, tf.errors.DeadlineExceededError(None, None, "a\nb")))
-    assert answer.status_code == 504 and b"expected an answer within 5 s" in answer.body
+def test_idle_connections_lock_nobody_out(server):
+    """More than there may be, half of them with half a header: those go that have waited longest."""
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+    try:
+        for each in idle[::2]:
+            each.sendall(b"GET /v2/health/live HTTP/1.1\r\nx")
+        time.sleep(0.5)
+        assert server.ask("GET", "/v2/health/live") == (200, {"live": True})
+        assert server.predict({"instances": ["good"]})[0] == 200
+    finally:
+        for each in idle:
+            each.close()
+
+
+def test_endless_requests_to_one_model_leave_the_others_alone(server):
+    """Those that wait longer than the queue are told at once."""
+    path, endless = "/v1/models/loops:predict", json.dumps({"instances": [2 ** 31 - 1]})
+    clients = []
+    for _ in range(100):
+        client = http.client.HTTPConnection("127.0.0.1", server.port)
+        client.request("POST", path, endless)
+        clients.append(client)
+    for _ in range(3):
+        status, answer = server.predict({"instances": ["good"]})
+        assert status == 200
+    for client in clients:
+        client.close()
+    # nobody waits for them any more: but for the two that run, they are gone
+    time.sleep(0.5)
+    assert server.predict({"instances": ["good"]})[0] == 200
+
+
+def test_a_body_and_an_answer_may_be_packed(server):
+    body = gzip.compress(json.dumps({"instances": TEXTS * 50}).encode())
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("POST", V1, body, {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.headers["Content-Encoding"] == "gzip"
+    found = json.loads(gzip.decompress(answer.read()))
+    assert found == server.predict({"instances": TEXTS * 50})[1]
+    bomb = gzip.compress(b" " * 10_000_000)
+    for status, sent, coding in ((413, bomb, "gzip"), (400, body[:-9], "gzip"), (400, b"a", "gzip"),
+                                 (415, body, "br")):
+        assert server.ask("POST", V1, sent, {"Content-Encoding": coding})[0] == status
 
 
 def test_versions_change_under_load_without_a_failed_request(server, exported):
@@ -327,10 +336,39 @@ def test_it_stops_once_open_requests_have_ended(server):
 
 
 def test_what_cannot_be_served_is_one_clear_line(tmp_path):
-    run = subprocess.run([sys.executable, "-m", "export.serve", str(tmp_path / "absent")], cwd=ROOT,
-                         capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-m", "export.serve", str(tmp_path / "absent"), "--port=0",
+                          "--grpc_port=0"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 2
     assert run.stderr.splitlines()[-1].startswith("error: expected a run, or a folder")
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for ports in ([f"--port={port}"], ["--port=0", f"--grpc_port={port}"]):
+            command = [sys.executable, "-m", "export.serve", str(tmp_path / "absent"), *ports]
+            run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            assert run.returncode == 2 and run.stderr.splitlines()[-1].startswith(
+                f"error: expected a free port, 127.0.0.1:{port} is not: ")
+
+
+def test_a_full_disk_stops_neither_the_start_nor_the_reload(exported, tmp_path):
+    """Nothing can be printed; a hang-up of the terminal ends it as SIGTERM does."""
+    shutil.copytree(exported[1][0], tmp_path / "reviews" / "1")
+    with open("/dev/full", "w") as full:
+        server = Server(tmp_path / "log", tmp_path / "reviews", output=full)
+    try:
+        shutil.copytree(exported[1][1], tmp_path / "reviews" / "2")
+        for _ in range(600):
+            if server.predict({"instances": ["a"]}, "/v1/models/reviews/versions/2:predict")[0] == 200:
+                break
+            time.sleep(0.1)
+        assert server.ask("GET", "/v2/models/reviews")[1]["versions"] == ["1", "2"]
+        assert server.stop(signal.SIGHUP) == 0
+    finally:
+        server.process.kill()
 
 
 def test_two_models_of_one_name_are_refused(tmp_path):
@@ -338,4 +376,4 @@ def test_two_models_of_one_name_are_refused(tmp_path):
     loops(tmp_path / "a" / "m")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     with pytest.raises(ValueError, match="expected folders of different names, received m, m"):
-        serve.main([str(tmp_path / "a" / "m"), str(tmp_path / "b" / "m")])
+        serve.main([str(tmp_path / "a" / "m"), str(tmp_path / "b" / "m"), "--port=0", "--grpc_port=0"])

@@ -1,5 +1,6 @@
 """Versions follow their files: what is whole goes live, what is not leaves the old one serving."""
 import concurrent.futures
+import json
 import os
 import pathlib
 import shutil
@@ -13,9 +14,10 @@ import pytest
 import tensorflow as tf
 
 from conftest import ROOT
-from export import ExportError, checksums, saved_model
+from export import ExportError, checksums, saved_model, verify
 from export.serving import versions
-from heads import Head
+from export.serving.version import Version
+from heads import Head, tagger
 
 TEXT = {"text": np.array([b"not good", b"bad film a"], object)}
 
@@ -53,10 +55,13 @@ def served(originals, tmp_path):
     return versions.Versions(tmp_path / "reviews", said.append), folder, tmp_path / "2", said
 
 
-def settle(served):
-    """Two looks: what has changed must rest from one to the next."""
-    served.refresh()
-    served.refresh()
+def settle(served, looks=2):
+    """Two looks: what has changed must rest from one to the next; some more until damage is called so."""
+    for _ in range(looks):
+        served.refresh()
+
+
+PATIENT = versions.PATIENCE + 2
 
 
 def right(head):
@@ -134,7 +139,8 @@ def test_a_half_copied_version_is_refused_and_taken_once_it_is_whole(served):
     whole = new / "variables"
     shutil.move(whole, folder.parent / "variables")
     shutil.move(new, folder / "2")
-    settle(found)
+    settle(found, PATIENT - 1)
+    assert len(said) == 1 and not found.refused  # a slow copy is no damage
     settle(found)
     assert list(found.live) == [1] and "missing" in found.refused[2]
     assert len(said) == 2
@@ -156,7 +162,7 @@ def test_every_file_truncated_or_altered_keeps_the_old_one_serving(served, origi
         flipped = content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]
         for damaged in (content[:len(content) // 2], flipped):
             path.write_bytes(damaged)
-            settle(found)
+            settle(found, PATIENT)
             assert list(found.refused) == [1], file
             assert "refused, the one before keeps serving" in said[-1] and "\n" not in said[-1]
             np.testing.assert_allclose(answered(found.live[1]), right(originals[0][0]), atol=1e-6)
@@ -181,24 +187,82 @@ def test_files_that_do_not_load_are_refused_even_with_sums_of_their_own(served, 
     assert "\n" not in found.refused[2] and len(found.refused[2]) > 10
 
 
-def test_an_op_that_serving_lacks_is_refused(originals, tmp_path):
-    module = tf.Module()
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
-    def serving_default(text):
-        return {"length": tf.numpy_function(lambda t: np.array([len(x) for x in t], np.int64), [text],
-                                            tf.int64)}
-    tf.saved_model.save(module, str(tmp_path / "m" / "1"), {"serving_default": serving_default})
-    checksums.write(tmp_path / "m" / "1")
+def exported(folder, function, **signatures):
+    """A version of one signature, or of these, with its sums; what is said when it is served."""
+    signatures = signatures or {"serving_default": function}
+    tf.saved_model.save(tf.Module(), str(folder / "m" / "1"), signatures)
+    checksums.write(folder / "m" / "1")
     said = []
     with pytest.raises(ValueError, match="no version in .* can be served; export again"):
-        versions.Versions(tmp_path / "m", said.append)
-    assert "op PyFunc" in said[0] and "runs only where it was traced" in said[0]
+        versions.Versions(folder / "m", said.append)
+    return said[0]
+
+
+def of_texts(function):
+    """A signature of texts [B]."""
+    signature = [tf.TensorSpec([None], tf.string, "text")]
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def test_an_op_that_serving_lacks_is_refused(tmp_path):
+    def lengths(texts):
+        return np.array([len(text) for text in texts], np.int64)
+    said = exported(tmp_path, of_texts(lambda text: {"n": tf.numpy_function(lengths, [text], tf.int64)}))
+    assert "op PyFunc" in said and "runs only where it was traced" in said
+
+
+def writes(text):
+    with tf.control_dependencies([tf.io.write_file("/tmp/never", text[0])]):
+        return {"text": tf.identity(text)}
+
+
+def prints(text):
+    with tf.control_dependencies([tf.raw_ops.PrintV2(input=text[0])]):
+        return {"text": tf.identity(text)}
+
+
+def restores(text):
+    return {"x": tf.raw_ops.RestoreV2(prefix=text[0], tensor_names=["x"], shape_and_slices=[""],
+                                      dtypes=[tf.float32])[0][:, None] + tf.zeros([tf.size(text), 1])}
+
+
+@pytest.mark.parametrize("op, function", [
+    ("WriteFile", writes), ("ReadFile", lambda text: {"text": tf.map_fn(tf.io.read_file, text)}),
+    ("MatchingFiles", lambda text: {"text": tf.io.matching_files(text)}), ("RestoreV2", restores),
+    ("PrintV2", prints)])
+def test_an_op_that_reaches_out_of_the_graph_is_refused_by_name(tmp_path, op, function):
+    assert f"op {op} may use files, the network or other means" in exported(tmp_path, of_texts(function))
+
+
+def test_what_no_request_could_use_is_refused_when_it_is_loaded(tmp_path):
+    some = of_texts(lambda text: {"n": tf.strings.length(text)})
+    assert "expected the signature serving_default, received other" in exported(
+        tmp_path / "a", None, other=some)
+    scalar = of_texts(lambda text: {"n": tf.size(text)})
+    assert "expected the batch, of any size, as first axis of n" in exported(tmp_path / "b", scalar)
+    pair = of_texts(lambda text: {"n": tf.fill([tf.size(text)], tf.complex(1.0, 2.0))})
+    assert "expected a known number of axes and a type among string" in exported(tmp_path / "c", pair)
+
+
+def test_types_beside_those_of_the_zoo_are_served(tmp_path):
+    pytest.importorskip("orjson", reason="no KServe: pip install 'recurrent-zoo[serve]'")
+    from export.serving import protocols
+
+    @of_texts
+    def serving_default(text):
+        n = tf.strings.length(text)
+        return {"double": tf.cast(n, tf.float64) / 3, "byte": tf.cast(n, tf.uint8)}
+    tf.saved_model.save(tf.Module(), str(tmp_path / "m" / "1"), {"serving_default": serving_default})
+    checksums.write(tmp_path / "m" / "1")
+    version = versions.Versions(tmp_path / "m", lambda line: None).live[1]
+    outputs = version.answer("serving_default", {"text": np.array([b"abcd"], object)})
+    assert json.loads(protocols.v1_answer(outputs, "inputs")) == {
+        "outputs": {"double": [4 / 3], "byte": [4]}}
 
 
 def test_a_version_that_cannot_answer_its_own_requests_is_refused(served, monkeypatch):
     found, folder, new, said = served
-    monkeypatch.setattr(versions.Version, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(Version, "answer", lambda *_: 1 / 0)
     shutil.move(new, folder / "2")
     settle(found)
     assert list(found.live) == [1] and found.refused == {2: "division by zero"}
@@ -206,12 +270,12 @@ def test_a_version_that_cannot_answer_its_own_requests_is_refused(served, monkey
 
 def test_files_that_change_while_they_are_read_are_refused(served, monkeypatch):
     found, folder, new, said = served
-    load = versions.Version.__init__
+    load = Version.__init__
 
     def slow(self, path):
         load(self, path)
         (pathlib.Path(path) / "assets" / "labels.txt").write_text("good\nbad\n")
-    monkeypatch.setattr(versions.Version, "__init__", slow)
+    monkeypatch.setattr(Version, "__init__", slow)
     shutil.move(new, folder / "2")
     settle(found)
     assert list(found.live) == [1] and "changed while it was being loaded" in found.refused[2]
@@ -240,6 +304,46 @@ def test_a_replaced_version_answers_those_who_hold_it(served, originals):
     settle(found)
     np.testing.assert_allclose(answered(old), right(originals[0][0]), atol=1e-6)
     np.testing.assert_allclose(answered(found.live[1]), right(originals[0][1]), atol=1e-6)
+
+
+def test_folders_with_leading_zeros_are_versions_and_digits_are_those_of_ascii(originals, tmp_path):
+    for name in ("00000007", "٣", "x", "9" * 30):
+        shutil.copytree(originals[1] / "1", tmp_path / "m" / name)
+    found = versions.Versions(tmp_path / "m", lambda line: None)
+    assert list(found.live) == [7] and versions.folders(tmp_path / "m")[7].name == "00000007"
+    (tmp_path / "m" / "7").mkdir()
+    assert versions.folders(tmp_path / "m")[7].name == "7"
+
+
+def test_watching_goes_on_after_any_error(served, monkeypatch):
+    found, folder, new, said = served
+    looks = []
+
+    def refresh():
+        looks.append(len(looks))
+        raise BrokenPipeError("nobody reads")
+    monkeypatch.setattr(found, "refresh", refresh)
+    ended = found.watch(0.01)
+    for _ in range(60_000):
+        if len(looks) > 2:
+            break
+        time.sleep(0.01)
+    ended.set()
+    assert len(looks) > 2
+
+
+def test_requests_that_share_a_call_get_their_own_answers(tmp_path):
+    """A tagger's rows are as long as the longest of the call, and cut again."""
+    head = tagger("lstm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved_model, "_verify", lambda *_: {})
+        saved_model.write(head, tmp_path / "tags" / "saved_model", ["a good film", "", "not 好 bad , a"])
+    version = versions.Versions(tmp_path / "tags", lambda line: None).live[1]
+    assert {"serving_default", "ids", "tokens"} <= version.joint and "embed" not in version.joint
+    texts = [[b"a"], [b"a good film , not bad", b"bad"], [b""], ["好 film".encode()]]
+    requests = [{"text": np.array(column, object)} for column in texts]
+    for got, request in zip(version.answer_together("serving_default", requests), requests):
+        verify.check_answer("together", got, version.answer("serving_default", request))
 
 
 def test_watching_takes_what_comes(served):
@@ -298,11 +402,11 @@ def test_serving_needs_neither_the_zoo_nor_kserve(originals):
         import sys
         sys.modules.update(dict.fromkeys(["zoo", "tasks", "kserve", "export.saved_model"]))
         import numpy as np
-        from export.serving import protocols, versions
+        from export.serving import versions
         version = versions.Versions(sys.argv[1], lambda line: None).live[1]
         signature, inputs, form = protocols.v1({"instances": ["good"]}, version.signatures)
-        print(protocols.v1_answer(version.answer(signature, inputs), form)["predictions"][0]["label"])
+        print(protocols.v1_answer(version.answer(signature, inputs), form).decode())
     """)
     run = subprocess.run([sys.executable, "-c", program, str(originals[1])], cwd=ROOT, text=True,
                          capture_output=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
-    assert run.stdout.strip() in ("good", "bad"), run.stderr[-500:]
+    assert '{"predictions":[{"label":"' in run.stdout, run.stderr[-500:]

@@ -145,8 +145,8 @@ def test_a_signature_is_stated_once(name):
     added = {"shout": Signature(lambda text: {"loud": tf.strings.upper(text)}, {"text": TEXTS}),
              "power": Signature(lambda ids, exponent: {"power": tf.cast(ids, tf.float32) ** exponent},
                                 {"ids": IDS}, lambda strings: {"ids": tf.fill([len(strings), 1], 3)},
-                                {"exponent": 2.0})}
-    numeric = list(head.lite_signatures())
+                                {"exponent": 2.0}, {"exponent": 3.0, "size": 9})}
+    numeric, limits = list(head.lite_signatures()), head.limits()
     head.signature_table = lambda: {**stated, **added}
     assert list(head.signatures()) == list(head.example_inputs(tf.constant(["ode"]))) == [*stated, *added]
     assert list(head.lite_signatures()) == [*numeric, "power"]
@@ -154,6 +154,8 @@ def test_a_signature_is_stated_once(name):
     assert graphs["shout"](**questions["shout"])["loud"].numpy().tolist() == [b"EPIC", b"ODE"]
     assert questions["power"]["exponent"] == 2 and graphs["power"](ids=[[3]])["power"] == 9
     assert graphs["power"](**questions["power"])["power"].numpy().tolist() == [[9], [9]]
+    assert graphs["power"](ids=[[3]], exponent=1e9)["power"] == 27  # cut in the graph, for any server
+    assert head.limits() == {**limits, "power": {"exponent": 3.0, "size": 9}}
     assert graphs["power"].input_signature == (tf.TensorSpec([None, None], tf.int32, "ids"),
                                                tf.TensorSpec([], tf.float32, "exponent"))
 
