@@ -29,8 +29,12 @@ def fit(task, options, columns, validation=None, on_epoch=None, verbose=True):
     with silent(verbose), directory(settings) as folder:
         task = make(dataclasses.replace(settings, output_dir=str(folder)))
         task.follow_earlier()
-        corpus = corpus_of(task, columns, validation)
-        head, run = task.begun(task.introduced(corpus))
+        corpus = task.introduced(corpus_of(task, columns, validation))
+        try:
+            task.tune(corpus)
+        except SystemExit:      # the command line's way to end at Ctrl-C
+            raise KeyboardInterrupt from None
+        head, run = task.begun(corpus)
         run.is_kept = "output_dir" in settings.given
         if run.finished:
             return zoo.load(run.folder)

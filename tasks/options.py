@@ -163,6 +163,9 @@ class TrainingOptions(RunOptions):
                                    "exports are float32.")
     init_from: str = option(None, "Run directory whose weights training starts from: its vocabulary goes "
                             "on, words and labels are found by their names.")
+    tune_minutes: float = option(None, "Minutes to spend on choosing options on the validation split "
+                                 "before training; what is measured stays in the run directory.", above=0,
+                                 source="Jamieson & Talwalkar 2016", **ACTION)
     tensorboard: bool = option(False, "Write TensorBoard logs into the run directory.", **ACTION)
 
 

@@ -5,6 +5,13 @@ SENTENCES = {
     "label_smoothing": 0.1, "weight_decay": 0.01, "average": 0.99, "patience": 3,
 }
 
+# Given word vectors tell more of a word than some thousand texts do: a small embedding beside them, and
+# about 550 steps. n-grams help a network that learns by itself, but not with a few hundred texts.
+VECTORS = {
+    **SENTENCES, "model": "linear_bilstm", "corrects": False, "ensemble": 3, "embedding": 16,
+    "embedding_dropout": 0.3, "word_dropout": 0.3, "epochs": 4, "learning_rate": 3e-3,
+}
+
 CLASSIFICATION = {
     # Better than nb_bilstm on the validation of senti4sd and movie_reviews, level on short sentences.
     "default": {**SENTENCES, "model": "linear_bilstm"},
@@ -19,6 +26,12 @@ CLASSIFICATION = {
     # Few texts a label: n-grams tell most of them apart, and a network trained by itself adds to them.
     "many labels": {**SENTENCES, "model": "linear_bilstm", "corrects": False, "epochs": 12,
                     "learning_rate": 3e-3},
+    "vectors": VECTORS,
+    "vectors of few texts": {**VECTORS, "model": "bilstm", "pooling": "max+attention",
+                             "output_dropout": 0.5, "word_dropout": 0.1, "epochs": 12, "batch_size": 16,
+                             "patience": 0},
+    "vectors of qc": {**SENTENCES, "model": "nb_bilstm_cnn", "embedding": 64, "epochs": 12,
+                      "learning_rate": 3e-3, "patience": 4},
     # Counts say nothing here: only the order of the words does.
     "sample": {**SENTENCES, "model": "bilstm", "epochs": 10, "learning_rate": 3e-3},
 }
@@ -29,13 +42,17 @@ SPANS = {
     "model_scheme": "BIOES", "tokenizer": "word",
 }
 
+FEW_SENTENCES = 4000        # fewer are few
 TAGGING = {
-    "default": SPANS,
+    "default": {**SPANS, "rare_dropout": 0.5},
+    # The weights of features are learnt within some passes; a network learns names by heart soon after.
+    "few spans": {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12},
     "plain tags": {**SPANS, "epochs": 10},
     # Requests have few words; half of the buckets keeps the file small beside the intents' n-grams.
     "intents": {**SPANS, "features": 1 << 15, "epochs": 15},
     # One character is a token: it has no characters to look at.
-    "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character"},
+    "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
+                   "epochs": 12},
     # The grammar has no more to tell than a small network learns.
     "sample": {**SPANS, "model": "bilstm_char_crf", "units": 64, "embedding": 64, "epochs": 5,
                "batch_size": 32, "learning_rate": 5e-3, "average": 0.99},
@@ -71,6 +88,42 @@ TRANSLATION = {
     "sample": {**PAIRS, "units": 128, "embedding": 64, "layer_dropout": 0.1, "output_dropout": 0.1,
                "embedding_dropout": 0.1, "target_level": "word", "epochs": 40, "batch_size": 32,
                "learning_rate": 5e-3, "average": 0.99},
+}
+
+# What --tune_minutes compares with the recipe, the likeliest first; an option that is given stays.
+CANDIDATES = {
+    "sentiment": [
+        {"model": "linear"},
+        {"model": "linear_bilstm"},
+        {"model": "linear_bilstm", "corrects": False, "epochs": 12, "learning_rate": 3e-3},
+        {"model": "nb_bilstm"},
+        {"model": "nb_bilstm_cnn", "epochs": 10, "learning_rate": 3e-3},
+        {"model": "bilstm", "pooling": "max+attention", "embedding_dropout": 0.3, "output_dropout": 0.5,
+         "epochs": 12, "learning_rate": 3e-3},
+        {"ensemble": 3},
+        {"epochs": 12, "learning_rate": 3e-3, "batch_size": 16, "patience": 0},
+        {"learning_rate": 3e-3},
+        {"units": 128},
+        {"embedding_dropout": 0.2, "output_dropout": 0.3},
+        {"filters": 100},
+    ],
+    "vectors": [{"vectors_as": "tuned"}, {"vectors_as": "projected"}, {"embedding": 16}],  # where given
+    "tagging": [
+        {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"units": 100},
+        {"affixes": 50, "shapes": True, "rare_dropout": 0.5}, {"model": "bilstm_charlstm_crf"},
+        {"embedding_dropout": 0.3, "output_dropout": 0.3}, {"epochs": 30}, {"batch_size": 32},
+    ],
+    "generation": [
+        {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"units": 256}, {"output_dropout": 0.2},
+        {"weight_drop": 0.0}, {"output_dropout": 0.5, "weight_drop": 0.5}, {"batch_size": 16},
+        {"layers": 2}, {"units": 768},
+    ],
+    "translation": [
+        {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"units": 128},
+        {"embedding_dropout": 0.1, "layer_dropout": 0.1, "output_dropout": 0.1}, {"model": "gru_luong"},
+        {"embedding_dropout": 0.4, "layer_dropout": 0.4, "output_dropout": 0.4}, {"units": 512},
+        {"batch_size": 32}, {"model": "lstm_luong_feeding"},
+    ],
 }
 
 

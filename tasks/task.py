@@ -10,8 +10,9 @@ import numpy as np
 
 import zoo
 from export import model_card, saved_model
-from tasks import exporting, prediction
+from tasks import exporting, prediction, tuning
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
+from tasks.recipes import CANDIDATES
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
@@ -63,6 +64,7 @@ class Task:
                              "neither; leave it out")
         self.follow_earlier()
         corpus = self.introduced(self.load_corpus())
+        self.tune(corpus)
         head, run = self.begun(corpus)
         if run.finished:
             print(f"{run.folder} holds this run, finished; --overwrite trains it again.\n")
@@ -71,6 +73,15 @@ class Task:
         result = self.fit(head, data, run)
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
+
+    def tune(self, corpus):
+        """Choose options on the validation split, if that is wanted."""
+        if self.settings.tune_minutes:
+            self.settings = tuning.tuned(self, corpus)
+
+    def candidates(self):
+        """[{option: value}] that tuning compares with the recipe."""
+        return CANDIDATES[self.name]
 
     def begun(self, corpus):
         """A new head for a corpus, and the run directory that it is trained in."""

@@ -50,7 +50,8 @@ class Texts(Data):
     def count(self, network, seed):
         """Count log-count ratios, for the network and, out of fold, for training on these texts."""
         indicators = self.indicators(self.targets, network.ratios.outputs)
-        self.crossfit = CrossFit(self.ids, indicators, network.ratios.vocabulary_size, seed)
+        ids = [np.asarray(network.known(ids)) for ids in self.ids]
+        self.crossfit = CrossFit(ids, indicators, network.ratios.vocabulary_size, seed)
         self.crossfit.give(network.ratios)
 
     def fit_linear(self, head, seed, weights=None):
@@ -68,7 +69,8 @@ class Texts(Data):
         """One training step's data, padded to its longest text."""
         inputs = {"ids": right_padded([self.ids[row] for row in rows])} if "ids" in self.reads else {}
         if self.crossfit:
-            inputs["ratios"] = self.crossfit.ratios(rows, inputs["ids"])
+            ids = np.asarray(self.head.network.known(inputs["ids"]))
+            inputs["ratios"] = self.crossfit.ratios(rows, ids)
         if self.wide is not None:
             inputs["wide"] = self.wide[rows]
         return Batch(inputs, self.wanted[rows], len(rows), int(self.lengths[rows].sum()))

@@ -9,7 +9,7 @@ from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import CLASSIFICATION, recipe
+from tasks.recipes import CANDIDATES, CLASSIFICATION, recipe
 from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
@@ -19,7 +19,11 @@ from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
 from zoo.names import MOST_LABELS
+from zoo.text import word_vectors
 from zoo.text.tokenizer import Text
+
+ALL = 1 << 30           # words of a vocabulary
+FEW_TEXTS = 2000
 
 
 class Sentiment(Task):
@@ -56,7 +60,16 @@ class Sentiment(Task):
         if len(corpus.labels) > MOST_LABELS:
             return recipe(CLASSIFICATION, "many of several labels" if corpus.multi_label
                           else "many labels")
-        return recipe(CLASSIFICATION, "several labels" if corpus.multi_label else corpus.name)
+        if corpus.multi_label:
+            return recipe(CLASSIFICATION, "several labels")
+        if self.settings.vectors:
+            few = len(corpus.train) < FEW_TEXTS
+            return recipe(CLASSIFICATION, f"vectors of {corpus.name}",
+                          "vectors of few texts" if few else "vectors")
+        return recipe(CLASSIFICATION, corpus.name)
+
+    def candidates(self):
+        return [*super().candidates(), *(CANDIDATES["vectors"] if self.settings.vectors else [])]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}
@@ -64,16 +77,31 @@ class Sentiment(Task):
     def untrained(self, corpus):
         """A head whose vocabulary is learnt and whose network is new."""
         settings = self.settings
-        text = self.extended(Text.learn(
-            to_learn(example.text for example in corpus.train), settings.tokenizer,
-            settings.vocabulary_size, settings.min_count, max_length=settings.max_length))
+        text, learnt, vectors = self.text_of(corpus)
         labels = corpus.labels or ["value"]
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
         options = configuration(CLASSIFIERS, settings.model, settings.chosen(ClassifierOptions))
         if kind == "regression" and options.get("naive_bayes"):
             raise ValueError("naive_bayes: expected labels to count, received numbers; use another "
                              "--model")
-        return TextClassifier(Classifier(len(text), len(labels), **options), text, labels, kind)
+        width = vectors.width if vectors else 0
+        network = Classifier(len(text), len(labels), width, learnt, **options)
+        if vectors:
+            network.vectors.give(vectors.rows(text.vocabulary))
+        return TextClassifier(network, text, labels, kind)
+
+    def text_of(self, corpus):
+        """The text processing, how many of its words are learnt, and the vectors of words or None."""
+        settings = self.settings
+        texts = list(to_learn(example.text for example in corpus.train))
+        text = self.extended(Text.learn(texts, settings.tokenizer, settings.vocabulary_size,
+                                        settings.min_count, max_length=settings.max_length))
+        if not settings.vectors:
+            return text, len(text), None
+        learnt, vectors = len(text), word_vectors.Table(*word_vectors.read(settings.vectors))
+        every = Text.learn(texts, settings.tokenizer, ALL)
+        trained = [word for word in every.vocabulary if vectors.places(word)]
+        return text.including([*trained, *vectors.words[:settings.vector_words]]), learnt, vectors
 
     def data(self, head, examples):
         return DATASETS[head.kind](head, examples)

@@ -10,7 +10,7 @@ from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import TAGGING, recipe
+from tasks.recipes import FEW_SENTENCES, TAGGING, recipe
 from tasks.reporting import plots
 from tasks.tagging import corpora, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
@@ -23,6 +23,7 @@ from zoo.text import word_vectors
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
+CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
 OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 5e-3, "average": 0.99,
                "intent": False}
@@ -180,13 +181,18 @@ def kind_of(corpus):
     """(which of the recipes for corpora without one of their own is for a corpus, why).
 
     >>> kind_of(corpora.load("sample"))
-    ('default', 'the tags mark spans')
+    ('few spans', 'the tags mark spans, in fewer than 4,000 sentences')
     """
-    if all(len(token) == 1 for sentence in corpus.train for token in sentence.tokens):
-        return "characters", "every token is a character"
+    lengths = [len(token) for sentence in corpus.train for token in sentence.tokens]
+    if lengths.count(1) >= CHARACTERS * len(lengths):
+        return "characters", "tokens are characters"
     if not corpus.scheme:
         return "plain tags", "the tags mark no spans"
-    return ("intents", "sentences have intents") if corpus.intents else ("default", "the tags mark spans")
+    if corpus.intents:
+        return "intents", "sentences have intents"
+    if len(corpus.train) < FEW_SENTENCES:
+        return "few spans", f"the tags mark spans, in fewer than {FEW_SENTENCES:,} sentences"
+    return "default", "the tags mark spans"
 
 
 def main(settings):

@@ -1,6 +1,7 @@
 """A run's folder: its settings, its checkpoints and its results, each written whole or not at all.
 
     settings.json          the task, the flags and the environment that shaped the result
+    tuning.jsonl           with --tune_minutes: what was measured to choose them, before all else
     checkpoints/latest.npz what training needs to go on; best.npz, the best weights so far
     history.csv            one row an epoch
     metrics.json           the result; it exists only once the run is finished
@@ -25,9 +26,10 @@ import zipfile
 import numpy as np
 
 TEMPORARY, LOCK = ".tmp", ".lock"
+TUNING = "tuning.jsonl", "tuning.txt"       # what `tasks.tuning` measures before settings are chosen
 # What a run writes, as patterns below its folder: see `register`. The metrics go first, since they say
 # that all the rest is there.
-WRITTEN = ["metrics.json", "checkpoints/*.npz", "history.csv"]
+WRITTEN = ["metrics.json", "checkpoints/*.npz", "history.csv", *TUNING]
 
 
 def register(*patterns):
@@ -80,13 +82,13 @@ class Run:
         run, stored = cls(folder), {"task": task, "settings": settings,
                                     "environment": environment or {}}
         stored = json.loads(json.dumps(stored))
-        if run._is_new():
+        if run.is_new:
             run.folder.mkdir(parents=True, exist_ok=True)
         else:
             run._check_task(task)
         if overwrite or not run.finished:
             run.lock()
-        if run._is_new():
+        if run.is_new:
             run.write_json("settings.json", stored)
             return run
         run._check_task(task)
@@ -104,11 +106,23 @@ class Run:
         Raises:  FileNotFoundError: nothing has been run there; ValueError: not a run of this task
         """
         run = cls(folder)
-        if run._is_new():
+        if run.is_new:
             raise FileNotFoundError(f"expected a run of tasks.{task} in {folder}, found none; train"
                                     f" first: {command_of(task, folder)}")
         run._check_task(task)
         return run
+
+    def clear(self, task):
+        """Remove what an earlier run of the task wrote, its settings too, so that the folder is new.
+
+        Raises:  ValueError: the folder holds something else, or another process writes it
+        """
+        if not self.is_new:
+            self._check_task(task)
+        if self.folder.exists():
+            self.lock()
+            self._remove_written()
+            (self.folder / "settings.json").unlink(missing_ok=True)
 
     def lock(self):
         """Keep other processes from writing the run until this one ends, or the object is gone.
@@ -150,7 +164,10 @@ class Run:
 
         JSON has no NaN and no infinity: they become null.
         """
-        text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+        self.write_text(name, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+    def write_text(self, name, text):
+        """Write a text and the end of its last line, whole."""
         with self._whole(name) as file:
             file.write(text.encode() + b"\n")
 
@@ -219,12 +236,13 @@ class Run:
             raise
         _flush_folder(path.parent)
 
-    def _is_new(self):
+    @property
+    def is_new(self):
         """Whether nothing is here yet, except what a start that was killed at once left behind."""
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"expected a folder, found a file: {self.folder}; "
                              "choose another --output_dir")
-        leftover = {"settings.json" + TEMPORARY, LOCK}
+        leftover = {"settings.json" + TEMPORARY, LOCK, *TUNING, *(name + TEMPORARY for name in TUNING)}
         return not self.folder.exists() or {path.name for path in self.folder.iterdir()} <= leftover
 
     def _check_task(self, task):
@@ -244,17 +262,17 @@ class Run:
         # Only a run that goes on being trained has need of what is gone.
         settings = {name: value for name, value in stored["settings"].items()
                     if name not in GONE or not self.finished and value != GONE[name]}
-        changes = _changes(settings, wanted["settings"], "--")
+        differing = changes(settings, wanted["settings"], "--")
         if not self.finished:
-            changes += _changes(stored["environment"], wanted["environment"])
-        if changes:
-            raise ValueError(f"{self.folder} holds a run with other settings: {', '.join(changes)}; "
-                             f"{self._advice(changes)}")
+            differing += changes(stored["environment"], wanted["environment"])
+        if differing:
+            raise ValueError(f"{self.folder} holds a run with other settings: {', '.join(differing)}; "
+                             f"{self._advice(differing)}")
 
-    def _advice(self, changes):
+    def _advice(self, differing):
         """What to do about settings that differ."""
         usual = "use the same ones to resume it, --overwrite to start afresh, or another --output_dir"
-        if len(changes) != 1 or not changes[0].startswith("--epochs was"):
+        if len(differing) != 1 or not differing[0].startswith("--epochs was"):
             return usual
         why = ("the learning rate falls to 0 over all epochs, so a run cannot go on exactly with more or "
                "fewer")
@@ -280,12 +298,12 @@ def command_of(task, folder):
     return f"python -m tasks.{task} {shlex.quote(f'--output_dir={folder}')}"
 
 
-def _changes(before, now, prefix=""):
+def changes(before, now, prefix=""):
     """["--units was 64 (now 128)", …] for every key that differs.
 
     A flag that only one of them knows, and that is off, changes nothing.
 
-    >>> _changes({"units": 64, "older": False}, {"units": 128, "newer": False}, "--")
+    >>> changes({"units": 64, "older": False}, {"units": 128, "newer": False}, "--")
     ['--units was 64 (now 128)']
     """
     before, now = ({key: value for key, value in one.items() if value or key in other}

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.layers.embedding import Embedding
+from zoo.layers.embedding import Embedding, WordVectors
 from zoo.layers.naive_bayes import LogCountRatios
 from zoo.layers.ngrams import NGrams, buckets_for
 from zoo.layers.pooling import ConvolutionPooling, pooling, width_of
@@ -16,6 +16,7 @@ from zoo.models.network import Network
 from zoo.models.options import ClassifierOptions, poolings_of
 from zoo.models.transfer import Named
 from zoo.text.tokenizer import Text
+from zoo.text.vocabulary import UNKNOWN
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -23,6 +24,11 @@ class Classifier(Network):
     """Word ids to logits: embedding, recurrent layers, pooling, one linear layer.
 
         x_t = E[w_t]        h = recurrent(x)        y = pool(h)        logits = y·V + c
+
+    With word vectors that others have trained it also reads those of more words than it learns rows of E
+    for, to which the others are unknown (see `zoo.layers.embedding.WordVectors`):
+
+        x_t = [E[w_t]; V[w_t]]
 
     With `naive_bayes` the network also reads the log-count ratios r of words and pairs of words, and
     corrects their sum (see `zoo.layers.naive_bayes`):
@@ -39,10 +45,11 @@ class Classifier(Network):
     An `ensemble` is several such networks, each from its own start, that share the ratios and z; its
     logits are the mean of theirs.
 
-    Args:    vocabulary_size   rows of the embedding; id 0 is padding, 1 unknown
+    Args:    vocabulary_size   number of words; id 0 is padding, 1 unknown
              outputs           width of the logits
-             ratios, wide      the table of ratios and the linear model of another network, to share; by
-                               default new ones
+             vector_width      of given word vectors; 0 for none
+             learnt            rows of E: the first words; by default all
+             ratios, wide, vectors   those of another network, to share; by default new ones
              options           see `zoo.models.options.ClassifierOptions`
     Call:    {"ids" [B, T], "code_points" [B, T, C]} int32, those that it `reads`, or ids alone → logits
              [B, outputs]; in training also "ratios" [B, T, 2, outputs] and, in place of the code points,
@@ -55,14 +62,19 @@ class Classifier(Network):
     (2, 2)
     """
 
-    options_class, arguments = ClassifierOptions, ("vocabulary_size", "outputs")
+    options_class = ClassifierOptions
+    arguments = "vocabulary_size", "outputs", "vector_width", "learnt"
 
-    def __init__(self, vocabulary_size, outputs, ratios=None, wide=None, **options):
+    def __init__(self, vocabulary_size, outputs, vector_width=0, learnt=None, ratios=None, wide=None,
+                 vectors=None, **options):
         super().__init__(**options)
         options = self.options
         self.vocabulary_size, self.outputs = vocabulary_size, outputs
+        self.vector_width, self.learnt = vector_width, learnt or vocabulary_size
+        self.vectors = vectors or (
+            WordVectors(vocabulary_size, vector_width, options.vectors_as) if vector_width else None)
         self.ratios = ratios or (
-            LogCountRatios(vocabulary_size, outputs) if options.naive_bayes else None)
+            LogCountRatios(self.learnt, outputs) if options.naive_bayes else None)
         self.wide = wide or (
             NGrams(outputs, buckets_for(outputs, options.ngrams)) if options.ngrams else None)
         self.seed_generator = keras.random.SeedGenerator()
@@ -73,9 +85,9 @@ class Classifier(Network):
 
     def _make_layers(self):
         """All but what is counted and fitted."""
-        options, outputs, vocabulary_size = self.options, self.outputs, self.vocabulary_size
+        options, outputs = self.options, self.outputs
         start = keras.initializers.RandomUniform(-options.embedding_range, options.embedding_range)
-        self.embedding = Embedding(vocabulary_size, options.embedding, start)
+        self.embedding = Embedding(self.learnt, options.embedding, start)
         self.embedding_dropout = keras.layers.SpatialDropout1D(options.embedding_dropout)
         self.recurrent = recurrent(options, return_sequences=options.pooling != "last")
         self.poolings = {name: pooling(name) for name in poolings_of(options.pooling)}
@@ -87,8 +99,9 @@ class Classifier(Network):
         self.linear = keras.layers.Dense(
             outputs, kernel_initializer="zeros" if corrected else "glorot_uniform")
         one = {**dataclasses.asdict(options), "ensemble": 1}
-        self.others = [Classifier(vocabulary_size, outputs, self.ratios, self.wide,
-                                  dtype=self.dtype_policy, **one) for _ in range(options.ensemble - 1)]
+        self.others = [Classifier(self.vocabulary_size, outputs, self.vector_width, self.learnt,
+                                  self.ratios, self.wide, self.vectors, dtype=self.dtype_policy, **one)
+                       for _ in range(options.ensemble - 1)]
 
     def build(self, ids_shape=None):
         """Make all weights: their shapes follow from the options, so a new network is complete."""
@@ -98,10 +111,12 @@ class Classifier(Network):
         if not self.recurrent:
             self.bias = self.add_weight(name="bias", shape=(self.outputs,), initializer="zeros")
             return
-        width = self.options.embedding
         self.embedding.build((None, None))
+        if self.vectors and not self.vectors.built:     # An ensemble shares them.
+            self.vectors.build((None,), (None, self.options.embedding))
+        width = self.word_width
         if self.ratios:
-            if not self.ratios.built:   # An ensemble shares them.
+            if not self.ratios.built:
                 self.ratios.build((None, None))
             width += 2 * self.ratios.outputs
         self.recurrent.build((None, None, width))
@@ -114,6 +129,12 @@ class Classifier(Network):
             self.ngrams.build((None, None, width))
             pooled += width_of(self.ngrams, width)
         self.linear.build((None, pooled))
+
+    @property
+    def word_width(self):
+        """Width of what is read of a word, but for its ratios."""
+        width = self.options.embedding
+        return self.vectors.compute_output_shape((None,), (None, width))[-1] if self.vectors else width
 
     @property
     def reads(self):
@@ -132,10 +153,16 @@ class Classifier(Network):
         """The logits but for the n-grams."""
         ids, ratios = inputs["ids"], inputs.get("ratios")
         if self.ratios and ratios is None:
-            ratios = self.ratios(ids)
+            ratios = self.ratios(self.known(ids))
         each = [network.correct(ids, ratios, training) for network in self.networks()]
         logits = tf.stack(each) if training and self.others else tf.add_n(each) / len(each)
-        return logits if ratios is None else logits + tf.cast(self.ratios.sum(ids, ratios), tf.float32)
+        if ratios is None:
+            return logits
+        return logits + tf.cast(self.ratios.sum(self.known(ids), ratios), tf.float32)
+
+    def known(self, ids):
+        """Words that have a vector but were not learnt as unknown: [B, T] → [B, T]."""
+        return tf.where(ids < self.learnt, ids, UNKNOWN) if self.vectors else ids
 
     def networks(self):
         """The networks whose logits are averaged, this one first; none where only n-grams are read."""
@@ -154,10 +181,12 @@ class Classifier(Network):
         """The representation by this network alone."""
         mask = tf.not_equal(ids, 0)
         words = drop_words(ids, self.options.word_dropout, self.seed_generator) if training else ids
-        x = self.embedding(words)
+        x = self.embedding(self.known(words))
+        if self.vectors:
+            x = self.vectors(words, x)
         x = self.embedding_dropout(x, training=training)
         if self.ratios:
-            ratios = self.ratios(ids) if ratios is None else ratios
+            ratios = self.ratios(self.known(ids)) if ratios is None else ratios
             shape = tf.concat([tf.shape(ids), [2 * self.ratios.outputs]], 0)
             x = tf.concat([x, tf.cast(tf.reshape(ratios, shape), x.dtype)], -1)
         h = self._recur(x, mask, training)
@@ -260,8 +289,13 @@ class TextClassifier(Head):
         if not self.network.recurrent:
             raise ValueError("init_from: expected models with an embedding and layers, received one of "
                              "n-grams alone; use another --model")
-        return [Backbone(network.embedding, self.text.vocabulary, network.recurrent.layers)
+        return [Backbone(network.embedding, self.learnt, network.recurrent.layers)
                 for network in self.network.networks()]
+
+    @property
+    def learnt(self):
+        """The words that have rows of their own beside given vectors."""
+        return self.text.vocabulary[:self.network.learnt]
 
     def outputs(self):
         """The columns of the linear layers and of the ratios, and what reads the ratios."""
@@ -269,13 +303,15 @@ class TextClassifier(Head):
         for network in self.network.networks():
             found += [Named(network.linear.kernel, 1, labels), Named(network.linear.bias, 0, labels)]
         if ratios:
-            found += [Named(ratios.words, 0, self.text.vocabulary), Named(ratios.words, 1, labels),
+            found += [Named(ratios.words, 0, self.learnt), Named(ratios.words, 1, labels),
                       Named(ratios.pairs, 1, labels)]
-            reads = [*range(self.network.options.embedding),
+            reads = [*range(self.network.word_width),
                      *((kind, label) for kind in ("word", "pair") for label in labels)]
             found += [Named(kernel, 0, reads) for one in self.backbones() for kernel in one.kernels]
             found += [Named(one.kernel, 1, reads) for network in self.network.networks()
                       if network.ngrams for one in network.ngrams.convolutions]
+        if self.network.vectors:
+            found.append(Named(self.network.vectors.table.embeddings, 0, self.text.vocabulary))
         if self.network.wide:
             wide = self.network.wide
             found += [Named(wide.kernel, 1, labels), Named(wide.bias, 0, labels)]

@@ -43,6 +43,9 @@ class ClassifierOptions(NetworkOptions):
                          "is corrected; 0 for none.", least=0, source="Cheng et al. 2016")
     corrects: bool = option(True, "The recurrent part learns what the linear model of n-grams misses; "
                             "otherwise it learns by itself, and both are added.")
+    vectors_as: str = option("frozen", "What becomes of given word vectors beside the embedding: they "
+                             "stay as they are, are tuned, or projected to its width and added.",
+                             names.VECTORS)
 
     def __post_init__(self):
         super().__post_init__()

@@ -266,7 +266,7 @@ def test_columns_and_comments_are_flags(tmp_path):
 
 
 @pytest.mark.parametrize("sentences, scheme, expected", [
-    ([["我", "爱"], ["a"]], "BIO", "wide_bilstm_crf"), ([["a", "b"]], None, "wide_bilstm_crf"),
+    ([["我", "爱"], ["a"]], "BIO", "wide_bilstm_crf"), ([["我"] * 100, ["ab"]], None, "wide_bilstm_crf"),
     ([["我", "爱"], ["ab"]], "BIO", "wide_bilstm_char_crf")])
 def test_the_recipe_follows_from_the_corpus(sentences, scheme, expected):
     train = [Sentence(tuple(tokens), ("O",) * len(tokens)) for tokens in sentences]

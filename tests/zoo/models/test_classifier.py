@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from export import tflite
 from zoo import names
 from zoo.models.blocks import CELLS, drop_words
 from zoo.models.classifier import Classifier, TextClassifier
@@ -117,6 +118,64 @@ def test_the_representation_holds_states_and_n_grams_of_the_whole_ensemble():
         one.ngrams(one.embedding(IDS[2:3]), IDS[2:3] != 0))]
     np.testing.assert_allclose(built.represent(IDS)[2:3], tf.concat(expected, -1), rtol=1e-5)
     assert built.represent(IDS).shape == (4, 2 * (10 + 9))
+
+
+V = np.arange(24, dtype=np.float32).reshape(12, 2)
+
+
+def with_vectors(**options):
+    built = network(vector_width=2, learnt=6, **options)
+    built.vectors.give(V)
+    return built
+
+
+def test_a_word_that_was_not_learnt_is_unknown_but_for_its_vector():
+    built = with_vectors(pooling="mean")
+    rows = np.array(built.embedding.embeddings)
+    assert rows.shape == (6, 4)
+    x = np.concatenate([rows[[2, 3, 5, 1, 1]], V[[2, 3, 5, 8, 11]]], -1)[None]
+    h = built.recurrent(tf.constant(x))
+    np.testing.assert_allclose(built.represent(tf.constant([[2, 3, 5, 8, 11]])), tf.reduce_mean(h, 1),
+                               rtol=1e-5)
+
+
+def test_what_is_counted_of_a_word_that_was_not_learnt_is_what_is_counted_of_unknown_ones():
+    built = with_vectors(naive_bayes=True)
+    built.ratios.words.assign(keras.random.normal(built.ratios.words.shape, seed=1))
+    built.vectors.give(np.zeros_like(V))
+    np.testing.assert_allclose(built(tf.constant([[2, 7, 11]])), built(tf.constant([[2, 1, 1]])),
+                               rtol=1e-6)
+
+
+def test_an_ensemble_shares_its_vectors():
+    built = with_vectors(ensemble=3)
+    assert all(one.vectors is built.vectors for one in built.networks())
+    assert sum(tuple(weight.shape) == V.shape for weight in built.weights) == 1
+
+
+@pytest.mark.parametrize("how", names.VECTORS)
+@pytest.mark.parametrize("options", [{}, {"naive_bayes": True, "ensemble": 2, "filters": 2}])
+def test_given_vectors_survive_a_keras_file(tmp_path, how, options):
+    built = with_vectors(vectors_as=how, **options)
+    built.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.vectors.table.embeddings, V)
+    np.testing.assert_array_equal(built(IDS), again(IDS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", names.VECTORS)
+def test_an_int8_file_holds_one_byte_a_number_of_the_vectors(tmp_path, how):
+    text = Text(["[PAD]", "[UNK]", *(f"w{n}" for n in range(3998))])
+    built = Classifier(len(text), 2, vector_width=50, learnt=9, units=3, embedding=3, vectors_as=how)
+    vectors = np.random.default_rng(0).normal(size=(4000, 50)).astype(np.float32)
+    built.vectors.give(vectors)
+    one = TextClassifier(built, text, ["a", "b"])
+    written = tflite.write(one, tmp_path, variants=["int8"])
+    assert 200_000 < written["int8"]["bytes"] < 300_000
+    found = tflite.Lite(tmp_path / written["int8"]["file"])(ids=[[2, 700, 3999]])["probabilities"]
+    np.testing.assert_allclose(found, one.predict_ids({"ids": tf.constant([[2, 700, 3999]])})[
+        "probabilities"], atol=0.02)
 
 
 def test_a_new_embedding_fills_its_range():

@@ -60,6 +60,7 @@ def filled(head, fill):
 ALIKE = {
     "classifier": (classified, "a good film", {}),
     "naive Bayes": (classified, "a good film", BAYES),
+    "word vectors": (classified, "a good film", {"vector_width": 2, "learnt": 4, **BAYES}),
     "n-grams": (classified, "a good film", {"ngrams": 64}),
     "several labels": (classified, "a good film", {"pooling": "last", "bidirectional": False}),
     "crf": (tagged, "a good Film", {"crf": True}),
