@@ -40,18 +40,18 @@ class RivalOptions(Options):
 
     folds: tuple = option((), "Test folds of a fixed 5-fold split, whose predictions are pooled.", of=int,
                           least=0, most=4)
+    pooled: bool = option(False, "Pool the predictions for all corpora: they are one entry.")
     runs: tuple = option((), "Run directories to compare with.")
     output: str = option(None, "JSON file to write.")
 
 
-def corpora_of(task, settings, name):
-    """The corpus of a name or path for each fold: {fold or None: corpus}."""
-    reader = getattr(importlib.import_module(f"tasks.{task}.task"), task.capitalize())
-    settings = dataclasses.replace(settings, corpus=name)
-    if not settings.folds:
-        return {getattr(settings, "fold", None): reader(settings).load_corpus()}
-    return {fold: reader(dataclasses.replace(settings, fold=fold)).load_corpus()
-            for fold in settings.folds}
+def corpora_of(task, settings, names):
+    """{(name or path, fold or None): corpus}, every fold of every name."""
+    reader, found = getattr(importlib.import_module(f"tasks.{task}.task"), task.capitalize()), {}
+    for name, fold in itertools.product(names, settings.folds or [getattr(settings, "fold", None)]):
+        taken = {"corpus": name, **({"fold": fold} if settings.folds else {})}
+        found[name, fold] = reader(dataclasses.replace(settings, **taken)).load_corpus()
+    return found
 
 
 def metric_of(task, corpus):
@@ -88,23 +88,22 @@ def text_of(example):
     return " ".join(example.tokens) if hasattr(example, "tokens") else example.text
 
 
-def ours(runs, name, corpora):
-    """{"ours, seed 0": predictions for the test splits} of the runs of a corpus, {fold: corpus}.
+def ours(runs, corpora):
+    """{"ours, seed 0": predictions for the test splits} of the runs of `corpora_of`, in their order.
 
     Raises:  ValueError: a run whose test split is another
     """
     found = {}
-    for run in runs:
-        fold = run.settings.get("fold")
-        if same(run.settings["corpus"], name) and fold in corpora:
+    for run, (place, corpus) in itertools.product(runs, corpora.items()):
+        if same(run.settings["corpus"], place[0]) and run.settings.get("fold") == place[1]:
             rows = rows_of(run)
-            if [row["text"] for row in rows] != [text_of(example) for example in corpora[fold].test]:
-                raise ValueError(f"expected a run with the test split of {name}, received {run.folder} "
-                                 "with another; train it again")
+            if [row["text"] for row in rows] != [text_of(example) for example in corpus.test]:
+                raise ValueError(f"expected a run with the test split of {corpus.name}, received "
+                                 f"{run.folder} with another; train it again")
             of_seed = found.setdefault(f"ours, seed {run.settings['seed']}", {})
-            of_seed[fold] = [row["predicted"] for row in rows]
-    return {seed: [one for fold in corpora for one in by_fold[fold]]
-            for seed, by_fold in found.items() if len(by_fold) == len(corpora)}
+            of_seed[place] = [row["predicted"] for row in rows]
+    return {seed: [one for place in corpora for one in of_seed[place]]
+            for seed, of_seed in found.items() if len(of_seed) == len(corpora)}
 
 
 def same(one, other):
@@ -118,15 +117,15 @@ def rows_of(run):
     return [json.loads(line) for line in lines]
 
 
-def compared(task, settings, name, runs):
-    """The rows of the table for a corpus."""
-    corpora = corpora_of(task, settings, name)
+def compared(task, settings, names, runs):
+    """The rows of the table for corpora that are one entry."""
+    corpora = corpora_of(task, settings, names)
     first = next(iter(corpora.values()))
     metric = metric_of(task, first)
     labels = [label for corpus in corpora.values() for label in truth(corpus.test, corpus)]
-    known = {"corpus": first.name, "training": len(first.train), "labels": len(first.labels),
-             "metric": metric}
-    mine, rows = ours(runs, name, corpora), []
+    known = {"corpus": " + ".join(dict.fromkeys(corpus.name for corpus in corpora.values())),
+             "training": len(first.train), "labels": len(first.labels), "metric": metric}
+    mine, rows = ours(runs, corpora), []
     for model, predicted in mine.items():
         rows.append({**known, "model": model, "test": score(metric, labels, predicted)})
     for model, rival in RIVALS[metric].items():
@@ -165,8 +164,8 @@ def main(arguments):
     runs = [Run.existing(folder, task) for folder in settings.runs]
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     rows = []
-    for name in names:
-        found = compared(task, settings, name, runs)
+    for entry in [names] if settings.pooled else [[name] for name in names]:
+        found = compared(task, settings, entry, runs)
         print(*map(line, found), sep="\n", flush=True)
         rows += found
     if settings.output:

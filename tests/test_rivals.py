@@ -109,7 +109,24 @@ def test_runs_are_compared_with_the_rivals_of_the_same_test_splits(own, tmp_path
 def test_runs_of_another_test_split_are_refused(own, tmp_path):
     run_of(tmp_path / "a", corpora.load(own, fold=1), {"corpus": own})
     with pytest.raises(ValueError, match="expected a run with the test split of .*own.csv, received"):
-        rivals.ours([rivals.Run.existing(tmp_path / "a", "sentiment")], own, {None: corpora.load(own)})
+        rivals.ours([rivals.Run.existing(tmp_path / "a", "sentiment")], {(own, None): corpora.load(own)})
+
+
+def test_corpora_can_be_one_entry(own, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(rivals, "RIVALS", {"accuracy": {"LinearSVC": rival_models.linear_svc}})
+    other = tmp_path / "other.csv"
+    other.write_text((tmp_path / "own.csv").read_text().replace("film", "soup"))
+    one, two = corpora.load(own), corpora.load(str(other))
+    runs = [run_of(tmp_path / name, corpus, {"corpus": path})
+            for name, corpus, path in (("one", one, own), ("two", two, str(other)))]
+    flags = [f"--runs={','.join(runs)}", f"--output={tmp_path}/all.json"]
+    rivals.main(["sentiment", own, str(other), *flags])
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 4
+    rivals.main(["sentiment", own, str(other), "--pooled", *flags])
+    ours, svc = json.loads((tmp_path / "all.json").read_text())
+    assert ours["corpus"] == svc["corpus"] == "own.csv + other.csv" and ours["test"] == 1
+    size = len(one.test) + len(two.test)
+    assert size * svc["test"] == pytest.approx(round(size * svc["test"])) and 0.5 < svc["test"] < 1
 
 
 @pytest.mark.slow
