@@ -42,14 +42,16 @@ SPANS = {
     "model_scheme": "BIOES", "tokenizer": "word",
 }
 
+# The weights of features are learnt within some passes; a network learns names by heart soon after.
+FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}
 FEW_SENTENCES = 4000        # fewer are few
 TAGGING = {
     "default": {**SPANS, "rare_dropout": 0.5},
-    # The weights of features are learnt within some passes; a network learns names by heart soon after.
-    "few spans": {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12},
+    "few spans": FEW_SPANS,
     "plain tags": {**SPANS, "epochs": 10},
     # Requests have few words; half of the buckets keeps the file small beside the intents' n-grams.
     "intents": {**SPANS, "features": 1 << 15, "epochs": 15},
+    "few intents": {**FEW_SPANS, "features": 1 << 15},
     # One character is a token: it has no characters to look at.
     "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
                    "epochs": 12},

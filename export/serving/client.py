@@ -80,8 +80,8 @@ def readable(outputs):
     """{name: column}, of lists or arrays, as a dict for every row; tags, and what else a tagger says of
     every token, as long as their text.
 
-    >>> readable({"tags": [["O", ""], ["B", "I"]], "lengths": [1, 2]})
-    [{'tags': ['O']}, {'tags': ['B', 'I']}]
+    >>> readable({"tags": [["O", ""], ["B", "I"]], "intents": [[0.5, 0.5], [1, 0]], "lengths": [1, 2]})
+    [{'tags': ['O'], 'intents': [0.5, 0.5]}, {'tags': ['B', 'I'], 'intents': [1, 0]}]
     """
     columns = {name: _texts(getattr(column, "tolist", lambda column=column: column)())
                for name, column in outputs.items()}

@@ -188,11 +188,10 @@ def kind_of(corpus):
         return "characters", "tokens are characters"
     if not corpus.scheme:
         return "plain tags", "the tags mark no spans"
+    few = f", in fewer than {FEW_SENTENCES:,} sentences" * (len(corpus.train) < FEW_SENTENCES)
     if corpus.intents:
-        return "intents", "sentences have intents"
-    if len(corpus.train) < FEW_SENTENCES:
-        return "few spans", f"the tags mark spans, in fewer than {FEW_SENTENCES:,} sentences"
-    return "default", "the tags mark spans"
+        return "few " * bool(few) + "intents", f"the tags mark spans beside intents{few}"
+    return "few spans" if few else "default", f"the tags mark spans{few}"
 
 
 def main(settings):
