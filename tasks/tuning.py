@@ -45,7 +45,7 @@ def tuned(task, corpus):
     given = [name for name in task.settings.given if name not in ("tune_minutes", *best)]
     settings = dataclasses.replace(task.settings, **best, overwrite=False, given=(*given, *best))
     lines = [*record.table(), f"best: {settings.command(f'tasks.{task.name}')}"]
-    record.run.write_text(TUNING[1], "\n".join(lines))
+    record.run.write_string(TUNING[1], "\n".join(lines))
     print("", *lines, "", sep="\n")
     return settings
 

@@ -164,9 +164,9 @@ class Run:
 
         JSON has no NaN and no infinity: they become null.
         """
-        self.write_text(name, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+        self.write_string(name, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
-    def write_text(self, name, text):
+    def write_string(self, name, text):
         """Write a text and the end of its last line, whole."""
         with self._whole(name) as file:
             file.write(text.encode() + b"\n")
