@@ -3,6 +3,8 @@
 from tasks import prediction
 from tasks.reporting import tables
 
+DIGITS = 6
+
 
 class Prediction(prediction.Prediction):
     """A row gets `spans`, each with its type, its text and where it starts and ends in characters, in
@@ -13,7 +15,8 @@ class Prediction(prediction.Prediction):
         return line(prediction, text)
 
     def added(self, prediction, text):
-        intent = {name: prediction[name] for name in ("intent", "confidence") if name in prediction}
+        intent = {"intent": prediction["intent"], "confidence": round(prediction["confidence"], DIGITS)
+                  } if "intent" in prediction else {}
         if "spans" not in prediction:
             return {**intent, **{name: prediction[name] for name in ("tokens", "tags")}}
         return {**intent, "spans": [{"text": text[span["start_char"]:span["end_char"]], **span}

@@ -25,7 +25,7 @@ from zoo.text.token_features import Tokens
 MOST_TAGS_DRAWN = 40
 CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
-OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 5e-3, "average": 0.99,
+OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 1e-2, "average": 0.99,
                "intent": False}
 SMALLEST = 1e-30        # a probability, so that it has a logarithm
 

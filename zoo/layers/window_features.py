@@ -40,7 +40,7 @@ AFFIXES = 4             # characters of the longest
 OF_NEIGHBOURS = 3       # characters of a neighbour's
 LONGEST = 8             # number of characters
 FIRST_SEED = 16
-ADAGRAD = 50.0          # learning rate of W by Adagrad, relative to that of other weights by Adam
+ADAGRAD = 10.0          # learning rate of W by Adagrad, relative to that of other weights by Adam
 COUNT = 3 + 2 * AFFIXES + 3 * 2 * AROUND + 2 * AROUND + 2 * AROUND - 1
 
 

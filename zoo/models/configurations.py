@@ -43,8 +43,8 @@ FEATURES = {"crf": True, "features": 1 << 16, "feature_dropout": 0.2}
 TAGGERS = {
     "crf": {**FEATURES, "layers": 0},
     # The same beside a network, whose scores are added to its own: Cheng et al. 2016.
-    "wide_bilstm_char_crf": {**CHAR_CRF, **FEATURES},
-    "wide_bilstm_crf": {**CHAR_CRF, **FEATURES, "characters": None},
+    "wide_bilstm_char_crf": {**CHAR_CRF, **FEATURES, "feature_dropout": 0.4},
+    "wide_bilstm_crf": {**CHAR_CRF, **FEATURES, "feature_dropout": 0.4, "characters": None},
     "bilstm_char_crf": CHAR_CRF,
     # The same with an LSTM over the characters: Lample et al. 2016.
     "bilstm_charlstm_crf": {**CHAR_CRF, "characters": "lstm"},
