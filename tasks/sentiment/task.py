@@ -205,7 +205,7 @@ def kind_of(corpus, vectors=False):
     """(which of the recipes for corpora without one of their own is for a corpus, why).
 
     >>> kind_of(corpora.load("sample"))
-    ('default', '25 characters each')
+    ('default', '56 characters each')
     """
     length = int(np.median([len(example.text) for example in corpus.train] or [0]))
     few, several = len(corpus.train) < FEW_TEXTS, len(corpus.labels) > 2

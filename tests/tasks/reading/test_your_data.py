@@ -56,7 +56,7 @@ def blocks():
     ("Ada NNP", [Sentence(("Ada", "Byron", "wrote"), ("B-PER", "I-PER", "O")),
                  Sentence(("Rain", "in", "Lima"), ("O", "O", "B-LOC"))]),
     ("sentence_id", [Sentence(("Ada", "wrote"), ("B-PER", "O")), Sentence(("Rain",), ("O",))]),
-    ('{"tokens"', [Sentence(("Ada", "wrote"), ("B-PER", "O"))]),
+    ('{"tokens": ["Ada"', [Sentence(("Ada", "wrote"), ("B-PER", "O"))]),
     ("Ada/NNP", [Sentence(("Ada", "wrote", "."), ("NNP", "VBD", ".")),
                  Sentence(("Rain", "fell", "."), ("NN", "VBD", "."))]),
     ('{"text": "Ada lives in Oslo.", "label"',

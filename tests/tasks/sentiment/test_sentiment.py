@@ -17,6 +17,7 @@ import zoo
 from conftest import ROOT, quick_exports
 from export import saved_model, tflite
 from tasks import cli, exporting, sentiment
+from tasks.recipes import CLASSIFICATION
 from tasks.reporting import comparison, tables
 from tasks.sentiment import task
 from tasks.reading.corpus import Corpus
@@ -410,9 +411,12 @@ def test_the_model_that_validates_better_is_taken_and_kept(own, tmp_path, plain_
     assert after["exports"]["saved_model"]["test"] == pytest.approx(facts["test"])
 
 
-@pytest.mark.parametrize("labels, options", [
-    ([("warm", "film"), ("film",), ()], {"multi_label": True}), ([1.0, 2.0, 4.0], {"regression": True})])
-def test_a_recipe_without_n_grams_is_compared_with_them_too(labels, options, capsys, plain_numbers):
+@pytest.mark.parametrize("kind, labels, options", [
+    ("several labels", [("warm", "film"), ("film",), ()], {"multi_label": True}),
+    ("regression", [1.0, 2.0, 4.0], {"regression": True})])
+def test_a_recipe_without_n_grams_is_compared_with_them_too(kind, labels, options, capsys, plain_numbers,
+                                                            monkeypatch):
+    monkeypatch.setitem(CLASSIFICATION, kind, {**CLASSIFICATION[kind], "model": "bilstm"})
     texts = [f"{word} {n}" for n in range(30) for word in ("warm film", "film", "dull")]
     head = sentiment.fit(texts, labels * 30, model="auto", units=4, embedding=4, epochs=1, **options)
     assert "model auto takes linear: " in capsys.readouterr().out
