@@ -66,7 +66,7 @@ TAGGING = {
     "few spans": FEW_SPANS,
     "plain tags": {**SPANS, "epochs": 10},
     # Requests have few words: fewer buckets keep the file small beside the n-grams of intents.
-    "intents": {**SPANS, "features": 30000, "epochs": 15},
+    "intents": {**SPANS, "features": 30000, "rare_dropout": 0.5, "epochs": 15},
     "few intents": {**FEW_SPANS, "features": 30000},
     # One character is a token: it has no characters to look at.
     "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
