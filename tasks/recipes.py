@@ -72,8 +72,8 @@ TAGGING = {
     "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
                    "epochs": 12},
     # The grammar has no more to tell than a small network learns.
-    "sample": {**SPANS, "model": "bilstm_char_crf", "units": 64, "embedding": 64, "epochs": 5,
-               "batch_size": 32, "learning_rate": 5e-3, "average": 0.99},
+    "sample": {**SPANS, "units": 64, "embedding": 64, "epochs": 8, "batch_size": 32,
+               "learning_rate": 5e-3, "average": 0.99},
 }
 
 RUNNING = {

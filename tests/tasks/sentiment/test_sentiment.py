@@ -382,7 +382,7 @@ def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, c
 AUTO = (*TINY, "--ngrams=4096", "--model=auto", "--epochs=1", "--noexport")
 
 
-@pytest.mark.parametrize("model", ["linear", pytest.param("linear_bilstm", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model", ["linear", pytest.param("nb_linear_bilstm", marks=pytest.mark.slow)])
 def test_the_model_that_validates_better_is_taken_and_kept(own, tmp_path, plain_numbers, capsys,
                                                            monkeypatch, model):
     if model != "linear":       # a linear model that predicts one label
