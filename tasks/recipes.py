@@ -2,6 +2,8 @@
 
 import numpy as np
 
+NAMED = {"sample"}      # corpora with a recipe of their own, where the others are of kinds of corpora
+
 SENTENCES = {
     "model": "nb_linear_bilstm", "epochs": 10, "batch_size": 64, "learning_rate": 1e-3,
     "label_smoothing": 0.1, "weight_decay": 0.01, "average": 0.99, "patience": 3, "max_length": 1024,

@@ -10,7 +10,7 @@ from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import CANDIDATES, CLASSIFICATION, epochs
+from tasks.recipes import CANDIDATES, CLASSIFICATION, NAMED, epochs
 from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
@@ -58,13 +58,13 @@ class Sentiment(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus's kind, with as many epochs as its size asks for."""
-        if corpus.name in CLASSIFICATION:
+        if corpus.name in NAMED:
             return CLASSIFICATION[corpus.name]
         found = CLASSIFICATION[kind_of(corpus, bool(self.settings.vectors))[0]]
         return {**found, "epochs": epochs(found, len(corpus.train))}
 
     def reason(self, corpus):
-        return "" if corpus.name in CLASSIFICATION else kind_of(corpus, bool(self.settings.vectors))[1]
+        return "" if corpus.name in NAMED else kind_of(corpus, bool(self.settings.vectors))[1]
 
     def candidates(self):
         return [*super().candidates(), *(CANDIDATES["vectors"] if self.settings.vectors else [])]

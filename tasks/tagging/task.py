@@ -10,7 +10,7 @@ from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import FEW_SENTENCES, TAGGING, recipe
+from tasks.recipes import FEW_SENTENCES, NAMED, TAGGING
 from tasks.reporting import plots
 from tasks.tagging import corpora, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
@@ -56,10 +56,10 @@ class Tagging(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        return recipe(TAGGING, corpus.name, kind_of(corpus)[0])
+        return TAGGING[corpus.name if corpus.name in NAMED else kind_of(corpus)[0]]
 
     def reason(self, corpus):
-        return "" if corpus.name in TAGGING else kind_of(corpus)[1]
+        return "" if corpus.name in NAMED else kind_of(corpus)[1]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "digits": text.digits}

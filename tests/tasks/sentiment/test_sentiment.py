@@ -379,6 +379,11 @@ def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, c
     assert "## Signatures" in (tmp_path / "MODEL_CARD.md").read_text()
 
 
+def test_a_corpus_that_is_called_as_a_kind_of_recipe_is_of_its_own_kind():
+    corpus = Corpus("regression", [Example("x", "a"), Example("y", "b")] * 3000, [], [], "", ["a", "b"])
+    assert task.Sentiment(Settings()).recipe(corpus)["model"] == "nb_linear_bilstm"
+
+
 AUTO = (*TINY, "--ngrams=4096", "--model=auto", "--epochs=1", "--noexport")
 
 
