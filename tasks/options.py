@@ -56,13 +56,18 @@ class Settings(Options):
         Another corpus than the run's is read as this command says. An option that the run's version
         did not have is as it was `before`.
         """
-        stored = {**{field.name: field.metadata["before"] for field in fields(self)
-                     if "before" in field.metadata}, **stored}
+        stored = {**self.before(), **stored}
         other = "corpus" in self.given and self.corpus != stored["corpus"]
         taken = {field.name: stored[name] for field in fields(self)
                  for name in (field.name, field.metadata.get("was")) if name in stored
                  and field.name not in self.given and not (other and field.metadata.get("of_corpus"))}
         return dataclasses.replace(self, **taken)
+
+    @classmethod
+    def before(cls):
+        """{name: value} that the options had in runs of versions that did not have them."""
+        return {field.name: field.metadata.get("before", field.default) for field in fields(cls)
+                if field.metadata.get("is_setting", True)}
 
     def chosen(self, options):
         """{name: value} of a class of options, without those that are open."""

@@ -103,7 +103,7 @@ class Task:
         if self.earlier:
             print(f"init_from {settings.init_from}: {head.start_from(self.earlier)}")
         run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
-                       {**loop.environment(), "engine": head.network.engine_in_use})
+                       {**loop.environment(), "engine": head.network.engine_in_use}, settings.before())
         return head, run
 
     def reason(self, corpus):
@@ -341,7 +341,8 @@ class Task:
         run, corpus = self.again()
         run.lock()
         Run.open(run.folder, self.name, self.recorded(corpus),      # refuses other corpora and settings
-                 environment=run.read_json("settings.json")["environment"])
+                 environment=run.read_json("settings.json")["environment"],
+                 before=self.settings.before())
         head = self.best_head(run)
         data = self.datasets(head, corpus, ("validation", "test"))
         exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,

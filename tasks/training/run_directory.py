@@ -67,7 +67,7 @@ class Run:
         self.folder = pathlib.Path(folder)
 
     @classmethod
-    def open(cls, folder, task, settings, overwrite=False, environment=None):
+    def open(cls, folder, task, settings, overwrite=False, environment=None, before=None):
         """Make the folder, or open it again to go on with the same settings.
 
         Args:    folder       path, made with its parents if it is absent
@@ -76,6 +76,7 @@ class Run:
                  overwrite    start afresh: remove what an earlier run of this task wrote here
                  environment  {name: JSON value}, what else the bits depend on (versions, threads);
                               it no longer matters once the run is finished
+                 before       {flag: JSON value} of flags that the folder's run may not have known
         Raises:  ValueError: the folder holds another task's run, no run, or other settings, or another
                  process writes it
         """
@@ -96,7 +97,7 @@ class Run:
             run._remove_written()
             run.write_json("settings.json", stored)
         else:
-            run._check_same(stored)
+            run._check_same(stored, before or {})
         return run
 
     @classmethod
@@ -257,12 +258,12 @@ class Run:
             raise ValueError(f"expected a run of tasks.{task}, found a run of tasks.{found[0]} in "
                              f"{self.folder}; choose another --output_dir (nothing was removed)")
 
-    def _check_same(self, wanted):
+    def _check_same(self, wanted, before):
         stored = self.read_json("settings.json")
         # Only a run that goes on being trained has need of what is gone.
         settings = {name: value for name, value in stored["settings"].items()
                     if name not in GONE or not self.finished and value != GONE[name]}
-        differing = changes(settings, wanted["settings"], "--")
+        differing = changes(_plain({**before, **settings}), wanted["settings"], "--")
         if not self.finished:
             differing += changes(stored["environment"], wanted["environment"])
         if differing:

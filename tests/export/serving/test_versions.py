@@ -402,7 +402,7 @@ def test_serving_needs_neither_the_zoo_nor_kserve(originals):
         import sys
         sys.modules.update(dict.fromkeys(["zoo", "tasks", "kserve", "export.saved_model"]))
         import numpy as np
-        from export.serving import versions
+        from export.serving import protocols, versions
         version = versions.Versions(sys.argv[1], lambda line: None).live[1]
         signature, inputs, form = protocols.v1({"instances": ["good"]}, version.signatures)
         print(protocols.v1_answer(version.answer(signature, inputs), form).decode())

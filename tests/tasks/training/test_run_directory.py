@@ -40,6 +40,14 @@ def test_other_settings_are_refused_by_name_with_both_values(tmp_path):
     assert "cell" not in message
 
 
+def test_a_flag_that_the_run_did_not_know_is_refused_only_where_it_is_not_as_before(tmp_path):
+    Run.open(tmp_path, "toy", {"seed": 1})
+    before = {"words": 20000, "sizes": (1, 2), "seed": 0}
+    assert Run.open(tmp_path, "toy", {"seed": 1, "words": 20000, "sizes": (1, 2)}, before=before)
+    with pytest.raises(ValueError, match=r"other settings: --words was 20000 \(now 5\);"):
+        Run.open(tmp_path, "toy", {"seed": 1, "words": 5, "sizes": (1, 2)}, before=before)
+
+
 def test_another_environment_is_refused_until_the_run_is_finished(tmp_path):
     run = Run.open(tmp_path, "toy", {}, environment={"threads": 2})
     with pytest.raises(ValueError, match=r" threads was 2 \(now 1\)"):
