@@ -71,10 +71,15 @@ def pytest_configure(config):
     config.option.loadscopereorder = False
 
 
+def pytest_collection():
+    """What modules and tests are made of is no garbage: the collector need not look at it."""
+    gc.disable()
+
+
 def pytest_collection_finish():
-    """What TensorFlow is made of is no garbage: a collection need not look at it."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
@@ -89,6 +94,12 @@ def diagonal(first, second):
     few = min(len(first), len(second))
     return [pytest.param(a, b, marks=[pytest.mark.slow] * (i % few != j % few))
             for i, a in enumerate(first) for j, b in enumerate(second)]
+
+
+def slow_but(fast, values):
+    """The values as parameters: all are slow but those in `fast`."""
+    assert all(value in values for value in fast)
+    return [pytest.param(value, marks=[pytest.mark.slow] * (value not in fast)) for value in values]
 
 
 @pytest.fixture(scope="session")

@@ -13,19 +13,19 @@ from zoo.engines.native.build import BuildError
 EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
 
 
-def missing():
-    """Why the program cannot be had here, or None."""
+@pytest.fixture(scope="module")
+def runner():
+    """The program is built, where a compiler is at hand: only if a test is run that starts it."""
     try:
         with loader.program():
-            return None
+            pass
     except BuildError as error:
-        return str(error)
+        pytest.skip(f"no C++ runner: {error}")
 
 
 def built(test):
     """Starts the runner."""
-    return pytest.mark.slow(
-        pytest.mark.skipif(missing() is not None, reason=f"no C++ runner: {missing()}")(test))
+    return pytest.mark.slow(pytest.mark.usefixtures("runner")(test))
 
 
 def saved(head, folder, **others):

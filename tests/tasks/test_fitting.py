@@ -259,6 +259,7 @@ def test_the_estimator_predicts_the_labels_that_it_was_given():
     assert one.predict_proba(TEXTS[:3]).shape == (3, 2)
 
 
+@pytest.mark.slow
 def test_the_estimator_works_in_pipelines_and_searches():
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     pipe = make_pipeline(lower, RecurrentClassifier(**SMALL))

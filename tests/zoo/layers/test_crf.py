@@ -410,7 +410,8 @@ class Head:
 
 @pytest.mark.parametrize("types, variant, tolerance", [
     (2, "float32", 1e-5), pytest.param(20, "float32", 1e-5, marks=pytest.mark.slow),
-    pytest.param(20, "float16", 1e-3, marks=pytest.mark.slow), (20, "int8", 1e-5)])
+    pytest.param(20, "float16", 1e-3, marks=pytest.mark.slow),
+    pytest.param(20, "int8", 1e-5, marks=pytest.mark.slow)])
 def test_exports_of_builtin_ops_answer_what_the_layer_answers(tmp_path, types, variant, tolerance):
     head = Head(types, k=3)
     tflite._save(head, tmp_path / "model")

@@ -18,6 +18,7 @@ EXCEPTIONS = {"bidirectional": {
     "test_fused_lstm_eligibility": FUSED,
     "test_fused_gru_eligibility": FUSED,
     "test_keeps_use_cudnn": "wants a SimpleRNN that knows no use_cudnn: ours runs on cuDNN too"}}
+SLOW = {"stacked_rnn_cells": ["test_basics"]}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,8 +38,10 @@ def standing_in(file):
             and hasattr(value, "run_layer_test"))
     skipped = {name: unittest.skip(reason)(lambda self: None)
                for name, reason in EXCEPTIONS.get(file, {}).items()}
-    assert set(skipped) <= set(dir(cls)), "an exception that names no test"
-    return type(cls)(f"Keras_{file}", (cls,), skipped)
+    slow = {name: pytest.mark.slow(lambda self, name=name: getattr(cls, name)(self))
+            for name in SLOW.get(file, [])}
+    assert {*skipped, *slow} <= set(dir(cls)), "an exception that names no test"
+    return type(cls)(f"Keras_{file}", (cls,), {**skipped, **slow})
 
 
 globals().update({f"Keras_{file}": standing_in(file) for file in FILES})
