@@ -152,6 +152,7 @@ def test_without_a_compiler_the_report_says_what_was_not_checked(tmp_path, monke
     assert report["version"] == 1 and "cpp" not in report
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_or_does_not_start_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     source = tmp_path / "loader.cc"

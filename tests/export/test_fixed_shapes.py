@@ -114,6 +114,7 @@ def test_a_language_model_scores_every_symbol_alike(tmp_path, labels):
     assert not exporting.cut({"test": data}, {"test": predictions}, fixed, {})
 
 
+@pytest.mark.slow
 def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
     head = translator(attention="general")
     free, fixed = exporting.of_head(head), exporting.of_head(head)

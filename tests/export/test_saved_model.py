@@ -112,7 +112,8 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
 
 
 @pytest.mark.parametrize("name, intents", [
-    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow), ("output_rnn", ()),
+    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow),
+    pytest.param("output_rnn", (), marks=pytest.mark.slow),
     pytest.param("crf", ("ask", "tell"), marks=pytest.mark.slow),
     pytest.param("lstm", (), marks=pytest.mark.slow)])
 def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name, intents):

@@ -214,7 +214,7 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(mistakes, name, expected
 # Small corpora of one's own, in this process -------------------------------------------------
 
 TINY = ("--units=8", "--embedding=8")
-ALONE = (*TINY, "--ensemble=1", "--ngrams=1024")    # one network where the recipe has three
+BILSTM = (*TINY, "--model=bilstm", "--epochs=1", "--fold=1", "--max_length=50")
 WORDS = {"fine": ["fine", "warm", "clever"], "poor": ["poor", "cold", "stupid"]}
 
 
@@ -251,13 +251,12 @@ def plain_numbers(monkeypatch):
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """A corpus of one's own in a folder, and the run that the default model makes of it."""
+    """A corpus of one's own in a folder, and a small run on it."""
     folder = tmp_path_factory.mktemp("own")
     corpus = write_reviews(folder / "reviews.csv", {"fine": "yes|well", "poor": "no"})
     with pytest.MonkeyPatch.context() as patch, quick_exports():
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-        here(*columns(corpus), *ALONE, "--epochs=1", "--fold=1", "--max_length=50",
-             f"--output_dir={folder}/run")
+        here(*columns(corpus), *BILSTM, f"--output_dir={folder}/run")
     return corpus, folder / "run"
 
 
@@ -297,8 +296,7 @@ def test_exporting_again_measures_the_new_version_and_describes_it(own):
 
 
 def test_a_finished_run_is_shown_again_whether_or_not_it_is_forced(own, capsys):
-    here(*columns(own[0]), *ALONE, "--epochs=1", "--fold=1", "--max_length=50", "--force",
-         f"--output_dir={own[1]}")
+    here(*columns(own[0]), *BILSTM, "--force", f"--output_dir={own[1]}")
     assert "finished" in capsys.readouterr().out
 
 
@@ -311,7 +309,7 @@ def test_a_name_with_a_bar_is_answered(own, capsys):
 def test_a_changed_corpus_is_refused(own, tmp_path, capsys, mode):
     whole = own[0].read_text()
     own[0].write_text(whole.replace(",no", ",nay", 1))
-    arguments = [*columns(own[0]), *ALONE, "--epochs=1", "--fold=1", "--max_length=50"]
+    arguments = [*columns(own[0]), *BILSTM]
     try:
         with pytest.raises(SystemExit):
             here(*(arguments if mode == "train" else ["--mode=export"]), f"--output_dir={own[1]}")

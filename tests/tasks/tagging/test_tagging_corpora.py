@@ -511,6 +511,7 @@ def count_spans(rows):
     return collections.Counter(kind for s in rows for _, _, kind in spans.spans(s.tags))
 
 
+@pytest.mark.slow
 def test_conll2000_is_whole_and_its_last_tenth_is_validation(nltk_data):
     from nltk.corpus import conll2000
     corpus = corpora.load()

@@ -336,6 +336,7 @@ def same(given, wanted):
         np.testing.assert_allclose(given[name], wanted[name], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tflite_finds_what_tensorflow_finds(tmp_path):
     speaker = Speaker(translate, SPECS)
     run, graph, random = speaker.lite(tmp_path), tf.function(speaker.answer), np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 `rnn_test.py` is left out: it tests `keras.layers.RNN` with cells of its own, and knows none of these.
 """
+import functools
 import unittest
 
 import keras
@@ -29,6 +30,15 @@ def ours_stand_in():
         yield
 
 
+def slowly(test):
+    """The same test, marked: Keras's own stays as it is."""
+    @pytest.mark.slow
+    @functools.wraps(test)
+    def marked(self):
+        test(self)
+    return marked
+
+
 def standing_in(file):
     """The test class of one of Keras's files, its exceptions skipped."""
     module = pytest.importorskip(f"keras.src.layers.rnn.{file}_test",
@@ -38,8 +48,7 @@ def standing_in(file):
             and hasattr(value, "run_layer_test"))
     skipped = {name: unittest.skip(reason)(lambda self: None)
                for name, reason in EXCEPTIONS.get(file, {}).items()}
-    slow = {name: pytest.mark.slow(lambda self, name=name: getattr(cls, name)(self))
-            for name in SLOW.get(file, [])}
+    slow = {name: slowly(getattr(cls, name)) for name in SLOW.get(file, [])}
     assert {*skipped, *slow} <= set(dir(cls)), "an exception that names no test"
     return type(cls)(f"Keras_{file}", (cls,), {**skipped, **slow})
 

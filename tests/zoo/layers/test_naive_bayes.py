@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import slow_but
 from heads import as_lite
 from zoo.layers import naive_bayes
 from zoo.layers.naive_bayes import CrossFit, LogCountRatios, first_occurrences, pairs
@@ -124,8 +123,8 @@ def test_windows_are_read_side_by_side_and_pooled_together():
         Classifier(6, 2, pooling="last", window=4)
 
 
-@pytest.mark.parametrize("options", slow_but([{"window": 2}], [
-    {}, {"window": 2}, {"filters": 5, "ensemble": 2}]))
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"window": 2}, {"filters": 5, "ensemble": 2}])
 def test_tflite_equals_keras(tmp_path, options):
     network = correcting(**options)
     for one in network.networks():

@@ -69,6 +69,7 @@ def test_a_client_sends_a_text_alone_as_a_column_of_one(monkeypatch):
     assert sent[0] == sent[1] and sent[2] == sent[3]
 
 
+@pytest.mark.slow
 def test_an_export_is_verified_with_a_text_alone(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(saved_model, "_verify", lambda path, answers, server: seen.append(answers) or {})
