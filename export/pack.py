@@ -85,7 +85,8 @@ def halved(weights):
         else:
             value = item[()]
             if value.dtype == np.float32:
-                value = value.astype(np.float16)
+                with np.errstate(over="ignore"):
+                    value = value.astype(np.float16)
                 if not np.isfinite(value).all():
                     raise ValueError(f"expected weights within float16, received larger ones in {name}")
             made = new.create_dataset(name, data=value)
