@@ -9,7 +9,7 @@ from conftest import diagonal
 from layer_checks import (CELLS, MASKS, NORMALIZED, WEIGHTS, B, T, assert_agree, case, computed,
                           expected, finite_difference, keras_twin, mask)
 
-D, H = 2, 3     # every number of a weight is moved, twice
+D, H = 2, 4     # every number of a weight is moved, twice
 
 
 @pytest.mark.parametrize("module", (reference, layer_checks))
