@@ -28,7 +28,8 @@ from zoo.options import Options, option
 SYSTEMS = {"attention": {"model": "lstm_luong"}, **{
     f"{form}, {use}": {"model": "seq2seq", "context": form, "vector": use}
     for form, use in itertools.product(FORMS, ("first", "every"))},
-    "last, copied": {"model": "seq2seq", "context": "last", "vector": "copied", "tied": False}}
+    **{f"last, {use}, untied": {"model": "seq2seq", "context": "last", "vector": use, "tied": False}
+       for use in ("first", "copied")}}
 QUARTERS = ("shortest quarter", "second", "third", "longest quarter")
 MEASURED = 30                   # steps that say how long one takes
 
