@@ -6,134 +6,129 @@
 
 Prints a line of JSON for every text. From Python: `run.load("model_int8.tflite").predict(texts)`.
 
-The files that were exported with the TFLite file must be in its folder: model.json, text.json,
-vocabulary.txt and, for tagging, alphabet.txt; for translation all that begin with source_ and target_.
-The tokenizers give the tokens of the SavedModel, with Python's `unicodedata`: characters newer than its
-version (`unicodedata.unidata_version`) may be split otherwise.
+The files that were exported with the TFLite file must be in its folder: model.json and tokenizer.json,
+which holds the vocabularies and the Unicode tables of the SavedModel's tokenizer. Malformed bytes are
+U+FFFD, and so is each half of a surrogate pair in a Python string.
 """
+import bisect
 import concurrent.futures
-import functools
+import importlib
 import json
 import os
 import pathlib
 import re
 import sys
-import unicodedata
 
 import numpy as np
 
-# Letters and numbers of scripts written without spaces; every one is a word.
-IDEOGRAPHS = re.compile(
-    "[\u3005\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
-    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00016fe3"
-    "\U0001aff0-\U0001affe\U0001b000-\U0001b167\U00020000-\U0003ffff]")
-# Cased letters of Unicode 14 and later: the SavedModel does not know them, so leaves them as they are and
-# ends a word before them, which decides the form of a sigma.
-NEW_LETTERS = re.compile("([\u2c2f\u2c5f\ua7c0\ua7c1\ua7d0-\ua7dc\ua7f2-\ua7f4\U00010570-\U000105bc"
-                         "\U00010780-\U000107ba\U0001df00-\U0001df2a])")
-
+FORMAT = 1               # of tokenizer.json
 # Malformed, but one character to the patterns of the SavedModel.
 SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
-
-# Patterns over the letters that `kind` gives to characters.
-WORD = (r"d+(?:\.d+)+"                                  # 3.14  1,000,000
-        r"|[adm]+(?:['j][adm]+)*"                       # don't  2nd  naïve
-        r"|rr"                                          # a flag is two letters
-        r"|[^ _](?:[mtg]|j[srt])*")                     # anything else, one by one
-# _ is a plain space where it may belong to the word after it, as it does in a text that is written.
-PATTERNS = {"word": WORD, "space": "[^ ]+", "character": "[^ ]", "piece": f"_?(?:{WORD})|[ _]"}
-
+APOSTROPHE, SIGMA, FINAL_SIGMA, LOST = "\u2019", "\u03a3", "\u03c2", "\ufffd"
 NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
 CHARACTERS = 24          # of a word that n-grams are made of
-MOST_BYTES = 100, 2**20  # A longer word is unknown to word pieces: of a text that is read, or written.
 BATCH = 128              # texts that are predicted together
 
 
-@functools.lru_cache(None)
-def kind(character):
-    """What a character is to the patterns: one letter, and a space between words."""
-    category = unicodedata.category(character)
-    if category[0] == "Z" or category in ("Cc", "Cs") or character in "\u200b\ufeff":
-        return " "
-    if category == "Nd":
-        return "d"
-    if category[0] in "LN":
-        return "i" if IDEOGRAPHS.match(character) else "a"
-    if category[0] == "M":
-        return "m"
-    for signs, letter in ((".,", "."), ("'\u2019\u200c", "'"), ("\u200d", "j")):
-        if character in signs:
-            return letter
-    for first, last, letter in (("\U0001f1e6", "\U0001f1ff", "r"), ("\U0001f3fb", "\U0001f3ff", "t"),
-                                ("\U000e0020", "\U000e007f", "g")):
-        if first <= character <= last:
-            return letter
-    return "s" if category[0] == "S" else "o"
+class Letters(dict):
+    """{code point: a letter of its class}, filled as characters come.
 
-
-def cut(text, tokenizer="word"):
-    """[(start, end)] of the tokens in a text.
-
-    >>> [text[a:b] for text in ["It’s 3.5 stars: 很好!"] for a, b in cut(text)]
-    ['It’s', '3.5', 'stars', ':', '很', '好', '!']
+    Args:  characters  of tokenizer.json;  place  0 letters of words, 1 of shapes, 2 of the end of a word
     """
-    kinds = "".join(map(kind, text))
-    if tokenizer == "piece":
-        kinds = "".join("_" if character == " " else letter for character, letter in zip(text, kinds))
-    return [match.span() for match in re.finditer(PATTERNS[tokenizer], kinds)]
+
+    def __init__(self, characters, place):
+        super().__init__()
+        self.first, self.numbers = characters["ranges"][::2], characters["ranges"][1::2]
+        self.letters = [letters[place] for letters in characters["classes"]]
+
+    def __missing__(self, point):
+        self[point] = self.letters[self.numbers[bisect.bisect(self.first, point) - 1]]
+        return self[point]
 
 
-def lower(text):
-    """Lower case as the SavedModel has it."""
-    return "".join(part if NEW_LETTERS.match(part) else part.lower() for part in NEW_LETTERS.split(text))
+class Tables:
+    """How a text is cut and written small, by tokenizer.json: docs/devices.md specifies it."""
+
+    def __init__(self, specification):
+        if specification.get("format") != FORMAT:
+            raise ValueError(f"expected tokenizer.json of format {FORMAT}, received "
+                             f"{specification.get('format')}: copy export/run.py again")
+        characters = specification["characters"]
+        self.words, self.shapes, self.ends = (Letters(characters, place) for place in range(3))
+        self.ends[ord(SIGMA)] = "S"
+        self.small = {point: point + distance for first, last, step, distance in characters["lower"]
+                      for point in range(first, last + 1, step)}
+        self.small |= {int(point): "".join(map(chr, points))
+                       for point, points in characters["lower_more"].items()}
+        self.automata = {name: linked(states) for name, states in specification["automata"].items()}
+
+    def cut(self, text, name):
+        """[(start, end)] of the tokens in a text: from each place the longest of the automaton's."""
+        letters, found, start = text.translate(self.words), [], 0
+        while start < len(letters):
+            state, at, end = self.automata[name], start, start
+            while at < len(letters) and (state := state[1].get(letters[at])):
+                at += 1
+                if state[0]:
+                    end = at
+            if end > start:
+                found.append((start, end))
+            start = max(end, start + 1)
+        return found
+
+    def lower(self, text):
+        """A text in lower case; a Σ that ends a word is ς."""
+        if SIGMA in text:
+            characters = list(text)
+            for match in re.finditer("[cS]i*S(?!i*[cS])", text.translate(self.ends)):
+                characters[match.end() - 1] = FINAL_SIGMA
+            text = "".join(characters)
+        return text.translate(self.small)
+
+    def digits(self, text):
+        """A text with every digit as 0."""
+        return "".join("0" if self.words[ord(c)] == "d" else c for c in text)
+
+    def shape(self, token):
+        """Which letters a token has: 1 lower, 2 Title, 3 UPPER, 4 mIXed, 5 a number, 6 signs, 7 other."""
+        state = self.automata["shape"]
+        for letter in token.translate(self.shapes):
+            state = state[1][letter]
+        return state[0]
 
 
-def normalise(text, lowercase):
-    """A string, of bytes perhaps, as one that can be looked up."""
-    text = text.replace("\0", "\ufffd")
-    return lower(text) if lowercase else text
-
-
-def read_lines(path):
-    r"""{token as bytes: its line}: \\ is a backslash, \n a line feed, \r a return, \xNN a byte."""
-    def character(match):
-        code = match.group(1)
-        if len(code) > 1:
-            return bytes.fromhex(code[1:].decode())
-        return {b"n": b"\n", b"r": b"\r"}.get(code, code)
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return {re.sub(rb"\\(x[0-9a-f]{2}|.)", character, line): n for n, line in enumerate(lines)}
+def linked(states):
+    """The first of the states [[value, {letters: number}]] as (value, {letter: state})."""
+    found = [(value, {}) for value, _ in states]
+    for (_, following), (_, after) in zip(found, states):
+        following.update((letter, found[n]) for letters, n in after.items() for letter in letters)
+    return found[0]
 
 
 class Reader:
-    """From texts to what a signature takes, and back. Args: folder of the exported files; "source_" …"""
+    """From texts to what a signature takes, and back.
 
-    def __init__(self, folder, side=""):
-        folder = pathlib.Path(folder)
-        self.settings = json.loads(need(folder / f"{side}text.json").read_text(encoding="utf-8"))
-        self.words = read_lines(need(folder / f"{side}vocabulary.txt"))
+    Args:  specification  tokenizer.json;  side  which of its texts: "text", "source" or "target"
+    """
+
+    def __init__(self, specification, side="text"):
+        self.tables, self.settings = Tables(specification), specification[side]
+        self.words = {word: n for n, word in enumerate(self.settings["vocabulary"])}
+        self.alphabet = {letter: n for n, letter in enumerate(self.settings.get("alphabet", []))}
         self.longest = max(map(len, self.words))
-        self.writes = self.words.get(b"[START]") == START
-        alphabet = folder / "alphabet.txt"
-        self.alphabet = read_lines(alphabet) if alphabet.exists() else None
-        sizes = self.settings.get("sizes") or [self.settings["size"]]
-        found = [len(self.words)] + ([len(self.alphabet)] if self.alphabet else [])
-        if list(sizes) != found:
-            raise ValueError(f"expected {sizes} lines in the vocabularies of {folder}, received {found}: "
-                             "copy the files again")
 
     def __call__(self, text):
         """{input: list} of a text, bytes or str; for a tagger also [(token, start, end)], in bytes."""
         text = encoded(text)
-        if self.alphabet is None:
+        if not self.alphabet:
             return {"ids": self.ids(text), "code_points": self.code_points(text)}, None
         tokens = self.tokens(text)
         return {"ids": [self.words.get(self.key(token), UNKNOWN) for token, *_ in tokens],
                 "characters": self.characters(tokens),
-                "shapes": [shape(token) for token, *_ in tokens],
-                "code_points": [[ord(c) for c in normalise(token, True)[:CHARACTERS]]
+                "shapes": [self.tables.shape(token) for token, *_ in tokens],
+                "code_points": [list(map(ord, self.tables.lower(token)[:CHARACTERS]))
                                 for token, *_ in tokens]}, tokens
 
     # A text as a whole.
@@ -145,32 +140,31 @@ class Reader:
     def code_points(self, text):
         """Unicode's numbers of the words' first characters, whatever the tokenizer, a list a word."""
         text = self.normalised(text)
-        words = [text[start:end].replace("\u2019", "'") for start, end in cut(text)]
-        return [[ord(c) for c in word[:CHARACTERS]] for word in words[:self.settings["max_length"]]]
+        places = self.tables.cut(text, "word")[:self.settings["max_length"]]
+        return [list(map(ord, text[start:end].replace(APOSTROPHE, "'")[:CHARACTERS]))
+                for start, end in places]
 
     def normalised(self, text):
         """Bytes as the string that is cut."""
-        return normalise(text.decode("utf-8", "replace"), self.settings["lowercase"])
+        text = text.decode("utf-8", "replace").replace("\0", LOST)
+        return self.tables.lower(text) if self.settings["lowercase"] else text
 
     def parts(self, text):
         """[(word, the ids of its pieces)] of a text."""
-        text = self.normalised(text)
-        ids = self.pieces if self.settings["tokenizer"] == "subword" else self.one
-        return [(word, ids(word)) for word in self.split(text)]
+        ids = self.pieces if self.settings["longest_word"] else self.one
+        return [(word, ids(word)) for word in self.split(self.normalised(text))]
 
     def split(self, text):
-        """A text's words, characters or bytes, as bytes."""
-        name = self.settings["tokenizer"]
-        if name == "separated":
-            words = text.replace("\n", " \0 ").encode().split()
-            return [b"\n" if word == b"\0" else b" " + word for word in words]
-        if name in ("character", "byte"):
-            return [c.encode() for c in text] if name == "character" else \
-                [bytes([byte]) for byte in text.encode()]
-        if self.writes:  # A line begins with a space, as any other word.
+        """A text's words or characters; a byte is the character of the same number."""
+        if self.settings["line_space"]:     # A line begins with a space, as any other word.
             text = re.sub("(?m)^(?=[^\n])", " ", text)
-            return [text[start:end].encode() for start, end in cut(text, "piece")]
-        return [text[start:end].replace("\u2019", "'").encode() for start, end in cut(text)]
+        words = [text[start:end] for start, end in self.tables.cut(text, self.settings["automaton"])]
+        if self.settings["bytes"]:
+            return list(text.encode().decode("latin-1"))
+        if self.settings["word_space"]:
+            return [word if word == "\n" else f" {word}" for word in words]
+        plain = self.settings["apostrophe"]
+        return [word.replace(APOSTROPHE, "'") for word in words] if plain else words
 
     def one(self, word):
         """The id of a word, as a list."""
@@ -178,16 +172,16 @@ class Reader:
 
     def pieces(self, word):
         """The longest known piece first, what follows as ##piece; [1] if some part is unknown."""
-        if len(word) > MOST_BYTES[self.writes]:
+        if len(word.encode()) > self.settings["longest_word"]:
             return [UNKNOWN]
-        word, found, start = word.decode(), [], 0
+        found, start = [], 0
         while start < len(word):
             marks = "##" if start else ""
             ends = range(min(len(word), start + self.longest), start, -1)
-            end = next((end for end in ends if (marks + word[start:end]).encode() in self.words), None)
+            end = next((end for end in ends if marks + word[start:end] in self.words), None)
             if end is None:
                 return [UNKNOWN]
-            found.append(self.words[(marks + word[start:end]).encode()])
+            found.append(self.words[marks + word[start:end]])
             start = end
         return found
 
@@ -197,17 +191,16 @@ class Reader:
         Args:    unknown  what each id would be if it is that of an unknown word
                  inside   whether the text goes on inside a line, where a first space is one
         """
-        characters, subwords = (self.settings["tokenizer"] == name for name in ("character", "subword"))
+        characters, subwords = self.settings["automaton"] == "each", self.settings["longest_word"]
         tokens, said = list(self.words), []
         for n, id in enumerate(ids):
             if id == END:
                 break
             if id == UNKNOWN:
-                word = "\ufffd" if unknown is None else unknown[n].strip().decode()
+                word = LOST if unknown is None else unknown[n].strip()
                 said.append(word if characters else f" {word}")
             elif id >= RESERVED:
-                token = tokens[id].decode("utf-8", "replace")
-                said.append(token.removeprefix("##") if subwords else token)
+                said.append(tokens[id].removeprefix("##") if subwords else tokens[id])
         if characters:
             return "".join(said)
         return re.sub("\n " if inside else "(?m)^ ", "\n" if inside else "", "".join(said))
@@ -216,46 +209,21 @@ class Reader:
 
     def tokens(self, text):
         """[(token, start, end)], places in bytes."""
-        text = text.replace(b"\0", b" ")
         seen = SURROGATE.sub("\ue000".encode(), text).decode("utf-8", "surrogateescape")
         sizes = np.cumsum([0, *(len(c.encode("utf-8", "surrogateescape")) for c in seen)])
-        places = [sizes[[start, end]].tolist() for start, end in cut(seen, self.settings["tokenizer"])]
+        places = [sizes[[start, end]].tolist()
+                  for start, end in self.tables.cut(seen, self.settings["automaton"])]
         return [(text[start:end].decode("utf-8", "replace"), start, end) for start, end in places]
 
     def key(self, token):
         """A token as the vocabulary has it."""
-        key = normalise(token, self.settings["lowercase"]).replace("\u2019", "'")
-        if self.settings["digits"]:
-            key = "".join("0" if unicodedata.category(c) == "Nd" else c for c in key)
-        return key.encode()
+        key = (self.tables.lower(token) if self.settings["lowercase"] else token).replace(APOSTROPHE, "'")
+        return self.tables.digits(key) if self.settings["digits"] else key
 
     def characters(self, tokens):
         """Ids of the tokens' characters, a list a token."""
         limit = self.settings["max_characters"]
-        return [[self.alphabet.get(c.encode(), UNKNOWN) for c in token[:limit]] for token, *_ in tokens]
-
-
-# The first pattern that a token's letters match, from 1: see `case`.
-SHAPES = "[lcm]+", "U[lm]+", "U[Um]*", "[Ulctm]+", "[d.]*d[d.]*", "[^Ulctd]+"
-
-
-def case(character):
-    """A letter's case, a digit, or what may stand in a number: one letter."""
-    category = unicodedata.category(character)
-    if character in ".,:":
-        return "."
-    return {"Lu": "U", "Ll": "l", "Lo": "c", "Nd": "d"}.get(category) or \
-        {"L": "t", "M": "m"}.get(category[0], "o")
-
-
-def shape(token):
-    """Which letters a token has: 1 lower, 2 Title, 3 UPPER, 4 mIXed, 5 a number, 6 no letter, 7 other.
-
-    >>> [shape(token) for token in ["of", "Boston", "IBM", "A", "eBay", "1,000", "?!", "B-2"]]
-    [1, 2, 3, 3, 4, 5, 6, 7]
-    """
-    cases = "".join(map(case, token))
-    return next((n for n, pattern in enumerate(SHAPES, 1) if re.fullmatch(pattern, cases)), 7)
+        return [[self.alphabet.get(c, UNKNOWN) for c in token[:limit]] for token, *_ in tokens]
 
 
 def padded(rows):
@@ -315,15 +283,15 @@ class Model:
     def __init__(self, path, ask=None):
         self.path = pathlib.Path(path)
         self.facts = facts_of(self.path)
-        self.open(self.path.parent)
+        self.open(specification_of(self.path))
         self.answer, self.most, self.length = ask, BATCH, None
         if not ask:
             self.answer = self.ask_file
             self.fix_sizes()
 
-    def open(self, folder):
+    def open(self, specification):
         """Read the vocabularies."""
-        self.read = Reader(folder)
+        self.read = Reader(specification)
 
     def __call__(self, text, **options):
         return self.predict([text], **options)[0]
@@ -512,9 +480,9 @@ class Translator(Model):
 
     options = {"width": 5, "alpha": 0.75, "n_best": 1}
 
-    def open(self, folder):
+    def open(self, specification):
         """Read the vocabularies."""
-        self.read, self.target = Reader(folder, "source_"), Reader(folder, "target_")
+        self.read, self.target = Reader(specification, "source"), Reader(specification, "target")
 
     def predict(self, texts, width=5, alpha=0.75, n_best=1):
         at_least_one(width=width, n_best=n_best)
@@ -547,7 +515,7 @@ class Translator(Model):
     def looked_at(self, weights, text):
         """The word of the source that was looked at most, for each row of weights [T, S]."""
         words = self.words(text)
-        return [words[place] if place < len(words) else b"" for place in weights.argmax(-1)]
+        return [words[place] if place < len(words) else "" for place in weights.argmax(-1)]
 
 
 HEADS = {"generator": Generator, "translator": Translator}
@@ -561,12 +529,40 @@ def load(path, ask=None):
 
 def facts_of(path):
     """What model.json says, beside the TFLite file."""
-    return json.loads(need(path.parent / "model.json").read_text(encoding="utf-8"))
+    return read_json(path.parent / "model.json")
+
+
+def specification_of(path):
+    """What tokenizer.json says, beside the TFLite file.
+
+    Of files that were exported before there was one, the project makes it, with TensorFlow.
+    """
+    try:
+        return read_json(path.parent / "tokenizer.json")
+    except FileNotFoundError as missing:
+        try:
+            return importlib.import_module("export.tokenizer").of_folder(path.parent)
+        except ModuleNotFoundError:
+            raise missing from None
+
+
+def read_json(path):
+    """What a file holds. Raises FileNotFoundError; ValueError: it is incomplete."""
+    try:
+        return json.loads(need(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"expected JSON in {path}, received: {error}; copy the file again") from None
 
 
 def encoded(text):
-    """A text as bytes."""
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    """A text as bytes: each half of a surrogate pair alone is U+FFFD.
+
+    >>> encoded("a\\ud83d").decode(), encoded("\\ud83d\\ude42").decode()
+    ('a�', '🙂')
+    """
+    if not isinstance(text, str):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def at_least_one(**numbers):

@@ -22,7 +22,8 @@ import time
 import numpy as np
 
 from export import (
-    ExportError, cannot_write, fixed_shapes, interrupt, one_line, plain_variables, stock_ops, unfinished)
+    ExportError, cannot_write, fixed_shapes, interrupt, one_line, plain_variables, stock_ops, tokenizer,
+    unfinished)
 
 VARIANTS = ("float32", "float16", "int8")
 STATIC, INTEGER = "static", "int16x8"
@@ -31,7 +32,8 @@ CALIBRATION = "calibration.npz"
 
 def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0.005,
           baseline=None, force=False, length=64, calibration=None, on_file=lambda variant: None):
-    """Write `folder/name_variant.tflite` for each variant, and the head's assets beside them.
+    """Write `folder/name_variant.tflite` for each variant, and beside them the head's assets and its
+    tokenizer as tables, see `tokenizer`.
 
     Args:    evaluate  score(run) → float, higher is better, on validation data; run is the `Lite` of
                        a file
@@ -64,7 +66,8 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
                                                 for name in calibration[0]})
             entries = _convert_all(work, variants, on_file)
             _judge(work, entries, evaluate, budget, baseline, force)
-            _publish(work, pathlib.Path(folder), name, entries, head.assets())
+            _publish(work, pathlib.Path(folder), name, entries,
+                     {**head.assets(), **tokenizer.files(head.trackables.get("text"))})
         except OSError as error:
             raise cannot_write(folder, error) from None
     return entries

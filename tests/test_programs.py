@@ -101,9 +101,10 @@ def test_a_package_that_is_missing_is_one_line_that_says_what_to_install(
         tmp_path, program, package, advice):
     (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', "
                                             f"name={package!r})")
-    settings = {"tokenizer": "word", "lowercase": True, "max_length": None, "size": 2}
+    tokenizer = {"format": 1, "text": {"vocabulary": ["[PAD]", "[UNK]"]}, "automata": {}, "characters": {
+        "classes": ["o--"], "ranges": [0, 0], "lower": [], "lower_more": {}}}
     for name, text in {"model_float32.tflite": "", "model.json": '{"head": "classifier"}',
-                       "text.json": json.dumps(settings), "vocabulary.txt": "[PAD]\n[UNK]\n"}.items():
+                       "tokenizer.json": json.dumps(tokenizer)}.items():
         (tmp_path / name).write_text(text)
     program = [tmp_path / one if one.endswith(".tflite") else one for one in program]
     child = started(*program, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}", TF_CPP_MIN_LOG_LEVEL="3")

@@ -18,7 +18,7 @@ import itertools
 import json
 import re
 
-from export.run import cut
+from export.tokenizer import cut
 from tasks.reading.layout import INTENT_NAMES
 from tasks.reading.objects import HALVES
 from tasks.reading.splits import Sentence

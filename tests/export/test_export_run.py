@@ -12,13 +12,14 @@ import pytest
 import tensorflow as tf
 
 from conftest import diagonal
-from export import fixed_shapes, run, tflite
+from export import fixed_shapes, run, tflite, tokenizer
 from heads import classifier, generator, tagger, translator
 from zoo.models import language_model, translator as text_translator
 from zoo.text.spans import spans
 from zoo.text.subwords import GENERATED, Subwords
 from zoo.text.token_features import OFFSETS, SHAPES, Tokens
-from zoo.text.tokenizer import IDEOGRAPHS, Text
+from zoo.text.text_pair import TextPair
+from zoo.text.tokenizer import Text
 
 COUNT = int(os.environ.get("ZOO_FUZZ", 1500))
 WORDS = ["good", "Film", "don't", "it’s", "naïve", "3.14", "1,000,000", "2nd", "IBM", "ΣΊΣΥΦΟΣ",
@@ -26,8 +27,8 @@ WORDS = ["good", "Film", "don't", "it’s", "naïve", "3.14", "1,000,000", "2nd"
          "नमस्ते", "۱۲۳", "...", "a.b", "x_y", "rock’n’roll", "می\u200cخواهم", "##ing", "Ⅷ", "½", "〇",
          "々", "ⱟⰯ", "\ufeff", "\u200b", "\x1f", "[UNK]"]
 BYTES = b"\0\n A\xc3\xa9\xe0\x80\xed\xa0\xf0\x9f\xff."
-ASSIGNED = [chr(c) for c in range(0x110000)
-            if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co") and not 0xE000 <= c < 0xF900]
+EVERY = [chr(c) for c in range(1, 0x110000) if c not in range(0xD800, 0xE000)]
+ASSIGNED = [c for c in EVERY if unicodedata.category(c) not in ("Cn", "Co")]
 
 
 def strings(count, seed=0):
@@ -36,8 +37,10 @@ def strings(count, seed=0):
 
     def broken():
         return bytes(draw.choices(BYTES, k=draw.randrange(1, 9)))
-    kinds = [lambda: draw.choice(WORDS).encode(), lambda: draw.choice(ASSIGNED).encode(),
-             lambda: chr(draw.randrange(1, 0x250)).encode(), lambda: draw.choice(" \t\n'.,-‍:7").encode(),
+    kinds = [lambda: draw.choice(WORDS).encode(),
+             lambda: draw.choice(draw.choice([ASSIGNED, EVERY])).encode(),
+             lambda: chr(draw.randrange(1, 0x250)).encode(),
+             lambda: draw.choice(" \t\n'.,-‍:7").encode(),
              broken]
     return [b"".join(kind() for kind in draw.choices(kinds, [5, 4, 4, 6, n % 2], k=draw.randrange(14)))
             for n in range(count)]
@@ -47,16 +50,16 @@ def written(text, folder, **facts):
     """The reader of what was exported with a text processing."""
     text.save(folder)
     (folder / "model.json").write_text(json.dumps(facts))
-    return run.Reader(folder)
+    return run.Reader(tokenizer.specification(text))
 
 
-@pytest.mark.parametrize("tokenizer, lowercase, limit", [
+@pytest.mark.parametrize("name, lowercase, limit", [
     ("word", True, None), ("word", False, 5), ("character", True, None), ("byte", False, 7),
     ("subword", True, None)])
-def test_ids_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
+def test_ids_of_texts_equal_the_graphs(tmp_path, name, lowercase, limit):
     texts = strings(COUNT)
     known = strings(300, seed=1) + [word.encode() for word in WORDS] * 3
-    text = Text.learn(known, tokenizer, size=400, lowercase=lowercase, max_length=limit)
+    text = Text.learn(known, name, size=400, lowercase=lowercase, max_length=limit)
     read = written(text, tmp_path)
     wanted = text(texts).to_list()
     different = [t for t, ids in zip(texts, wanted) if read.ids(t) != ids]
@@ -65,22 +68,22 @@ def test_ids_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
     assert run.stacked([read(b"")[0]])["ids"].tolist() == [[0]]
 
 
-@pytest.mark.parametrize("tokenizer, lowercase, limit", [("word", True, None), ("byte", False, 3)])
-def test_code_points_of_texts_equal_the_graphs(tmp_path, tokenizer, lowercase, limit):
+@pytest.mark.parametrize("name, lowercase, limit", [("word", True, None), ("byte", False, 3)])
+def test_code_points_of_texts_equal_the_graphs(tmp_path, name, lowercase, limit):
     texts = [*strings(COUNT, seed=4), b"", "a" * 30, "İI " + "ΣΊΣΥΦΟΣ", "don’t"]
-    text = Text.learn(WORDS, tokenizer, lowercase=lowercase, max_length=limit)
+    text = Text.learn(WORDS, name, lowercase=lowercase, max_length=limit)
     read, wanted = written(text, tmp_path), text.code_points(texts).numpy()
     for one, row in zip(texts, wanted, strict=True):
         found = run.stacked([read(one)[0]])["code_points"]
         np.testing.assert_array_equal(run.fitted(found, [1, *row.shape])[0], row, str(one))
 
 
-@pytest.mark.parametrize("tokenizer, lowercase, limit", [
+@pytest.mark.parametrize("name, lowercase, limit", [
     ("subword", False, None), ("word", True, None), ("separated", False, 6), ("character", False, None)])
-def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, tokenizer, lowercase, limit):
+def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, name, lowercase, limit):
     texts = strings(COUNT, seed=3) + [b"\n\n a\n  b\x0b\x85c \n", "dont" * 40, "\u2028a \xa0b\x1cc"]
     known = strings(300, seed=1) + [" ".join(WORDS).encode()] * 3
-    text = Subwords.learn(known, tokenizer, size=600, lowercase=lowercase, max_length=limit)
+    text = Subwords.learn(known, name, size=600, lowercase=lowercase, max_length=limit)
     read = written(text, tmp_path)
     wanted = text(texts).to_list()
     different = [t for t, ids in zip(texts, wanted) if read.ids(run.encoded(t)) != ids]
@@ -93,12 +96,12 @@ def test_what_is_written_is_read_as_the_graph_reads_it_and_back(tmp_path, tokeni
         assert [read.text(row, inside=inside) for row in ids] == [one.decode() for one in said]
 
 
-@pytest.mark.parametrize("tokenizer, lowercase, digits", [
+@pytest.mark.parametrize("name, lowercase, digits", [
     ("word", True, True), ("space", False, True), ("character", True, False)])
-def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenizer, lowercase, digits):
+def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, name, lowercase, digits):
     texts = strings(COUNT // 2, seed=2) + [b"", b" ", b"a\xed\xa9\x9fb. \xed\xb2\x80 \xed\xa0"]
     known = [*WORDS[:-1], "77", "a"]
-    text = Tokens.learn([known], tokenizer=tokenizer, lowercase=lowercase, digits=digits,
+    text = Tokens.learn([known], tokenizer=name, lowercase=lowercase, digits=digits,
                         max_characters=5)
     read = written(text, tmp_path)
     tokens, offsets = text.split(texts)
@@ -118,40 +121,98 @@ def test_tokens_and_all_that_is_made_of_them_equal_the_graphs(tmp_path, tokenize
             assert not tf.reduce_any(wanted[:, width:] != 0)
 
 
-def test_every_character_is_of_the_graphs_kind():
-    """All of Unicode that this Python knows, against RE2."""
-    characters = tf.constant([c.encode() for c in ASSIGNED])
-    letter = rf"[^\P{{L}}{IDEOGRAPHS}]|[^\P{{N}}\p{{Han}}\p{{Nd}}]"
-    for kinds, pattern in (("a", letter), ("m", r"\p{M}"), ("d", r"\p{Nd}"),
-                           (" ", r"[\s\p{Z}\p{Cc}\x{200B}\x{FEFF}]"), ("srt", r"\p{S}")):
-        match = tf.strings.regex_full_match(characters, pattern).numpy()
-        wrong = [c for c, yes in zip(ASSIGNED, match) if yes != (run.kind(c) in kinds)]
-        assert not wrong, (kinds, [hex(ord(c)) for c in wrong])
+@pytest.fixture(scope="module")
+def tables():
+    return run.Tables(tokenizer.specification(Text(["[PAD]", "[UNK]"])))
 
 
-def test_every_character_has_the_graphs_lower_case():
-    lower = tf.strings.lower(tf.constant([c.encode() for c in ASSIGNED[1:]]), encoding="utf-8").numpy()
-    wrong = [c for c, small in zip(ASSIGNED[1:], lower) if run.lower(c) != small.decode()]
+def test_characters_are_what_unicode_says(tables):
+    """Up to U+2C00, where versions of Unicode agree, by Python's own tables."""
+    kinds = {"L": "a", "Nd": "d", "Nl": "a", "No": "a", "M": "m", "S": "s", "Z": " _", "Cc": " wn_",
+             "Pc": "o", "Po": "o.'", "Pd": "o", "Ps": "o", "Pe": "o", "Pi": "o", "Pf": "o'"}
+    known = [c for c in ASSIGNED if c < "\u2c00" and unicodedata.category(c) not in ("Cf", "So")]
+    for c in known:
+        category = unicodedata.category(c)
+        assert tables.words[ord(c)] in (kinds.get(category) or kinds[category[0]]), hex(ord(c))
+        assert tables.lower(c) == c.lower(), hex(ord(c))
+    assert len(known) > 7000
+
+
+def test_every_character_has_the_graphs_lower_case(tables):
+    lower = tf.strings.lower(tf.constant([c.encode() for c in EVERY]), encoding="utf-8").numpy()
+    wrong = [c for c, small in zip(EVERY, lower) if tables.lower(c) != small.decode()]
     assert not wrong, [hex(ord(c)) for c in wrong]
 
 
-def test_every_character_has_the_graphs_shape():
-    characters = tf.constant([c.encode() for c in ASSIGNED])
-    matches = [tf.strings.regex_full_match(characters, shape).numpy() for shape in SHAPES]
+def test_every_string_of_letters_has_the_graphs_shape(tables):
+    draw = random.Random(0)
+    tokens = [*ASSIGNED, *("".join(draw.choices("AbÇé中ʰ\u03011٣.:-", k=draw.randrange(1, 6)))
+                           for n in range(COUNT))]
+    matches = [tf.strings.regex_full_match([token.encode() for token in tokens], shape).numpy()
+               for shape in SHAPES]
     first = np.where(np.any(matches, 0), np.argmax(matches, 0) + 1, 7)
-    wrong = [c for c, n in zip(ASSIGNED, first) if run.shape(c) != n]
-    assert not wrong, [hex(ord(c)) for c in wrong]
+    wrong = [token for token, n in zip(tokens, first) if tables.shape(token) != n]
+    assert not wrong, wrong[:9]
 
 
-def test_incomplete_files_are_one_clear_line(tmp_path):
-    text = Text.learn(["a good film"])
+@pytest.mark.parametrize("character", ["Σ", "σ", "'", "\u0301", "ʰ", "\U00010570", "1", "ⅰ", "\u00ad"])
+def test_a_sigma_ends_a_word_as_in_the_graph(tables, character):
+    draw = random.Random(character)
+    texts = ["".join(draw.choices(["Σ", "a", " ", ".", character], k=draw.randrange(1, 9)))
+             for n in range(300)]
+    lower = tf.strings.lower(texts, encoding="utf-8").numpy()
+    assert [tables.lower(text) for text in texts] == [small.decode() for small in lower]
+
+
+def test_half_a_surrogate_pair_is_one_lost_character(tmp_path):
+    text = Text(["[PAD]", "[UNK]", "a", "\ufffd", "🙂"])
+    strings = ["a \ud83d", "\ude42\ud83d", "a\udcff", "\ud83d\ude42"]
+    assert text(strings).to_list() == [[2, 3], [3, 3], [2, 3], [4]]
+    read = written(text, tmp_path)
+    assert [read.ids(run.encoded(string)) for string in strings] == text(strings).to_list()
+
+
+TEXTS = {
+    "read": lambda: Text.learn(WORDS, "subword", size=99, max_length=4),
+    "bytes": lambda: Text.learn(WORDS, "byte", lowercase=False),
+    "written": lambda: Subwords.learn([*WORDS, "a\\n\n"] * 2, size=99),
+    "tagged": lambda: Tokens.learn([WORDS[:-1]], lowercase=False, max_characters=3),
+    "pair": lambda: TextPair(Subwords.learn(WORDS, "word"), Subwords.learn(WORDS, "separated"))}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_that_were_exported_before_give_the_same_tables(tmp_path, name):
+    text = TEXTS[name]()
+    for file, lines in text.files().items():
+        (tmp_path / file).write_bytes(lines.encode())
+    assert run.specification_of(tmp_path / "model.tflite") == tokenizer.specification(text)
+    (tmp_path / "tokenizer.json").write_text('{"format": 1}')
+    assert run.specification_of(tmp_path / "model.tflite") == {"format": 1}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_vectors_are_what_the_tables_give(name):
+    files = tokenizer.files(TEXTS[name]())
+    specification, vectors = (json.loads(files[file]) for file in (tokenizer.NAME, tokenizer.VECTORS))
+    assert vectors.keys() == specification.keys() - {"format", "characters", "automata"}
+    for side, rows in vectors.items():
+        read = run.Reader(specification, side)
+        for row in rows:
+            found, places = read(row["text"])
+            offsets = run.offsets(row["text"], [place for _, *place in places]) if places else {}
+            assert {name: {**found, **offsets}.get(name, []) for name in row if name != "text"} == {
+                name: value for name, value in row.items() if name != "text"}, row["text"]
+
+
+def test_files_that_are_missing_incomplete_or_newer_are_one_clear_line(tmp_path):
+    path = tmp_path / "model.tflite"
     with pytest.raises(FileNotFoundError, match="expected .*text.json, received no such file: copy it"):
-        run.Reader(tmp_path)
-    written(text, tmp_path)
-    lines = (tmp_path / "vocabulary.txt").read_text().splitlines(True)
-    (tmp_path / "vocabulary.txt").write_text("".join(lines[:-1]))
-    with pytest.raises(ValueError, match=r"expected \[5\] lines .* received \[4\]"):
-        run.Reader(tmp_path)
+        run.specification_of(path)
+    (tmp_path / "tokenizer.json").write_text('{"format": ')
+    with pytest.raises(ValueError, match="expected JSON in .*tokenizer.json, received: .*; copy the"):
+        run.specification_of(path)
+    with pytest.raises(ValueError, match="expected tokenizer.json of format 1, received 2: copy expo"):
+        run.Reader({"format": 2})
 
 
 def test_arrays_fit_what_a_file_fixes():
@@ -167,7 +228,7 @@ def on_device(head, folder, name="float32", changed=lambda signatures: signature
     tflite._save(head, folder / "model", changed)
     (folder / f"{name}.tflite").write_bytes(tflite._flatbuffer(folder / "model", "float32"))
     shutil.rmtree(folder / "model")
-    for file, text in head.assets().items():
+    for file, text in {**head.assets(), **tokenizer.files(head.text)}.items():
         (folder / file).write_text(text, encoding="utf-8")
     shutil.copy(run.__file__, folder / "copied.py")
     return folder / f"{name}.tflite"

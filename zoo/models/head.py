@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from zoo.models import transfer
 from zoo.models.blocks import Backbone
+from zoo.text.vocabulary import utf8
 
 
 class Head:
@@ -182,13 +183,12 @@ def texts_of(texts):
 def in_slices(predict, texts, readable, size=64):
     """readable(row) of predict(strings [B]) for all texts, in order, similar lengths at a time.
 
-    Memory stays bounded by the longest slice; texts that are not UTF-8 are passed on as they are.
+    Memory stays bounded by the longest slice; bytes that are not UTF-8 are passed on as they are.
 
     Raises:  ValueError: what is no text
     """
     texts = texts_of(texts)
-    encoded = [text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-               for text in batch(texts)]
+    encoded = list(map(utf8, texts))
     order = sorted(range(len(encoded)), key=lambda n: len(encoded[n]))
     predictions = [None] * len(encoded)
     for start in range(0, len(order), size):

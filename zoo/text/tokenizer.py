@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from zoo import names
 from zoo.text.vocabulary import (
-    RESERVED, Vocabulary, check_alike, decoded, encoded, escaped_lines, most_frequent, read_saved,
-    read_vocabulary, write_files)
+    RESERVED, Vocabulary, check_alike, decoded, escaped_lines, most_frequent, read_saved, read_vocabulary,
+    utf8, write_files)
 from zoo.text.word_pieces import learn_word_pieces, word_piece_tokenizer
 
 
@@ -280,7 +280,7 @@ class Text(tf.Module):
 def _batch(strings):
     """A tf.string tensor [B] of a tensor, array, list or tuple; one string alone is refused."""
     if isinstance(strings, (list, tuple)):
-        strings = tf.constant([encoded(string, "surrogatepass") for string in strings], tf.string)
+        strings = tf.constant(list(map(utf8, strings)), tf.string)
     strings = tf.convert_to_tensor(strings)
     if strings.dtype != tf.string or strings.shape.rank not in (1, None):
         raise ValueError("expected a batch of strings, a list or tf.string [B], received "

@@ -60,6 +60,17 @@ def encoded(string, errors):
     return string.encode("utf-8", errors) if isinstance(string, str) else string
 
 
+def utf8(text):
+    """A text's bytes, of which half a surrogate pair alone is U+FFFD; bytes as they are.
+
+    >>> utf8("a\\ud83d").decode(), utf8("\\ud83d\\ude42").decode(), utf8(b"\\xff")
+    ('a�', '🙂', b'\\xff')
+    """
+    if isinstance(text, str):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return encoded(text, "strict")
+
+
 def most_frequent(counts, size, min_count, reserved=RESERVED):
     """The reserved tokens, then {bytes: count} by falling count, equals in the order of their bytes.
 
