@@ -25,6 +25,7 @@ FORMAT = 1               # of tokenizer.json
 # Malformed, but one character to the patterns of the SavedModel.
 SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 APOSTROPHE, SIGMA, FINAL_SIGMA, LOST = "\u2019", "\u03a3", "\u03c2", "\ufffd"
+SPACES = " \t\n\r\x0b\x0c"
 NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
@@ -197,7 +198,7 @@ class Reader:
             if id == END:
                 break
             if id == UNKNOWN:
-                word = LOST if unknown is None else unknown[n].strip()
+                word = LOST if unknown is None else unknown[n].strip(SPACES)
                 said.append(word if characters else f" {word}")
             elif id >= RESERVED:
                 said.append(tokens[id].removeprefix("##") if subwords else tokens[id])
