@@ -606,10 +606,22 @@ def main(arguments):
         return print(usage())
     if len(arguments) < 2:
         raise ValueError("expected a TFLite file and texts: run.py model.tflite \"not bad at all\"")
-    model = load(arguments[0])
+    model = load(file_of(arguments[0]))
     texts, settings = parsed(arguments[1:], model.options)
     for prediction in model.predict(texts, **settings):
         print(json.dumps(prediction, ensure_ascii=False))
+
+
+def file_of(path):
+    """The path; of the name of a model that comes with recurrent-zoo, if that is installed, its file."""
+    if not os.path.exists(path):
+        try:
+            from zoo import trained
+        except ModuleNotFoundError:
+            return path
+        if trained.known(path):
+            return trained.folder(path) / "tflite" / "model_int8.tflite"
+    return path
 
 
 def usage():

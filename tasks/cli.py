@@ -47,6 +47,7 @@ def main(task):
 def started(task, settings):
     """Run the task; what a TFLite file predicts takes no TensorFlow."""
     prediction = importlib.import_module("tasks.prediction")
+    settings = importlib.import_module("tasks.pretrained").chosen(task, settings)
     if prediction.is_wanted(settings):
         wanted = prediction.of(task, settings)
         if not wanted.needs_model:

@@ -24,7 +24,9 @@ def fit(task, options, columns, validation=None, on_epoch=None, verbose=True):
              columns   (path,), (DataFrame,), or lists, one a column
              validation  None, a share of the examples, or lists as `columns`
     """
-    make, settings = started(task, options)
+    if options.get("start") is not None:
+        options["init_from"] = options["start"]
+    make, settings = started(task, {name: value for name, value in options.items() if name != "start"})
     check(settings, columns, validation, on_epoch)
     with silent(verbose), directory(settings) as folder:
         task = make(dataclasses.replace(settings, output_dir=str(folder)))

@@ -171,8 +171,8 @@ class TrainingOptions(RunOptions):
     clip_norm: float = option(1.0, "Largest norm of the gradient; 0 for any.", least=0)
     mixed_precision: bool = option(False, "Compute in bfloat16 in training, with weights in float32; "
                                    "exports are float32.")
-    init_from: str = option(None, "Run directory whose weights training starts from: its vocabulary goes "
-                            "on, words and labels are found by their names.")
+    init_from: str = option(None, "Run directory, or pretrained model, that training starts from: its "
+                            "network and vocabulary go on, words and labels are found by their names.")
     tune_minutes: float = option(None, "Minutes to spend on choosing options on the validation split "
                                  "before training; what is measured stays in the run directory.", above=0,
                                  source="Jamieson & Talwalkar 2016", **ACTION)
@@ -201,6 +201,9 @@ class PredictionOptions(Options):
                           "text from standard input.", first=True, **ACTION)
     input: str = option(None, "Predict for every row of this file, a table, JSON Lines or a text a line; "
                         "- reads lines of text, or JSON objects, from standard input.", **ACTION)
+    model_from: str = option(None, "Pretrained model that predicts, or that --mode=evaluate scores on "
+                             "another --corpus, in place of a run: python -m zoo.trained lists them.",
+                             **ACTION)
     variant: str = option("float32", "TFLite file of the export that --predict and --input take.",
                           VARIANTS, **ACTION)
 

@@ -19,6 +19,8 @@ from tasks.reporting.report import error_line
 from tasks.training import loop, precision
 from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import FINGERPRINT, Run, command_of, register
+from zoo.options import names_of
+from zoo.text import word_vectors
 
 register("test_predictions.jsonl", "plots/*.png", "MODEL_CARD.md",
          "model.keras", "model.json", "text.json", "vocabulary.txt", "alphabet.txt", "labels.txt",
@@ -116,11 +118,22 @@ class Task:
         return zoo.load(self.settings.init_from) if self.settings.init_from else None
 
     def follow_earlier(self):
-        """Read texts as the head that training starts from does, where nothing else is given."""
-        if isinstance(self.earlier, self.head_class):
-            taken = self.text_settings(self.earlier.text)
-            self.settings = dataclasses.replace(self.settings, **{
-                name: value for name, value in taken.items() if name not in self.settings.given})
+        """Read texts as the head that training starts from does, and build the network as its own is,
+        where no option and no --model says otherwise."""
+        if not isinstance(self.earlier, self.head_class):
+            return
+        taken, given = self.text_settings(self.earlier.text), self.settings.given
+        if "model" not in given:
+            options = self.earlier.network.options
+            taken |= {name: getattr(options, name) for name in names_of(options) if name != "engine"}
+        self.settings = dataclasses.replace(self.settings, **{
+            name: value for name, value in taken.items() if name not in given})
+
+    def earlier_vectors(self):
+        """The word vectors of the head that training starts from, by its words; None if it has none."""
+        network = isinstance(self.earlier, self.head_class) and self.earlier.network
+        return network and network.vectors and word_vectors.Table(
+            self.earlier.text.vocabulary, network.vectors.table.embeddings.numpy()) or None
 
     def extended(self, text):
         """A text processing in which the ids of the head that training starts from stay."""

@@ -25,10 +25,13 @@ MODULES = {
     "layers.recurrent": ["GRU", "LSTM", "Recurrent", "SimpleRNN"], "layers.stack": ["Stack"],
     "models": ["load"]}
 HOMES = {name: f"zoo.{module}" for module, names in MODULES.items() for name in names}
-__all__ = sorted(HOMES)
+LIGHT = {"pretrained": "zoo.trained"}      # what has no need of TensorFlow
+__all__ = sorted({*HOMES, *LIGHT})
 
 
 def __getattr__(name):
+    if name in LIGHT:
+        return getattr(importlib.import_module(LIGHT[name]), name)
     if name not in HOMES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     register()

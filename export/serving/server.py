@@ -19,6 +19,7 @@ import ctypes
 import importlib
 import logging
 import os
+import pathlib
 import signal
 import socket
 import sys
@@ -38,7 +39,8 @@ sys.argv[1:] = _arguments
 from export.serving import connections, limits, rpc  # noqa: E402
 from export.serving.metrics import measure  # noqa: E402
 from export.serving.service import Service  # noqa: E402
-from export.serving.versions import Versions  # noqa: E402
+from export.serving.versions import Versions, numbers  # noqa: E402
+from zoo import trained  # noqa: E402
 
 MAPPED = 1 << 18  # bytes from which memory goes back to the system when it is freed
 
@@ -46,7 +48,8 @@ MAPPED = 1 << 18  # bytes from which memory goes back to the system when it is f
 def define_flags():
     """The parser of the command line."""
     parser = argparse.ArgumentParser("python -m export.serve", description="Serve trained models.")
-    parser.add_argument("folders", nargs="+", help="runs, or folders of SavedModel versions")
+    parser.add_argument("folders", nargs="+", help="runs, folders of SavedModel versions, or names "
+                        "of pretrained models")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for every network")
     parser.add_argument("--port", type=int, default=8080, help="port of HTTP")
     parser.add_argument("--grpc_port", type=int, default=8500, help="port of gRPC; 0 for none")
@@ -153,6 +156,18 @@ def give_memory_back():
         ctypes.CDLL(None).mallopt(-3, MAPPED)  # M_MMAP_THRESHOLD
 
 
+def run_of(folder):
+    """The folder; of a pretrained model's name runs/NAME, into which its SavedModel is written once."""
+    if pathlib.Path(folder).exists() or not trained.known(folder):
+        return folder
+    run = pathlib.Path("runs") / folder
+    if not numbers(run / "saved_model"):
+        say(f"{folder}: writing its SavedModel into {run}")
+        head = importlib.import_module("zoo.models").load(folder)
+        importlib.import_module("export.saved_model").write(head, run / "saved_model", head.examples())
+    return run
+
+
 def main(arguments=None):
     """Serve until SIGTERM or Ctrl-C."""
     flags = define_flags().parse_args(arguments)
@@ -164,7 +179,7 @@ def main(arguments=None):
         asyncio.set_event_loop_policy(importlib.import_module("uvloop").EventLoopPolicy())
     sockets = [bound(flags.host, flags.port)]
     sockets += [bound(flags.host, flags.grpc_port)] if flags.grpc_port else []
-    versions = [Versions(folder, say) for folder in flags.folders]
+    versions = [Versions(run_of(folder), say) for folder in flags.folders]
     names = [each.name for each in versions]
     if len(set(names)) < len(names):
         raise ValueError(f"expected folders of different names, received {', '.join(names)}")

@@ -26,6 +26,7 @@ def fit(texts, labels=None, validation=None, on_epoch=None, verbose=True, **opti
              verbose     print what is read and how training goes on
              options     of `docs/options.md`, as units=64, epochs=5, seed=0; with output_dir the run can
                          be resumed
+             start       among the options: a run or a pretrained model that training starts from
     Returns: a `zoo.models.classifier.TextClassifier`: `.predict(texts)`, `.predict_proba(texts)`, `.save`
     Raises:  ValueError: data or an option that cannot be right
     """

@@ -95,9 +95,11 @@ class Sentiment(Task):
         texts = list(to_learn(example.text for example in corpus.train))
         text = self.extended(Text.learn(texts, settings.tokenizer, settings.vocabulary_size,
                                         settings.min_count, max_length=settings.max_length))
-        if not settings.vectors:
+        vectors = (word_vectors.Table(*word_vectors.read(settings.vectors)) if settings.vectors else
+                   self.earlier_vectors())
+        if not vectors:
             return text, len(text), None
-        learnt, vectors = len(text), word_vectors.Table(*word_vectors.read(settings.vectors))
+        learnt = len(text)
         every = Text.learn(texts, settings.tokenizer, ALL)
         trained = [word for word in every.vocabulary if vectors.places(word)]
         return text.including([*trained, *vectors.words[:settings.vector_words]]), learnt, vectors

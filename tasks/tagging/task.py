@@ -90,7 +90,7 @@ class Tagging(Task):
     def vectors_of(self, text):
         """The vectors of words as a text processing looks them up, the first of several; or None."""
         if not self.settings.vectors:
-            return None
+            return self.earlier_vectors()
         words, vectors = word_vectors.read(self.settings.vectors)
         first = {}
         for n, key in enumerate(text.keys(words).numpy()):

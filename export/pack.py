@@ -1,0 +1,104 @@
+"""A run → the folder of a pretrained model: float16 weights, the int8 file, no text of its corpus."""
+
+import hashlib
+import io
+import json
+import pathlib
+import shutil
+import zipfile
+
+import h5py
+import numpy as np
+
+WEIGHTS = "model.weights.h5"
+TFLITE = "model_int8.tflite"
+ABOUT = "about.json"
+NOT_KEPT = "model.keras", "*.tflite", "test_predictions.jsonl", "history.csv", "metrics.json"
+
+
+def pack(run, folder, about):
+    """Write the folder of a pretrained model.
+
+    Args:    run     folder of a finished run with its exports
+             folder  to write; an earlier one is replaced
+             about   {name: JSON value}: see `describe`
+    Raises:  FileNotFoundError: no such file in the run
+    """
+    run, folder = pathlib.Path(run), pathlib.Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    skipped = shutil.ignore_patterns(*NOT_KEPT)
+    folder.mkdir(parents=True)
+    for path in run.iterdir():
+        if path.is_file() and path.name not in skipped(str(run), [path.name]) and path.name[0] != ".":
+            shutil.copyfile(path, folder / path.name)
+    shutil.copytree(run / "tflite", folder / "tflite", ignore=skipped)
+    shutil.copyfile(run / "tflite" / TFLITE, folder / "tflite" / TFLITE)
+    (folder / "model.keras").write_bytes(in_float16((run / "model.keras").read_bytes()))
+    (folder / "metrics.json").write_text(json.dumps(measured(run), indent=1), encoding="utf-8")
+    card = without_texts((run / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    describe(folder, about)
+
+
+def describe(folder, about):
+    """Write about.json: what is said of the model, the size of its file and the checksums of all."""
+    size = (folder / "tflite" / TFLITE).stat().st_size
+    about = {**about, "kB": round(size / 1000), "sha256": checksums(folder)}
+    (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def measured(run):
+    """The metrics of a run without its report, which quotes the corpus."""
+    found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    return {name: value for name, value in found.items() if name != "report"}
+
+
+def without_texts(card):
+    """A model card without its worst errors, which quote the corpus.
+
+    >>> without_texts("# a\\n\\n## Worst errors\\n\\n* text\\n\\n## Limits\\n\\n* few")
+    '# a\\n\\n## Limits\\n\\n* few'
+    """
+    parts = card.split("\n## ")
+    return "\n## ".join(part for part in parts if not part.startswith("Worst errors\n"))
+
+
+def in_float16(archive):
+    """The bytes of a .keras file with its weights in float16: Keras casts them when it loads them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, \
+            zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            part = old.read(name)
+            new.writestr(zipfile.ZipInfo(name), halved(part) if name == WEIGHTS else part,
+                         zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def halved(weights):
+    """The bytes of an HDF5 file whose arrays of float32 are in float16."""
+    buffer = io.BytesIO()
+
+    def copied(name, item):
+        if isinstance(item, h5py.Group):
+            made = new.require_group(name)
+        else:
+            value = item[()]
+            if value.dtype == np.float32:
+                with np.errstate(over="ignore"):
+                    value = value.astype(np.float16)
+                if not np.isfinite(value).all():
+                    raise ValueError(f"expected weights within float16, received larger ones in {name}")
+            made = new.create_dataset(name, data=value)
+        made.attrs.update(item.attrs)
+
+    with h5py.File(io.BytesIO(weights)) as old, h5py.File(buffer, "w") as new:
+        new.attrs.update(old.attrs)
+        old.visititems(copied)
+    return buffer.getvalue()
+
+
+def checksums(folder):
+    """{path in the folder: SHA-256} of all its files."""
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ABOUT}

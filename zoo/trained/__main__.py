@@ -1,0 +1,5 @@
+"""Prints a table of the pretrained models."""
+
+from zoo.trained import table
+
+print(table())
