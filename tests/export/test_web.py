@@ -48,7 +48,7 @@ def mixed(count, seed, longest=200_000):
     draw, found = random.Random(seed), []
     for text in strings(count, seed):
         pieces = [text.decode("utf-8", "replace"), chr(draw.randrange(0xD800, 0xE000)),
-                  draw.choice(EVERY), draw.choice(["a\u0301", "ﬁ", "Σ", "a" * 150, "é" * 60, "\U0001f1e9"])]
+                  draw.choice(EVERY), draw.choice(["a\u0301", "ﬁ", "Σ", "a" * 150, "\U0001f1e9"])]
         found.append("".join(draw.choices(pieces, [6, 1, 2, 1], k=draw.randrange(1, 5))))
     return [*found, "x" * longest]
 
