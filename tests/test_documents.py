@@ -17,7 +17,7 @@ from tasks import cli
 from zoo import trained as trained_models
 
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TASKS = ("sentiment", "tagging", "generation", "translation", "gradient_flow")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -223,13 +223,14 @@ def test_arrays_fit_what_a_file_fixes():
 
 
 def on_device(head, folder, name="float32", changed=lambda signatures: signatures):
-    """The head's TFLite file with all that was exported beside it, and a copy of the module."""
+    """The head's TFLite file, and a copy of the module: nothing else."""
     folder.mkdir()
     tflite._save(head, folder / "model", changed)
     (folder / f"{name}.tflite").write_bytes(tflite._flatbuffer(folder / "model", "float32"))
     shutil.rmtree(folder / "model")
-    for file, text in {**head.assets(), **tokenizer.files(head.text)}.items():
-        (folder / file).write_text(text, encoding="utf-8")
+    files = {**head.assets(), **tokenizer.files(head.text)}
+    within = {file: files[file] for file in tflite.WITHIN if file in files}
+    tflite.append(folder / f"{name}.tflite", within)
     shutil.copy(run.__file__, folder / "copied.py")
     return folder / f"{name}.tflite"
 
@@ -365,8 +366,10 @@ def test_texts_follow_from_labels_as_the_heads(tmp_path):
 def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path):
     head, model = writing
     tflite._save(head, tmp_path / "model", lambda free: fixed_shapes.fixed(free, 7))
-    path = model.path.with_name("static.tflite")
+    path = tmp_path / "static.tflite"
     path.write_bytes(tflite._flatbuffer(tmp_path / "model", tflite.STATIC))
+    for file, lines in {**head.assets(), **tokenizer.files(head.text)}.items():     # beside it
+        (tmp_path / file).write_text(lines, encoding="utf-8")
     for text in ("", "o", "the wra", "the wrat", "sing o muse\nthe wrath of o"):
         assert run.load(path)(text, length=5) == model(text, length=5)
     assert run.load(path)("o", length=20) == model("o", length=7)

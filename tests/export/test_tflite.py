@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -101,6 +102,13 @@ def test_tagger_of_the_zoo_gives_the_same_tags(tmp_path, name, intents):
         np.testing.assert_array_equal(answer["tags"], right["tags"])
         for output in set(right) - {"tags"}:
             np.testing.assert_allclose(answer[output], right[output], atol=1e-5)
+
+
+def test_a_file_holds_what_a_prediction_takes(exported):
+    head, folder, report = exported
+    for entry in report.values():
+        with zipfile.ZipFile(folder / entry["file"]) as within:
+            assert within.read("labels.txt").decode() == head.assets()["labels.txt"]
 
 
 def test_sizes_are_a_half_and_less_than_a_third(exported):
@@ -257,7 +265,8 @@ def test_refused_variant_takes_the_file_of_an_earlier_model_with_it(tmp_path):
     entries["int8"]["refused"] = "too far off"
     tflite._publish(tmp_path / "work", tmp_path, "m", entries, {"labels.txt": "a\n"})
     assert sorted(os.listdir(tmp_path)) == ["labels.txt", "m_float32.tflite", "work"]
-    assert entries["float32"] == {"file": "m_float32.tflite", "bytes": 10}
+    size = (tmp_path / "m_float32.tflite").stat().st_size
+    assert size > 10 and entries["float32"] == {"file": "m_float32.tflite", "bytes": size}
 
 
 def test_unknown_variant_and_bad_folder_are_one_clear_line(tmp_path):

@@ -11,9 +11,9 @@ from layer_checks import (
 
 import zoo
 from zoo.layers.context import FORMS
-from zoo.layers.decoder import USES
 
 U = 6
+USES = "first", "every"         # of a vector of any width
 RNG = np.random.default_rng(8)
 SOURCE, TARGET = RNG.normal(size=(B, T, D)), RNG.normal(size=(B, 4, 2))
 ENCODERS = {
