@@ -140,13 +140,40 @@ export class Generator extends Head {
     return {text: found};
   }
 
-  /** The most probable next pieces of text: [{text, probability}]. */
-  async suggestions(text, count = 3) {
+  /** What the most probable next symbols begin, up to the end of a word: [{text, probability of the first}]. */
+  async suggestions(text, count = 3, most = 12) {
     const {last, states} = await this.begin(text);
-    const {log_probability} = await this.step(last, states);
-    const ids = Array.from(log_probability.keys()).filter((id) => !this.forbidden.includes(id));
-    return ids.sort((a, b) => log_probability[b] - log_probability[a]).slice(0, count).map((id) => ({
-      text: this.reader.text([id], {inside: true}), probability: Math.exp(log_probability[id])}));
+    const first = await this.step(last, states), found = [];
+    for (const id of this.likeliest(first.log_probability, count)) {
+      found.push({text: await this.word(id, first.states, most), probability: Math.exp(first.log_probability[id])});
+    }
+    return found;
+  }
+
+  /** The ids of the largest log-probabilities, best first. */
+  likeliest(log_probability, count) {
+    const best = [];
+    for (const [id, score] of log_probability.entries()) {
+      if (this.forbidden.includes(id) || best.length === count && score <= log_probability[best.at(-1)]) continue;
+      const place = best.findIndex((other) => log_probability[other] < score);
+      best.splice(place < 0 ? best.length : place, 0, id);
+      best.length = Math.min(best.length, count);
+    }
+    return best;
+  }
+
+  /** An id and what most probably follows it, before the next space. */
+  async word(id, states, most) {
+    const ids = [id];
+    let said = this.reader.text(ids, {inside: true});
+    while (ids.length < most) {
+      const next = await this.step(ids.at(-1), states);
+      const all = this.reader.text([...ids, ...this.likeliest(next.log_probability, 1)], {inside: true});
+      if (said.trim() && /^\s|^$/.test(all.slice(said.length))) break;
+      ids.push(...this.likeliest(next.log_probability, 1));
+      [said, states] = [all, next.states];
+    }
+    return said;
   }
 }
 
