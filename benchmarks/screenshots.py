@@ -5,12 +5,12 @@
 
 Each MODEL=TEXT writes one picture, PREFIX_MODEL.png.
 """
+import argparse
 import functools
 import http.server
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import urllib.parse
@@ -36,22 +36,27 @@ def picture(chromium, address, path):
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
 
 
-def main(site, prefix, *wanted):
+def main():
     """Write a picture of each MODEL=TEXT."""
+    parser = argparse.ArgumentParser("python -m benchmarks.screenshots")
+    parser.add_argument("site", help="folder that export.demo wrote")
+    parser.add_argument("prefix", help="how the names of the pictures begin")
+    parser.add_argument("wanted", nargs="+", metavar="MODEL=TEXT")
+    flags = parser.parse_args()
     chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if not chromium:
         raise SystemExit("error: expected Chromium, received none; install chromium-headless-shell")
-    handler = functools.partial(Quiet, directory=site)
+    handler = functools.partial(Quiet, directory=flags.site)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for one in wanted:
+        for one in flags.wanted:
             model, _, text = one.partition("=")
             fields = urllib.parse.urlencode({"model": model, "text": text}, quote_via=urllib.parse.quote)
-            path = pathlib.Path(f"{prefix}_{model}.png")
+            path = pathlib.Path(f"{flags.prefix}_{model}.png")
             picture(chromium, f"http://127.0.0.1:{server.server_port}/#{fields}", path)
             print(path)
         server.shutdown()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
