@@ -22,12 +22,14 @@ from tasks.training.batches import Batches
 from tasks.translation import metrics
 from tasks.translation.options import Settings
 from tasks.translation.task import Translation
-from zoo.names import FORMS, USES
+from zoo.names import FORMS
 from zoo.options import Options, option
 
 SYSTEMS = {"attention": {"model": "lstm_luong"}, **{
     f"{form}, {use}": {"model": "seq2seq", "context": form, "vector": use}
-    for form, use in itertools.product(FORMS, USES)}}
+    for form, use in itertools.product(FORMS, ("first", "every"))},
+    **{f"last, {use}, untied": {"model": "seq2seq", "context": "last", "vector": use, "tied": False}
+       for use in ("first", "copied")}}
 QUARTERS = ("shortest quarter", "second", "third", "longest quarter")
 MEASURED = 30                   # steps that say how long one takes
 

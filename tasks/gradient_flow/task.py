@@ -191,12 +191,13 @@ def explanation(facts):
     calm, wild = rows[0], rows[-1]
     return (
         "Why does the training loss of a recurrent network fluctuate? Its gradient holds products of as "
-        f"many Jacobians as there are steps, here {facts['steps']}: what sets two batches apart is "
-        "multiplied as often, and so is every change of the weights. The shortest gradients here, those "
-        f"of {swing_in_words(calm)}; the longest, those of {swing_in_words(wild)}; with norms clipped to "
-        f"{facts['clip_norm']:g}, as {wild['clipped']} of these {facts['batches']} must be, by "
-        f"{swing(wild, 'after_clipping'):.2g}. Clipping cuts a gradient's length, not its direction: no "
-        "batch can throw the weights far. It lengthens none: what vanished on its way stays lost.")
+        f"many Jacobians as there are steps, here {facts['steps']}, and so has the effect of a change of "
+        "the weights. Less does one batch differ from another than how far a step along it throws the "
+        f"loss. The shortest gradients here, those of {swing_in_words(calm)}; the longest, "
+        f"those of {swing_in_words(wild)}; with norms clipped to {facts['clip_norm']:g}, as "
+        f"{wild['clipped']} of these {facts['batches']} must be, by {swing(wild, 'after_clipping'):.2g}. "
+        "Clipping cuts a gradient's length, not its direction: no batch can throw the weights far. It "
+        "lengthens none: what vanished on its way stays lost. docs/guide.md measures a training.")
 
 
 def swing_in_words(row):

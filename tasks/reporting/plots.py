@@ -69,22 +69,24 @@ def reliability(count, confidence, accuracy, path):
         axis.legend(frameon=False, loc="upper left")
 
 
-def gradient_flow(curves, path):
+def gradient_flow(curves, path, size=4.0):
     """One panel a cell: ‖∂L/∂s_t‖ over t, logarithmic, a colour for each spectral radius; c is dashed.
 
     Args:  curves  rows {"cell": "LSTM", "radius": 0.9, "state": "h" or "c", "norms": t = 0 … T}
+           size    height in inches; letters stay as they are
     """
     cells = list(dict.fromkeys(curve["cell"] for curve in curves))
     radii = sorted({curve["radius"] for curve in curves})
-    with _figure(path, len(cells)) as axes:
+    with _figure(path, len(cells), size) as axes:
         for axis, cell in zip(axes, cells):
             axis.axhline(1, color=GREY, linewidth=0.8)
             for curve in (curve for curve in curves if curve["cell"] == cell):
                 _flow_curve(axis, curve, radii.index(curve["radius"]) / len(radii))
-            axis.set(title=cell, xlabel="t", ylabel="norm of ∂L/∂h (dashed: of ∂L/∂c)", yscale="log")
+            axis.set(title=cell, xlabel="t", yscale="log")
             axis.sharey(axes[0])
             axis.grid(alpha=0.3)
             axis.legend(frameon=False, title="spectral radius", fontsize=8)
+        axes[0].set_ylabel("norm of ∂L/∂h (dashed: of ∂L/∂c)")
 
 
 @contextlib.contextmanager

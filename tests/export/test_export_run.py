@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import diagonal
+from conftest import diagonal, slow_but
 from export import fixed_shapes, run, tflite, tokenizer
 from heads import classifier, generator, tagger, translator
 from zoo.models import language_model, translator as text_translator
@@ -248,7 +248,8 @@ def alone(folder, *arguments):
     return subprocess.run([sys.executable, "-c", ALONE, *arguments], cwd=folder, capture_output=True)
 
 
-@pytest.mark.parametrize("options", [{}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+@pytest.mark.parametrize("options", slow_but([{"ngrams": 64}], [
+    {}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}]))
 def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
     head = classifier("gru", "mean+max", **options)
     texts = ["a good film, not bad", "", "BAD", b"\xff film".decode("utf-8", "surrogateescape")]
@@ -261,6 +262,7 @@ def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
         assert answer["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"ngrams": 64}, {"layers": 0, "ngrams": 64}])
 def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path, options):
     head, texts = classifier("gru", "mean", **options), ["a good film", "not bad", "", "a bad film"]
@@ -269,7 +271,7 @@ def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path
         assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
-@pytest.mark.parametrize("intents", [(), ("ask", "order", "tell")])
+@pytest.mark.parametrize("intents", slow_but([("ask", "order", "tell")], [(), ("ask", "order", "tell")]))
 def test_tags_and_the_intent_equal_the_heads(tmp_path, intents):
     head = tagger("wide_bilstm_char_crf", intents)
     texts = ["A good film, not bad!", "", "好 Bad film", "Zoe\u0308 🙂 👩‍👩‍👧 bad 𠮷 film", " "]
@@ -340,6 +342,7 @@ def test_prompts_of_a_batch_go_on_as_each_alone_does_by_its_own_numbers(writing)
         assert found[n]["text"] == wanted.numpy()[0].decode()
 
 
+@pytest.mark.slow
 def test_words_go_on_inside_their_line(tmp_path):
     head = generator(tokenizer="word")
     model = run.load(on_device(head, tmp_path / "device"))
@@ -347,6 +350,7 @@ def test_words_go_on_inside_their_line(tmp_path):
     assert model("sing o")["text"].startswith(" ")
 
 
+@pytest.mark.slow
 def test_texts_follow_from_labels_as_the_heads(tmp_path):
     head = generator(["ode", "epic"], vector="every")
     model = run.load(on_device(head, tmp_path / "device"))
@@ -357,6 +361,7 @@ def test_texts_follow_from_labels_as_the_heads(tmp_path):
         model("odd")
 
 
+@pytest.mark.slow
 def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path):
     head, model = writing
     tflite._save(head, tmp_path / "model", lambda free: fixed_shapes.fixed(free, 7))
@@ -369,6 +374,7 @@ def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path)
     assert run.load(path)("o", length=20) == model("o", length=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, pytest.param({"attention": "none"}, marks=pytest.mark.slow)])
 def test_translations_equal_the_heads_unknown_words_too(tmp_path, options):
     head = translator(**options)

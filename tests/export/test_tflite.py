@@ -68,7 +68,8 @@ def test_answers_equal_tensorflow_at_any_batch_and_length(exported, variant, tol
 
 
 @pytest.mark.parametrize("cell, pooling, bidirectional", [
-    ("lstm", "mean+max", True), ("gru", "attention", False), ("simple", "last", True)])
+    ("lstm", "mean+max", True), pytest.param("gru", "attention", False, marks=pytest.mark.slow),
+    pytest.param("simple", "last", True, marks=pytest.mark.slow)])
 def test_classifier_of_the_zoo_equals_tensorflow(tmp_path, cell, pooling, bidirectional):
     head = classifier(cell, pooling, bidirectional)
     tflite._save(head, tmp_path / "model")
@@ -84,8 +85,9 @@ def test_classifier_of_the_zoo_equals_tensorflow(tmp_path, cell, pooling, bidire
 
 
 @pytest.mark.parametrize("name, intents", [
-    ("bilstm_char_crf", ()), pytest.param("bilstm_charlstm_crf", (), marks=pytest.mark.slow),
-    pytest.param("bilstm", (), marks=pytest.mark.slow), ("output_rnn", ()), ("crf", ()),
+    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow), ("output_rnn", ()),
+    pytest.param("bilstm_charlstm_crf", (), marks=pytest.mark.slow),
+    pytest.param("bilstm", (), marks=pytest.mark.slow), pytest.param("crf", (), marks=pytest.mark.slow),
     pytest.param("wide_bilstm_char_crf", ("ask", "tell"), marks=pytest.mark.slow),
     pytest.param("crf", ("ask", "tell"), marks=pytest.mark.slow)])
 def test_tagger_of_the_zoo_gives_the_same_tags(tmp_path, name, intents):

@@ -275,9 +275,9 @@ class CudnnLSTM(CudnnRecurrent):
         c_t = f·c_{t-1} + i·g
         h_t = o·tanh(c_t)
 
-    The forget gate's bias starts at one, as in `LSTM`.
-
-    Args, Call, Returns, Raises: see `CudnnRecurrent`; states h and c
+    Args, Call, Returns, Raises: see `CudnnRecurrent`; states h and c; and
+             unit_forget_bias  start the forget gate's bias at one, as `LSTM` does by default; else
+                           `bias_initializer` is that of every gate, as in TensorFlow's `CudnnLSTM`
     Source:  Hochreiter & Schmidhuber 1997; Appleyard et al. 2016
 
     >>> y, h, c = CudnnLSTM(num_layers=2, units=4, return_state=True)(keras.ops.ones((2, 5, 3)))
@@ -286,6 +286,15 @@ class CudnnLSTM(CudnnRecurrent):
     """
 
     layer_class = LSTM
+    options = (*CudnnRecurrent.options, "unit_forget_bias")
+
+    def __init__(self, *args, unit_forget_bias=False, **kwargs):
+        self.unit_forget_bias = unit_forget_bias    # before the layers that are made of it
+        super().__init__(*args, **kwargs)
+
+    @property
+    def layer_options(self):
+        return {"unit_forget_bias": self.unit_forget_bias}
 
 
 def renewed(initializer):

@@ -10,9 +10,10 @@ from zoo.names import USES
 
 @keras.saving.register_keras_serializable("zoo")
 class Decoder(Stack):
-    """Recurrent layers over a sequence that a vector c decides, in one of two ways.
+    """Recurrent layers over a sequence that a vector c decides, in one of three ways.
 
         "first"   s_0 = tanh(c·W + b)        h_t = f(x_t, s_{t-1})         c makes the first states only
+        "copied"  s_0 = c                    h_t = f(x_t, s_{t-1})         c is the first states, as it is
         "every"   s_0 = 0                    h_t = f([x_t; c], s_{t-1})    c is repeated at every step
 
     s are all states of all layers, made in one product; f is the layers one above the other,
@@ -23,15 +24,16 @@ class Decoder(Stack):
     The final states of another network can be given as they are instead of c: `initial_state`.
 
     Args:    layers    a recurrent layer or several; they are set to return sequences and states
-             vector    "first" or "every"
+             vector    "first", "copied" or "every"
              dropout   rate of the dropout between layers, one mask a sequence, in [0, 1)
              residual  add a layer's input to its output, from the second layer on
     Call:    inputs [B, T, D], vector [B, V] → sequence [B, T, H], states (a list, each [B, Hˡ]);
              `initial_state`: first states in place of those above; `inputs_mask` [B, T]
     Raises:  ValueError: no layers, one that cannot be decoded from, an unknown use, a vector that is
-             missing, states that do not fit
-    Source:  Cho et al. 2014 (every step); Sutskever et al. 2014 (first state); one mask a sequence,
-             Gal & Ghahramani 2016; residuals, Wu et al. 2016
+             missing, or one to copy that is not as wide as all states, states that do not fit
+    Source:  Cho et al. 2014 (every step); Sutskever et al. 2014 (first state, copied); made from c by
+             tanh, Bahdanau et al. 2015; one mask a sequence, Gal & Ghahramani 2016; residuals, Wu et
+             al. 2016
 
     >>> from zoo import GRU
     >>> decoder, c = Decoder([GRU(4), GRU(4)]), keras.ops.ones((2, 3))
@@ -66,6 +68,8 @@ class Decoder(Stack):
         width = inputs_shape[-1]
         if vector_shape is not None and self.vector == "first":
             self.first_states.build(vector_shape)
+        elif vector_shape is not None and self.vector == "copied":
+            self._check_copied(vector_shape[-1])
         elif vector_shape is not None:
             width += vector_shape[-1]
         super().build((None, None, width))
@@ -73,9 +77,19 @@ class Decoder(Stack):
     @autocast
     def start(self, vector):
         """The states before the first step: vector [B, V] → a list, each [B, Hˡ]."""
-        if self.vector == "first":
-            return tf.split(self.first_states(vector), self.state_size, -1)
-        return self.get_initial_state(tf.shape(vector)[0])
+        if self.vector == "every":
+            return self.get_initial_state(tf.shape(vector)[0])
+        if self.vector == "copied":
+            self._check_copied(vector.shape[-1])
+            states = tf.cast(vector, self.compute_dtype)
+        else:
+            states = self.first_states(vector)
+        return tf.split(states, self.state_size, -1)
+
+    def _check_copied(self, width):
+        if width != sum(self.state_size):
+            raise ValueError("vector='copied': expected a vector as wide as all states, "
+                             f"{self.state_size}, received {width}; use 'first'")
 
     def call(self, inputs, vector=None, initial_state=None, inputs_mask=None, training=False):
         states = self.start(required(vector)) if initial_state is None else self.checked(initial_state)
@@ -94,7 +108,7 @@ class Decoder(Stack):
 
     def _with_vector(self, inputs, vector):
         x = tf.cast(inputs, self.compute_dtype)
-        if self.vector == "first":
+        if self.vector != "every":
             return x
         c = tf.cast(required(vector), self.compute_dtype)
         return tf.concat([x, c if x.shape.rank == 2 else repeat(c, tf.shape(x)[1])], -1)

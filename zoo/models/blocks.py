@@ -20,7 +20,7 @@ def recurrent(options, return_sequences, dropout=0.0, recurrent_dropout=0.0):
 
     def layer(sequences):
         one = CELLS[options.cell](options.units, return_sequences=sequences, engine=options.engine,
-                                  recurrent_dropout=recurrent_dropout)
+                                  recurrent_dropout=recurrent_dropout, truncate=options.truncate)
         return Bidirectional(one) if options.bidirectional else one
 
     return Stack([layer(True) for _ in range(options.layers - 1)] + [layer(return_sequences)],

@@ -72,7 +72,8 @@ class Generator(Network):
             options.embedding if options.tied else options.units]
         return Decoder(
             [CELLS[options.cell](width, recurrent_dropout=options.recurrent_dropout,
-                                 weight_drop=options.weight_drop, engine=options.engine)
+                                 weight_drop=options.weight_drop, truncate=options.truncate,
+                                 engine=options.engine)
              for width in widths],
             options.vector if self.labels else "first", options.layer_dropout)
 

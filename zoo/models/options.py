@@ -19,7 +19,14 @@ class NetworkOptions(Options):
     embedding_dropout: float = option(0.0, "Dropout rate of the embedding's coordinates, one mask a "
                                       "text.", **RATE, source="Gal & Ghahramani 2016")
     output_dropout: float = option(0.0, "Dropout rate before the last layer.", **RATE)
+    truncate: int = option(None, "Largest number of steps that an error flows back through the recurrent "
+                           "layers; by default all.", least=1, source="Williams & Peng 1990")
     engine: str = option("auto", "Engine of the recurrent layers: see zoo.engines.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.truncate is not None and not self.layers:
+            raise ValueError("truncate: expected at least 1 recurrent layer with it, received layers=0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +116,8 @@ class TaggerOptions(NetworkOptions, units=128, embedding=100):
         if self.crf and self.feedback:
             raise ValueError("feedback: expected no crf beside it, since each makes a tag depend on the "
                              "last")
+        if self.truncate is not None and self.feedback:
+            raise ValueError("truncate: expected no feedback beside it, through which an error flows too")
         if self.features and self.feedback:
             raise ValueError("feedback: expected no features beside it, since its last layer reads "
                              "states alone")
@@ -122,8 +131,8 @@ class GeneratorOptions(NetworkOptions, units=512, embedding=128):
 
     word_dropout: float = option(0.0, "Rate at which a symbol's embedding is dropped, wherever it occurs "
                                  "in a batch.", **RATE, source="Gal & Ghahramani 2016")
-    vector: str = option("first", "Where a label's vector enters: where the states start, or at every "
-                         "step.", names.USES)
+    vector: str = option("first", "Where a label's vector enters: the first states are made of it, are "
+                         "copied from it, or it is read at every step.", names.USES)
     tied: bool = option(False, "One matrix reads and predicts.", source="Press & Wolf 2017")
     cutoffs: tuple = option((), "Where the clusters of an adaptive softmax begin, for large "
                             "vocabularies: 2000,10000.", of=int, least=1, source="Grave et al. 2017")
@@ -152,8 +161,9 @@ class TranslatorOptions(NetworkOptions, units=512, embedding=256):
                             source="Tu et al. 2016")
     context: str = option("last", "How the encoder's states become the vector where the decoder starts.",
                           names.FORMS)
-    vector: str = option("first", "Where that vector enters without attention: where the states start, "
-                         "or at every step.", names.USES,
+    vector: str = option("first", "Where that vector enters without attention: the first states are made "
+                         "of it, are copied from it (with nobidirectional and notied), or it is read at "
+                         "every step.", names.USES,
                          source="Sutskever et al. 2014; Cho et al. 2014")
     bidirectional: bool = option(True, "Read the source in both directions, each in half of the units.")
     residual: bool = option(False, "Add a layer's input to its output.", source="Wu et al. 2016")
@@ -176,4 +186,11 @@ class TranslatorOptions(NetworkOptions, units=512, embedding=256):
             raise ValueError(f"units: expected an even number to read both ways, received {self.units}")
         if self.coverage and self.attention not in ("additive", "concat"):
             raise ValueError("coverage: expected attention='additive' with it, received "
+                             f"{self.attention!r}")
+        if self.truncate is not None and self.attention != "none" and (
+                self.coverage or self.feeds != "nothing"):
+            raise ValueError("truncate: expected feeds='nothing' and no coverage with it, which make the "
+                             f"decoder one loop, received feeds={self.feeds!r}, coverage={self.coverage}")
+        if self.vector == "copied" and self.attention != "none":
+            raise ValueError("vector: expected attention='none' with 'copied', received "
                              f"{self.attention!r}")

@@ -32,9 +32,10 @@ class Translator(Network):
         h_1 … h_S = encoder(E[x_1] … E[x_S])        c = context(h, final states)
         p(y_t | y_1 … y_{t-1}, x) = softmax(o_t·K + b)
 
-    Without attention o_t is the decoder's h_t, and all that it knows of x is c: where its states start
-    (`vector` "first") or a part of every input ("every"). With attention c is where they start, and
-    o_t = tanh([s_t; c_t]·W) has seen h_1 … h_S at every step: see `zoo.layers.attention_decoder`.
+    Without attention o_t is the decoder's h_t, and all that it knows of x is c: what its first states are
+    made of (`vector` "first"), these states themselves ("copied") or a part of every input ("every").
+    With attention they are made of c, and o_t = tanh([s_t; c_t]·W) has seen h_1 … h_S at every step: see
+    `zoo.layers.attention_decoder`.
 
     Args:    source_size, target_size  rows of the two embeddings; id 0 is padding, never predicted
              options                   see `zoo.models.options.TranslatorOptions`; attention that feeds
@@ -42,7 +43,7 @@ class Translator(Network):
     Call:    {"source" [B, S], "target" [B, T]: the words before each step} int32, padding at the
              end → o [B, T, O], O the width of the embedding if it is tied, else `units`
     Raises:  ValueError: a wrong value of an option, coverage without additive attention, an odd number
-             of units to read both ways
+             of units to read both ways, states to copy that are not as wide as the decoder's
 
     >>> network = Translator(10, 12, units=4, embedding=3)
     >>> o = network({"source": tf.constant([[2, 3, 4, 5]]), "target": tf.constant([[2, 4, 6]])})
@@ -75,7 +76,8 @@ class Translator(Network):
     def _cell(self, units, **more):
         options = self.options
         return CELLS[options.cell](units, recurrent_dropout=options.recurrent_dropout,
-                                   weight_drop=options.weight_drop, engine=options.engine, **more)
+                                   weight_drop=options.weight_drop, truncate=options.truncate,
+                                   engine=options.engine, **more)
 
     def _encoder_layer(self):
         units, both = self.options.units, self.options.bidirectional
@@ -108,9 +110,19 @@ class Translator(Network):
         self.context.build(values, states)
         vector = (None, sum(self.recurrent.state_size)) if self.context.form == "last" else (
             None, self.options.units)
+        self._check_copied()
         self.decoder.build(words, *[values] * self.attends, vector)
         self.softmax.build((None, None, self.decoder.units))
         self.built = True
+
+    def _check_copied(self):
+        """States that are copied from the encoder's must be as wide as the decoder's, one by one."""
+        if self.options.vector != "copied" or self.context.form != "last":
+            return
+        given, wanted = self.recurrent.state_size, self.decoder.state_size
+        if given != wanted:
+            raise ValueError(f"vector: expected an encoder with states of the widths {wanted} to copy, "
+                             f"received {given}; use bidirectional=False and tied=False, or 'first'")
 
     def call(self, inputs, training=False):
         read = self.read(inputs["source"], training)

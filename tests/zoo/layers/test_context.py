@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import diagonal
+from conftest import slow_but
 from heads import as_lite
 from layer_checks import (
     MASKS, B, D, H, T, assert_agree, assert_gradients_match_differences, make, mask, randomise)
 
 import zoo
 from zoo.layers.context import FORMS
-from zoo.layers.decoder import USES
 
 U = 6
+USES = "first", "every"         # of a vector of any width
 RNG = np.random.default_rng(8)
 SOURCE, TARGET = RNG.normal(size=(B, T, D)), RNG.normal(size=(B, 4, 2))
 ENCODERS = {
@@ -119,7 +120,7 @@ def test_a_keras_file_gives_the_same_model_and_masks_come_by_themselves(form, tm
     np.testing.assert_allclose(model(padded), wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", slow_but(["pooled"], FORMS))
 def test_tflite_gives_the_same_translation(form, tmp_path):
     translate, parts = network(form, "first", "float32")
     shapes = [tf.TensorSpec([None, None, D]), tf.TensorSpec([None, None, 2]),

@@ -188,8 +188,28 @@ def test_every_layer_starts_from_weights_of_its_own(mode):
     assert np.abs(kernels[0] - kernels[1]).max() > 0.1 < np.abs(kernels[2] - kernels[3]).max()
     for U, bias in zip(recurrent, biases):
         np.testing.assert_allclose(U @ U.T, np.eye(H), atol=1e-5)
-        np.testing.assert_array_equal(
-            bias, np.repeat([0., 1., 0., 0.], H) if mode == "lstm" else np.zeros_like(bias))
+        np.testing.assert_array_equal(bias, np.zeros_like(bias))
+
+
+@pytest.mark.parametrize("initializer, value", (("zeros", 0.0), ("ones", 1.0)))
+@each_direction
+def test_the_bias_initializer_is_that_of_every_gate(directions, initializer, value):
+    """As in TensorFlow's `_CudnnRNN`, whose default is 0 for the forget gate too."""
+    layer = deep("lstm", 2, directions, bias_initializer=initializer)
+    layer.build((None, None, D))
+    for bias in layer.get_weights()[2::3]:
+        np.testing.assert_array_equal(bias, np.full(4 * H, value))
+
+
+@each_direction
+def test_unit_forget_bias_starts_every_forget_gate_at_one(directions):
+    layer = deep("lstm", 2, directions, unit_forget_bias=True)
+    layer.build((None, None, D))
+    for bias in layer.get_weights()[2::3]:
+        np.testing.assert_array_equal(bias, np.repeat([0.0, 1.0, 0.0, 0.0], H))
+    again = type(layer).from_config(layer.get_config())
+    again.build((None, None, D))
+    np.testing.assert_array_equal(again.get_weights()[2], bias)
 
 
 @each_mode

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from conftest import slow_but
 from heads import as_lite
 from layer_checks import (
     CELLS, MASKS, B, D, H, T, assert_agree, assert_gradients_match_differences, make, mask, randomise)
 
 import zoo
-from zoo.layers.decoder import USES, blank, repeat
+from zoo.layers.decoder import blank, repeat
 
 V = 2
+USES = "first", "every"         # of a vector of any width
 RNG = np.random.default_rng(4)
 X, C = RNG.normal(size=(B, T, D)), RNG.normal(size=(B, V))
 
@@ -100,6 +102,32 @@ def test_states_of_another_network_start_it_as_they_are():
     assert_agree(found, named(wanted.outputs, wanted.states))
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_copied_vector_is_the_first_states_of_all_layers(cell):
+    """s_0 = h_N of an encoder, without tanh(c·W + b); there is no weight for it."""
+    layers = [make(name, return_sequences=False, return_state=False) for name in (cell, "lstm")]
+    made = zoo.Decoder(layers, "copied", dtype="float64")
+    c = RNG.normal(size=(B, sum(made.state_size)))
+    found = named(*made(X, c))
+    states, y, last = list(np.split(c, len(made.state_size), 1)), X, []
+    for name, layer in zip((cell, "lstm"), layers):
+        above = reference.run(name, layer.get_weights(), y,
+                              states=[states.pop(0) for _ in range(layer.cell.states)])
+        y, last = above.outputs, last + above.states
+    assert_agree(found, named(y, last))
+    assert_agree(step_by_step(made, made.start(tf.constant(c))), found)
+    assert len(made.weights) == len([weight for layer in layers for weight in layer.weights])
+
+
+def test_a_copied_vector_of_another_width_is_refused():
+    made = zoo.Decoder([zoo.GRU(4), zoo.LSTM(3)], "copied")
+    message = r"^vector='copied': expected a vector as wide as all states, \[4, 3, 3\], received 9; use"
+    with pytest.raises(ValueError, match=message):
+        made.build((None, None, D), (None, 9))
+    with pytest.raises(ValueError, match=message):
+        made.start(tf.zeros([2, 9]))
+
+
 def test_a_vector_alone_decides_the_sequence():
     """Blank inputs change nothing: the same as a layer over the repeated vector, or over zeros."""
     for use, x in (("every", np.repeat(C[:, None], T, 1)), ("first", np.zeros((B, T, 1)))):
@@ -147,7 +175,7 @@ def test_a_keras_file_gives_the_same_model(use, tmp_path):
     assert again.layers[-1].get_config() == model.layers[-1].get_config()
 
 
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("use", slow_but(["every"], USES))
 def test_tflite_runs_all_steps_and_one_step(use, tmp_path):
     made = decoder("lstm", "gru", use=use, dtype="float32")
     x, c = X.astype("float32"), C.astype("float32")

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+import tensorflow as tf
 from conftest import ROOT
 
 from zoo import options
@@ -85,3 +86,34 @@ def test_an_option_is_read_by_its_earlier_name():
     network = Classifier.from_config({"vocabulary_size": 9, "outputs": 2, **SMALL, "members": 3})
     assert network.options.ensemble == len(network.networks()) == network.get_config()["ensemble"] == 3
     assert "members" not in network.get_config()
+
+
+IDS = tf.constant([[2, 3, 4, 5, 6, 7]])
+ONE_WAY = {"bidirectional": False, "truncate": 2}
+LAST_OUTPUT = {     # of the last step, which a network makes of all words before
+    Classifier: ({**ONE_WAY, "pooling": "last"}, lambda network: network(IDS)),
+    Tagger: (ONE_WAY, lambda network: network(IDS)[:, -1]),
+    Generator: ({"truncate": 2}, lambda network: network(
+        {"ids": IDS, "label": tf.constant([0])})[0][:, -1]),
+    Translator: ({**ONE_WAY, "attention": "none"}, lambda network: network(
+        {"source": IDS, "target": tf.constant([[2]])}))}
+
+
+@pytest.mark.parametrize("cls", NETWORKS)
+def test_an_error_flows_back_as_many_steps_as_truncate_says(cls):
+    options, last_output = LAST_OUTPUT[cls]
+    network = cls(*NETWORKS[cls], **SMALL, **options)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(last_output(network) ** 2)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, network.embedding.embeddings.value))
+    reached = tf.reduce_any(gradient != 0, -1).numpy()
+    assert [word for word in IDS.numpy()[0] if reached[word]] == [5, 6, 7]      # t-2, t-1, t
+
+
+@pytest.mark.parametrize("cls, options, message", [
+    (Classifier, {"layers": 0, "ngrams": 64}, "truncate: expected at least 1 recurrent layer"),
+    (Tagger, {"layers": 0, "crf": True, "features": 64}, "truncate: expected at least 1 recurrent layer"),
+    (Tagger, {"feedback": True}, "truncate: expected no feedback beside it")])
+def test_a_truncation_of_nothing_is_refused(cls, options, message):
+    with pytest.raises(ValueError, match=message):
+        cls(*NETWORKS[cls], **SMALL, **options, truncate=2)

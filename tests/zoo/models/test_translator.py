@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import diagonal
+from conftest import diagonal, slow_but
 from zoo.layers.softmax import Softmax
 from zoo.models.translator import Translator
 
@@ -27,14 +27,18 @@ def given():
 
 
 NO = {"attention": "none"}
-KINDS = pytest.mark.parametrize("options", [
-    {}, {"tied": False, "layers": 2, "residual": True}, {"attention": "dot", "bidirectional": False},
-    {"attention": "concat", "cell": "gru"}, {"attention": "additive", "feeds": "context", "cell": "gru"},
-    {"feeds": "output"}, {"attention": "additive", "coverage": True, "feeds": "output"},
-    {**NO, "vector": "first", "context": "last"}, {**NO, "vector": "every", "context": "last"},
-    {**NO, "vector": "first", "context": "transformed"}, {**NO, "vector": "every", "context": "pooled"},
+FAST = [
+    {"tied": False, "layers": 2, "residual": True}, {"attention": "dot", "bidirectional": False},
+    {"attention": "additive", "feeds": "context", "cell": "gru"},
+    {"attention": "additive", "coverage": True, "feeds": "output"},
+    {**NO, "vector": "first", "context": "last"}, {**NO, "vector": "every", "context": "pooled"},
     {**NO, "vector": "every", "context": "transformed", "layers": 2, "cell": "simple"},
-    {**NO, "vector": "first", "context": "pooled", "tied": False}],
+    {**NO, "vector": "copied", "tied": False, "context": "pooled", "cell": "gru", "truncate": 2}]
+KINDS = pytest.mark.parametrize("options", slow_but(FAST, [
+    *FAST, {}, {"attention": "concat", "cell": "gru"}, {"feeds": "output"},
+    {**NO, "vector": "every", "context": "last"}, {**NO, "vector": "first", "context": "transformed"},
+    {**NO, "vector": "first", "context": "pooled", "tied": False},
+    {**NO, "vector": "copied", "tied": False, "bidirectional": False}]),
     ids=lambda options: "-".join(map(str, options.values())) or "default")
 
 
@@ -196,12 +200,29 @@ def test_a_saved_network_is_the_same(tmp_path):
         np.testing.assert_array_equal(again(given()), network(given()))
 
 
+@pytest.mark.parametrize("cell", ("gru", "lstm"))
+def test_the_decoder_starts_from_the_states_that_the_encoder_ends_with(cell):
+    network = random_network(**NO, vector="copied", cell=cell, layers=2, tied=False, bidirectional=False)
+    ids = tf.constant(SOURCE)
+    _, *final = network.recurrent(network.embedding(ids), mask=ids > 0)
+    _, first = network.encode(ids)
+    for given, wanted in zip(first, final, strict=True):
+        np.testing.assert_array_equal(given, wanted)
+    assert not [weight for weight in network.weights if "first_states" in weight.path]
+
+
 @pytest.mark.parametrize("options, message", [
     ({"cell": "qrnn"}, "cell: expected one of .*, received 'qrnn'"),
     ({"layers": 0, "attention": "none"}, "layers: expected a whole number of at least 1, received 0"),
     ({"attention": "local"}, "attention: expected one of .*, received 'local'"),
     ({"units": 7}, "units: expected an even number .*, received 7"),
-    ({"coverage": True}, "coverage: expected attention='additive' .*, received 'general'")])
+    ({"coverage": True}, "coverage: expected attention='additive' .*, received 'general'"),
+    ({"vector": "copied"}, "vector: expected attention='none' with 'copied', received 'general'"),
+    ({**NO, "vector": "copied", "tied": False}, r"vector: .*widths \[512, 512\] .*received \[256, 256"),
+    ({**NO, "vector": "copied", "bidirectional": False}, r"vector: .*\[256, 256\] .*received \[512, 512"),
+    ({"truncate": 0}, "truncate: expected a whole number of at least 1, received 0"),
+    ({"truncate": 3, "feeds": "output"}, "truncate: expected feeds='nothing' .*received feeds='output'"),
+    ({"truncate": 3, "attention": "additive", "coverage": True}, "truncate: .*received .*coverage=True")])
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Translator(8, 11, **options)
