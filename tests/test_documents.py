@@ -196,7 +196,8 @@ def test_other_commands_use_files_and_extras_that_exist():
 
 
 def test_every_command_is_checked_somewhere():
-    modules = {"pip", "pytest", "http.server", "tasks", *(f"tasks.{task}" for task in TASKS), "export.serve",
+    modules = {"pip", "pytest", "http.server", "tasks",
+               *(f"tasks.{task}" for task in TASKS), "export.serve",
                "export.run", "export.client"}
     for command in COMMANDS:
         if command[:2] == ["python", "-m"]:
