@@ -6,9 +6,9 @@
 
 Prints a line of JSON for every text. From Python: `run.load("model_int8.tflite").predict(texts)`.
 
-The files that were exported with the TFLite file must be in its folder: model.json and tokenizer.json,
-which holds the vocabularies and the Unicode tables of the SavedModel's tokenizer. Malformed bytes are
-U+FFFD, and so is each half of a surrogate pair in a Python string.
+The TFLite file holds, as a zip at its end, model.json and tokenizer.json, which has the vocabularies and
+the Unicode tables of the SavedModel's tokenizer; a file without them needs them in its folder. Malformed
+bytes are U+FFFD, and so is each half of a surrogate pair in a Python string.
 """
 import bisect
 import concurrent.futures
@@ -18,6 +18,7 @@ import os
 import pathlib
 import re
 import sys
+import zipfile
 
 import numpy as np
 
@@ -25,6 +26,7 @@ FORMAT = 1               # of tokenizer.json
 # Malformed, but one character to the patterns of the SavedModel.
 SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 APOSTROPHE, SIGMA, FINAL_SIGMA, LOST = "\u2019", "\u03a3", "\u03c2", "\ufffd"
+SPACES = " \t\n\r\x0b\x0c"
 NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
@@ -197,7 +199,7 @@ class Reader:
             if id == END:
                 break
             if id == UNKNOWN:
-                word = LOST if unknown is None else unknown[n].strip()
+                word = LOST if unknown is None else unknown[n].strip(SPACES)
                 said.append(word if characters else f" {word}")
             elif id >= RESERVED:
                 said.append(tokens[id].removeprefix("##") if subwords else tokens[id])
@@ -528,17 +530,17 @@ def load(path, ask=None):
 
 
 def facts_of(path):
-    """What model.json says, beside the TFLite file."""
-    return read_json(path.parent / "model.json")
+    """What model.json says of a TFLite file."""
+    return read_json(path, "model.json")
 
 
 def specification_of(path):
-    """What tokenizer.json says, beside the TFLite file.
+    """What tokenizer.json says of a TFLite file.
 
     Of files that were exported before there was one, the project makes it, with TensorFlow.
     """
     try:
-        return read_json(path.parent / "tokenizer.json")
+        return read_json(path, "tokenizer.json")
     except FileNotFoundError as missing:
         try:
             return importlib.import_module("export.tokenizer").of_folder(path.parent)
@@ -546,8 +548,16 @@ def specification_of(path):
             raise missing from None
 
 
-def read_json(path):
-    """What a file holds. Raises FileNotFoundError; ValueError: it is incomplete."""
+def read_json(path, name):
+    """A JSON file that was exported with a TFLite file: in the zip at its end, else beside it.
+
+    Raises:  FileNotFoundError; ValueError: it is incomplete
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as within:
+            if name in within.namelist():
+                return json.loads(within.read(name))
+    path = path.parent / name
     try:
         return json.loads(need(path).read_text(encoding="utf-8"))
     except ValueError as error:

@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 
@@ -28,12 +29,13 @@ from export import (
 VARIANTS = ("float32", "float16", "int8")
 STATIC, INTEGER = "static", "int16x8"
 CALIBRATION = "calibration.npz"
+WITHIN = "model.json", "labels.txt", tokenizer.NAME     # what a file holds, to be used alone
 
 
 def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0.005,
           baseline=None, force=False, length=64, calibration=None, on_file=lambda variant: None):
     """Write `folder/name_variant.tflite` for each variant, and beside them the head's assets and its
-    tokenizer as tables, see `tokenizer`.
+    tokenizer as tables, see `tokenizer`. What a prediction takes is within each file too, see `append`.
 
     Args:    evaluate  score(run) → float, higher is better, on validation data; run is the `Lite` of
                        a file
@@ -305,8 +307,16 @@ def _publish(work, folder, name, entries, assets):
         if "error" in entry or "refused" in entry:
             target.unlink(missing_ok=True)
             continue
+        append(work / f"{variant}.tflite", {name: assets[name] for name in WITHIN if name in assets})
         os.replace(work / f"{variant}.tflite", target)
         entry.update(file=target.name, bytes=target.stat().st_size)
+
+
+def append(path, files):
+    """Append files {name: text} to a TFLite file as a zip, which its runtimes pass over."""
+    with zipfile.ZipFile(path, "a") as within:
+        for name, text in files.items():
+            within.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def fit_layer(layer, batches, targets, score, numbers=False, seed=0, costs=1.0):
 
 def compiled(function, batches):
     """function(code points) of each batch, as a graph: arrays."""
-    graph = tf.function(function, input_signature=[tf.TensorSpec([None] * 3, tf.int32)])
+    graph = tf.function(function, [tf.TensorSpec([None] * 3, tf.int32)], autograph=False)
     return (graph(batch).numpy() for batch in batches)
 
 

@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+PAIRS = 1_000_000       # of a label and a word that NLTK's classifier holds, about 700 bytes each
+
 
 def majority(train, texts, labels):
     """The labels' frequencies in training, whatever the text; its first choice is the majority.
@@ -24,8 +26,8 @@ def naive_bayes(train, texts, labels):
 
         P(c | words) ∝ P(c) · Π P(word is in a text | c),   each P being (n + ½) / (N + 1)
 
-    Words never seen in training are left out. Absent words do not count, so this leans towards
-    classes of long texts; `multinomial_naive_bayes` does not.
+    Words never seen in training are left out, and the rare ones of more than `PAIRS` pairs. Absent words
+    do not count, so this leans towards classes of long texts; `multinomial_naive_bayes` does not.
 
     >>> train = [("a fine film", "good"), ("a dull film", "bad")]
     >>> naive_bayes(train, ["fine"], ["bad", "good"]).round(2).tolist()
@@ -34,9 +36,14 @@ def naive_bayes(train, texts, labels):
     Source:  Bird, Klein and Loper 2009, Natural Language Processing with Python, chapter 6
     """
     from nltk.classify import NaiveBayesClassifier
-    classifier = NaiveBayesClassifier.train(
-        [(dict.fromkeys(words(text), True), label) for text, label in train])
-    predictions = [classifier.prob_classify(dict.fromkeys(words(text), True)) for text in texts]
+    counts = collections.Counter(word for text, _ in train for word in sorted(words(text)))
+    kept = {word for word, _ in counts.most_common(PAIRS // len({label for _, label in train}))}
+
+    def present(text):
+        return dict.fromkeys(words(text) & kept, True)
+
+    classifier = NaiveBayesClassifier.train([(present(text), label) for text, label in train])
+    predictions = [classifier.prob_classify(present(text)) for text in texts]
     return np.array([[one.prob(label) for label in labels] for one in predictions])
 
 

@@ -38,9 +38,16 @@ _import_quietly()
 
 @pytest.fixture(autouse=True)
 def seed():
-    """What a test leaves to chance does not depend on the tests before it, and is the same every time."""
+    """What a test leaves to chance does not depend on the tests before it, and is the same every time.
+
+    TensorFlow's own seed is set once a file: no value of a test comes from it, and TensorFlow forgets all
+    its kernels when it is set, so that a test would take up to twice as long.
+    """
     import keras
-    keras.utils.set_random_seed(0)
+    import tensorflow as tf
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.random, "set_seed", lambda seed: None)
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,6 +60,7 @@ def memory(request):
     from tensorflow.python.framework import ops
     gradients = ops.gradient_registry._registry
     before = set(gradients)
+    keras.utils.set_random_seed(0)
     yield
     for module in (request.module, sys.modules.get("layer_checks")):
         for value in vars(module or object).values():
@@ -71,10 +79,15 @@ def pytest_configure(config):
     config.option.loadscopereorder = False
 
 
+def pytest_collection():
+    """What modules and tests are made of is no garbage: the collector need not look at it."""
+    gc.disable()
+
+
 def pytest_collection_finish():
-    """What TensorFlow is made of is no garbage: a collection need not look at it."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
@@ -89,6 +102,12 @@ def diagonal(first, second):
     few = min(len(first), len(second))
     return [pytest.param(a, b, marks=[pytest.mark.slow] * (i % few != j % few))
             for i, a in enumerate(first) for j, b in enumerate(second)]
+
+
+def slow_but(fast, values):
+    """The values as parameters: all are slow but those in `fast`."""
+    assert all(value in values for value in fast)
+    return [pytest.param(value, marks=[pytest.mark.slow] * (value not in fast)) for value in values]
 
 
 @pytest.fixture(scope="session")

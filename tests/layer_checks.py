@@ -162,7 +162,7 @@ def traced(layer, states, masked, jit_compile, training):
     def function(x, states, dy, dstates, mask=None):
         return forward_backward(layer, training, x, states, dy, dstates, mask)
 
-    function = tf.function(function, signature, jit_compile=jit_compile)
+    function = tf.function(function, signature, autograph=False, jit_compile=jit_compile)
     return lambda *arrays: function(*arrays[:len(signature)])
 
 
@@ -222,7 +222,7 @@ def randomise(layer, seed=0):
 
 def assert_gradients_match_differences(loss, variables):
     """∂loss()/∂variables against central differences, in a graph and eagerly; all in float64."""
-    graph = tf.function(loss)
+    graph = tf.function(loss, autograph=False)
     found = {"graph": gradients_of(graph, variables), "eager": gradients_of(loss, variables)}
     for n, variable in enumerate(variables):
         kept = variable.numpy()

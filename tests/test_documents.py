@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, slow_but
 from export import run as on_device
 from tasks import cli
 from zoo import trained as trained_models
@@ -271,7 +271,9 @@ def check(snippet, names):
     assert not found, "".join(found)
 
 
-@each_page
+# Those of python.md train classifiers.
+@pytest.mark.parametrize("page", slow_but([page for page in PAGES if page.stem != "python"], PAGES),
+                         ids=lambda page: page.name)
 def test_the_snippets_of_a_page_give_what_they_show(page):
     names = {}
     for snippet in blocks(page, "python"):

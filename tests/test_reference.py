@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import reference
 from conftest import diagonal
-from layer_checks import (CELLS, MASKS, NORMALIZED, WEIGHTS, B, D, H, T, assert_agree, case, computed,
+from layer_checks import (CELLS, MASKS, NORMALIZED, WEIGHTS, B, T, assert_agree, case, computed,
                           expected, finite_difference, keras_twin, mask)
+
+D, H = 2, 4     # every number of a weight is moved, twice
 
 
 @pytest.mark.parametrize("module", (reference, layer_checks))
@@ -65,7 +67,7 @@ def draws(shape):
 @pytest.mark.parametrize("cell, options", [
     *diagonal(CELLS, list(OPTIONS)), *diagonal(NORMALIZED, list(OPTIONS))])
 def test_gradients_match_finite_differences(cell, options):
-    given, options = case(cell), OPTIONS[options](cell)
+    given, options = case(cell, features=D, units=H), OPTIONS[options](cell)
     wanted = differences(cell, given, **options)
     assert_agree(only_gradients(expected(cell, given, **options)), wanted, 1e-6)
 
@@ -74,7 +76,7 @@ def test_gradients_match_finite_differences(cell, options):
 @pytest.mark.parametrize("cell", CELLS)
 def test_truncated_gradient_is_that_of_windows_with_a_frozen_first_state(cell, k):
     """The loss of step t, seen through steps t-k … t alone, the state before them a constant."""
-    given, masked = case(cell), mask("with holes")
+    given, masked = case(cell, features=D, units=H), mask("with holes")
     actual = reference.gradients(cell, given.weights, given.x, given.dy, truncate=k,
                                  states=given.states, mask=masked)
     for i, name in [(1, "recurrent_kernel"), (2, "bias")]:

@@ -162,7 +162,7 @@ class Sentiment(Task):
         """Fit the temperature that makes probabilities believable, and thresholds of several labels."""
         if head.kind != "regression":
             graph = tf.function(lambda inputs: head.network(inputs, training=False),
-                                input_signature=[head.specs])
+                                input_signature=[head.specs], autograph=False)
             logits, targets = validation.outputs(lambda **inputs: graph(inputs)), validation.targets
             head.temperature = calibration.fit_temperature(logits, targets)
         if head.kind == "multi":

@@ -175,8 +175,8 @@ class Training:
         step = make_step(self.network, loss_function, self.optimizer, self.settings.clip_norm,
                          self.average)
 
-        @tf.function(input_signature=[_any_size(batch.inputs), _any_size(batch.targets),
-                                      tf.TensorSpec([], tf.float32)])
+        @tf.function(autograph=False, input_signature=[
+            _any_size(batch.inputs), _any_size(batch.targets), tf.TensorSpec([], tf.float32)])
         def compiled(inputs, targets, count):
             return step(inputs, targets, count)
         return compiled

@@ -13,19 +13,19 @@ from zoo.engines.native.build import BuildError
 EXAMPLES = ["good film", "", "not 好 🙂", b"\xff\xfe bad", "a " * 300]
 
 
-def missing():
-    """Why the program cannot be had here, or None."""
+@pytest.fixture(scope="module")
+def runner():
+    """The program is built, where a compiler is at hand: only if a test is run that starts it."""
     try:
         with loader.program():
-            return None
+            pass
     except BuildError as error:
-        return str(error)
+        pytest.skip(f"no C++ runner: {error}")
 
 
 def built(test):
     """Starts the runner."""
-    return pytest.mark.slow(
-        pytest.mark.skipif(missing() is not None, reason=f"no C++ runner: {missing()}")(test))
+    return pytest.mark.slow(pytest.mark.usefixtures("runner")(test))
 
 
 def saved(head, folder, **others):
@@ -152,6 +152,7 @@ def test_without_a_compiler_the_report_says_what_was_not_checked(tmp_path, monke
     assert report["version"] == 1 and "cpp" not in report
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_or_does_not_start_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     source = tmp_path / "loader.cc"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import diagonal
+from conftest import diagonal, slow_but
 from export import fixed_shapes, run, tflite, tokenizer
 from heads import classifier, generator, tagger, translator
 from zoo.models import language_model, translator as text_translator
@@ -223,13 +223,14 @@ def test_arrays_fit_what_a_file_fixes():
 
 
 def on_device(head, folder, name="float32", changed=lambda signatures: signatures):
-    """The head's TFLite file with all that was exported beside it, and a copy of the module."""
+    """The head's TFLite file, and a copy of the module: nothing else."""
     folder.mkdir()
     tflite._save(head, folder / "model", changed)
     (folder / f"{name}.tflite").write_bytes(tflite._flatbuffer(folder / "model", "float32"))
     shutil.rmtree(folder / "model")
-    for file, text in {**head.assets(), **tokenizer.files(head.text)}.items():
-        (folder / file).write_text(text, encoding="utf-8")
+    files = {**head.assets(), **tokenizer.files(head.text)}
+    within = {file: files[file] for file in tflite.WITHIN if file in files}
+    tflite.append(folder / f"{name}.tflite", within)
     shutil.copy(run.__file__, folder / "copied.py")
     return folder / f"{name}.tflite"
 
@@ -247,7 +248,8 @@ def alone(folder, *arguments):
     return subprocess.run([sys.executable, "-c", ALONE, *arguments], cwd=folder, capture_output=True)
 
 
-@pytest.mark.parametrize("options", [{}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}])
+@pytest.mark.parametrize("options", slow_but([{"ngrams": 64}], [
+    {}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}]))
 def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
     head = classifier("gru", "mean+max", **options)
     texts = ["a good film, not bad", "", "BAD", b"\xff film".decode("utf-8", "surrogateescape")]
@@ -260,6 +262,7 @@ def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
         assert answer["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"ngrams": 64}, {"layers": 0, "ngrams": 64}])
 def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path, options):
     head, texts = classifier("gru", "mean", **options), ["a good film", "not bad", "", "a bad film"]
@@ -268,7 +271,7 @@ def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path
         assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
-@pytest.mark.parametrize("intents", [(), ("ask", "order", "tell")])
+@pytest.mark.parametrize("intents", slow_but([("ask", "order", "tell")], [(), ("ask", "order", "tell")]))
 def test_tags_and_the_intent_equal_the_heads(tmp_path, intents):
     head = tagger("wide_bilstm_char_crf", intents)
     texts = ["A good film, not bad!", "", "好 Bad film", "Zoe\u0308 🙂 👩‍👩‍👧 bad 𠮷 film", " "]
@@ -339,6 +342,7 @@ def test_prompts_of_a_batch_go_on_as_each_alone_does_by_its_own_numbers(writing)
         assert found[n]["text"] == wanted.numpy()[0].decode()
 
 
+@pytest.mark.slow
 def test_words_go_on_inside_their_line(tmp_path):
     head = generator(tokenizer="word")
     model = run.load(on_device(head, tmp_path / "device"))
@@ -346,6 +350,7 @@ def test_words_go_on_inside_their_line(tmp_path):
     assert model("sing o")["text"].startswith(" ")
 
 
+@pytest.mark.slow
 def test_texts_follow_from_labels_as_the_heads(tmp_path):
     head = generator(["ode", "epic"], vector="every")
     model = run.load(on_device(head, tmp_path / "device"))
@@ -356,16 +361,20 @@ def test_texts_follow_from_labels_as_the_heads(tmp_path):
         model("odd")
 
 
+@pytest.mark.slow
 def test_a_file_of_one_length_reads_a_longer_prompt_in_pieces(writing, tmp_path):
     head, model = writing
     tflite._save(head, tmp_path / "model", lambda free: fixed_shapes.fixed(free, 7))
-    path = model.path.with_name("static.tflite")
+    path = tmp_path / "static.tflite"
     path.write_bytes(tflite._flatbuffer(tmp_path / "model", tflite.STATIC))
+    for file, lines in {**head.assets(), **tokenizer.files(head.text)}.items():     # beside it
+        (tmp_path / file).write_text(lines, encoding="utf-8")
     for text in ("", "o", "the wra", "the wrat", "sing o muse\nthe wrath of o"):
         assert run.load(path)(text, length=5) == model(text, length=5)
     assert run.load(path)("o", length=20) == model("o", length=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, pytest.param({"attention": "none"}, marks=pytest.mark.slow)])
 def test_translations_equal_the_heads_unknown_words_too(tmp_path, options):
     head = translator(**options)

@@ -52,6 +52,7 @@ def test_long_texts_are_cut(classifying):
                                free(ids=ids[:, :LENGTH])["probabilities"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"ngrams": 64}, {"layers": 0, "ngrams": 64}])
 def test_n_grams_of_a_text_are_those_of_its_first_words(tmp_path, options):
     head = classifier("gru", "mean", **options)
@@ -63,6 +64,7 @@ def test_n_grams_of_a_text_are_those_of_its_first_words(tmp_path, options):
                                    free(**head.read([short]))["probabilities"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [["a"], ["not a good film", "bad"], ["a " * LENGTH]])
 def test_tokens_are_tagged_alike_and_no_others(tagging, texts):
     head, _, free, fixed = tagging
@@ -72,6 +74,7 @@ def test_tokens_are_tagged_alike_and_no_others(tagging, texts):
     np.testing.assert_allclose(answer["marginals"], right["marginals"], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_answers_to_tokens_past_the_end_are_missing_and_those_to_padding_are_not(tagging):
     head, _, free, fixed = tagging
     inputs = {key: value.numpy() for key, value in head.read(head.text.split(["a " * 9])[0]).items()}
@@ -83,6 +86,7 @@ def test_answers_to_tokens_past_the_end_are_missing_and_those_to_padding_are_not
     assert not padded["tags"][0, LENGTH:].any() and not padded["marginals"][0, LENGTH:].any()
 
 
+@pytest.mark.slow
 def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagging):
     head, _, free, fixed = tagging
     head.labels, sentences = head.network.labels, [["a"] * 9, ["not", "bad"]]
@@ -97,6 +101,7 @@ def test_a_tagger_is_measured_on_all_tokens_of_which_the_cut_ones_are_wrong(tagg
     assert found == {"length": LENGTH, "longer": 1, "not_measured": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [(), ("ode", "epic")])
 def test_a_language_model_scores_every_symbol_alike(tmp_path, labels):
     head, text = generator(labels), "sing o muse\nthe wrath of\n"
@@ -109,6 +114,7 @@ def test_a_language_model_scores_every_symbol_alike(tmp_path, labels):
     assert not exporting.cut({"test": data}, {"test": predictions}, fixed, {})
 
 
+@pytest.mark.slow
 def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
     head = translator(attention="general")
     free, fixed = exporting.of_head(head), exporting.of_head(head)
@@ -126,6 +132,7 @@ def test_a_translator_has_no_log_loss_where_a_pair_is_cut():
     assert cut == {"length": fixed.length, "longer": 1, "not_measured": ["log_loss", "perplexity"]}
 
 
+@pytest.mark.slow
 def test_all_shapes_are_fixed_and_of_types_that_browsers_have(tagging, classifying):
     for _, folder, free, fixed in (tagging, classifying):
         runner = fixed._runner("ids")

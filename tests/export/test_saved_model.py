@@ -112,8 +112,10 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
 
 
 @pytest.mark.parametrize("name, intents", [
-    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow), ("output_rnn", ()),
-    ("crf", ("ask", "tell")), pytest.param("lstm", (), marks=pytest.mark.slow)])
+    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow),
+    pytest.param("output_rnn", (), marks=pytest.mark.slow),
+    pytest.param("crf", ("ask", "tell"), marks=pytest.mark.slow),
+    pytest.param("lstm", (), marks=pytest.mark.slow)])
 def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name, intents):
     head = tagger(name, intents)
     with export.stock_ops():
@@ -129,6 +131,7 @@ def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name, i
             assert text[start:end] == token
 
 
+@pytest.mark.slow
 def test_python_function_is_refused_and_leaves_nothing(tmp_path):
     def python(ids):
         return tf.ensure_shape(tf.py_function(lambda x: x, [ids], tf.int32), [None, None])

@@ -26,6 +26,7 @@ def exported(tmp_path_factory):
     return head, run / "saved_model"
 
 
+@pytest.mark.slow
 def test_every_signature_is_warmed_up_with_one_example_and_with_several(exported):
     head, folder = exported
     path = folder / "1" / "assets.extra" / "tf_serving_warmup_requests"

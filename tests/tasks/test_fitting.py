@@ -128,6 +128,7 @@ def test_a_saved_model_is_loaded_again(model, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(TEXTS[:4]), model.predict_proba(TEXTS[:4]))
 
 
+@pytest.mark.slow
 def test_several_labels_and_numbers_are_learnt_from_lists():
     several = [[label, "long"] if len(text) > 30 else [label] for text, label in zip(TEXTS, LABELS)]
     model = sentiment.fit(TEXTS, several, multi_label=True, verbose=False, **SMALL)
@@ -202,6 +203,7 @@ def test_generation_from_lists_learns_and_scores():
     assert isinstance(model.predict(["to "])[0]["text"], str)
 
 
+@pytest.mark.slow
 def test_generation_from_labels_follows_them():
     model = generation.fit(TEXTS, LABELS, verbose=False, units=4, embedding=4, epochs=1)
     assert model.labels == ["bad", "good"]
@@ -259,6 +261,7 @@ def test_the_estimator_predicts_the_labels_that_it_was_given():
     assert one.predict_proba(TEXTS[:3]).shape == (3, 2)
 
 
+@pytest.mark.slow
 def test_the_estimator_works_in_pipelines_and_searches():
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     pipe = make_pipeline(lower, RecurrentClassifier(**SMALL))

@@ -1,7 +1,9 @@
 """Gradient flow: norms against products of Jacobians in NumPy, spectral radii, the diagnostic's run."""
 
+import contextlib
 import csv
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import tensorflow as tf
 from layer_checks import CELLS, EXACT, H, T, assert_agree, case, make, ready
 from reference import sigmoid
 
+from tasks import cli
 from tasks.gradient_flow import task
 from tasks.gradient_flow.options import FlowOptions, Settings
 from zoo.gradient_flow import (
@@ -267,10 +270,14 @@ def run(*arguments):
 def finished(tmp_path_factory):
     """A small run from the command line: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "flow"
-    code, out, err = run("--cells=SimpleRNN,LSTM", "--radii=0.4,1.6", "--steps=30", "--units=12",
-                         "--networks=2", "--batch_size=4", "--batches=6", f"--output_dir={folder}")
-    assert code == 0 and err == "", err
-    return folder, out
+    settings = cli.parse(Settings, [
+        "gradient_flow", "--cells=SimpleRNN,LSTM", "--radii=0.4,1.6", "--steps=30", "--units=12",
+        "--networks=2", "--batch_size=4", "--batches=6", f"--output_dir={folder}"])
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        task.main(settings)
+    assert err.getvalue() == ""
+    return folder, out.getvalue()
 
 
 def test_a_run_leaves_the_picture_the_table_and_the_numbers_behind_its_words(finished):

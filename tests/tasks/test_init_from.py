@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import zoo
+from conftest import slow_but
 from tasks import generation, sentiment, tagging, translation
 from tasks.fitting import corpus_of
 from tasks.generation.options import Settings as GenerationSettings
@@ -51,8 +52,7 @@ TASKS = {
     "translation": (Translation, TranslationSettings, translation.fit, pairs,
                     {"source_level": "word", "target_level": "character"}, ["Zoe Zoe"] * 9,
                     "symbols of the target")}
-each = pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.slow] * (name == "naive Bayes")) for name in TASKS])
+each = pytest.mark.parametrize("name", slow_but(["sentiment", "generation"], TASKS))
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +119,9 @@ def test_words_and_labels_of_another_corpus_are_added(name, trained, tmp_path, c
 
 
 @pytest.mark.parametrize("name, options", [
-    ("sentiment", {"tokenizer": "subword"}), ("tagging", {"digits": True}),
-    ("generation", {"level": "character"}), ("translation", {"target_level": "word"})])
+    ("sentiment", {"tokenizer": "subword"}), ("generation", {"level": "character"}),
+    pytest.param("tagging", {"digits": True}, marks=pytest.mark.slow),
+    pytest.param("translation", {"target_level": "word"}, marks=pytest.mark.slow)])
 def test_another_way_to_read_texts_is_refused(name, options, trained, tmp_path):
     expected = "init_from: expected (tokenizer|digits) .*, as the earlier"
     with pytest.raises(ValueError, match=expected) as error:

@@ -43,7 +43,8 @@ def test_what_cannot_be_is_refused(task, settings, message):
 @pytest.mark.slow
 def test_training_goes_on_from_a_pretrained_model_with_its_network(capsys):
     places = "home work school the station the bank London Paris Rome Oslo Lima".split()
-    texts = [f"{text} {place}" for text in ("my card is lost in", "where is the way to") for place in places]
+    starts = "my card is lost in", "where is the way to"
+    texts = [f"{start} {place}" for start in starts for place in places]
     labels = [label for label in ("card", "way") for _ in places]
     model = sentiment.fit(texts, labels, start=NAME, epochs=2, batch_size=4, validation=0.2)
     assert f"init_from {NAME}: " in capsys.readouterr().out

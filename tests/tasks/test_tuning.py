@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, slow_but
 from tasks import recipes, sentiment, tuning
 from tasks.fitting import corpus_of
 from tasks.generation.options import Settings as GenerationSettings
@@ -176,6 +176,7 @@ def test_every_candidate_is_made_of_options(task):
     assert len({repr(one) for one in found}) == len(found)
 
 
+@pytest.mark.slow
 def test_what_is_trained_then_validates_as_it_was_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(recipes.CANDIDATES, "sentiment", [{"learning_rate": 0.05}])
     history = []
@@ -213,7 +214,7 @@ COLUMNS = {"sentiment": (TEXTS, LABELS), "translation": (TEXTS, [text.upper() fo
            "generation": (TEXTS, None)}
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("name", slow_but(["generation"], COLUMNS))
 def test_every_task_measures_a_candidate_on_a_share(name, tmp_path):
     settings = importlib.import_module(f"tasks.{name}.options").Settings
     task = getattr(importlib.import_module(f"tasks.{name}.task"), name.capitalize())(

@@ -90,6 +90,7 @@ def run_client(*arguments):
                           capture_output=True)
 
 
+@pytest.mark.slow
 def test_the_command_asks_over_grpc(served):
     run = run_client(f"grpc://{served[1]}/tags", "a good film")
     assert '"tokens": ["a", "good", "film"]' in run.stdout, run.stderr

@@ -332,6 +332,7 @@ def test_watching_goes_on_after_any_error(served, monkeypatch):
     assert len(looks) > 2
 
 
+@pytest.mark.slow
 def test_requests_that_share_a_call_get_their_own_answers(tmp_path):
     """A tagger's rows are as long as the longest of the call, and cut again."""
     head = tagger("lstm")

@@ -24,7 +24,7 @@ from tasks.training.run_directory import Run
 SMALL = ("--units=8", "--embedding=8", "--epochs=1", "--batch_size=8", "--window=16",
          "--learning_rate=0.05", "--average=0.9", "--weight_drop=0", "--output_dropout=0",
          "--embedding_dropout=0")
-LINES = 9000
+LINES = 4000
 
 
 def here(*arguments):

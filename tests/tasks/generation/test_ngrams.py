@@ -164,6 +164,7 @@ def test_bad_input_gets_one_clear_line(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_longer_memory_helps_on_real_text(shared):
     from tasks.generation import corpora
     corpus = corpora.load(shared / "corpora" / "tinyshakespeare")

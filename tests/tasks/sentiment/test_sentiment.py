@@ -214,6 +214,7 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(mistakes, name, expected
 # Small corpora of one's own, in this process -------------------------------------------------
 
 TINY = ("--units=8", "--embedding=8")
+BILSTM = (*TINY, "--model=bilstm", "--epochs=1", "--fold=1", "--max_length=50")
 WORDS = {"fine": ["fine", "warm", "clever"], "poor": ["poor", "cold", "stupid"]}
 
 
@@ -250,13 +251,12 @@ def plain_numbers(monkeypatch):
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """A corpus of one's own in a folder, and the run that the default model makes of it."""
+    """A corpus of one's own in a folder, and a small run on it."""
     folder = tmp_path_factory.mktemp("own")
     corpus = write_reviews(folder / "reviews.csv", {"fine": "yes|well", "poor": "no"})
     with pytest.MonkeyPatch.context() as patch, quick_exports():
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
-        here(*columns(corpus), *TINY, "--epochs=1", "--fold=1", "--max_length=50",
-             f"--output_dir={folder}/run")
+        here(*columns(corpus), *BILSTM, f"--output_dir={folder}/run")
     return corpus, folder / "run"
 
 
@@ -296,8 +296,7 @@ def test_exporting_again_measures_the_new_version_and_describes_it(own):
 
 
 def test_a_finished_run_is_shown_again_whether_or_not_it_is_forced(own, capsys):
-    here(*columns(own[0]), *TINY, "--epochs=1", "--fold=1", "--max_length=50", "--force",
-         f"--output_dir={own[1]}")
+    here(*columns(own[0]), *BILSTM, "--force", f"--output_dir={own[1]}")
     assert "finished" in capsys.readouterr().out
 
 
@@ -310,7 +309,7 @@ def test_a_name_with_a_bar_is_answered(own, capsys):
 def test_a_changed_corpus_is_refused(own, tmp_path, capsys, mode):
     whole = own[0].read_text()
     own[0].write_text(whole.replace(",no", ",nay", 1))
-    arguments = [*columns(own[0]), *TINY, "--epochs=1", "--fold=1", "--max_length=50"]
+    arguments = [*columns(own[0]), *BILSTM]
     try:
         with pytest.raises(SystemExit):
             here(*(arguments if mode == "train" else ["--mode=export"]), f"--output_dir={own[1]}")
@@ -352,12 +351,16 @@ def no_files(monkeypatch):
 
 
 def test_a_run_starts_from_another(own, tmp_path, plain_numbers, no_files):
-    here(*columns(own[0]), *TINY, "--epochs=1", f"--init_from={own[1]}", f"--output_dir={tmp_path}")
+    here(*columns(own[0]), *TINY, "--model=bilstm", "--epochs=1", f"--init_from={own[1]}",
+         f"--output_dir={tmp_path}")
     assert (tmp_path / "metrics.json").exists()
 
 
+LINEAR = ("--model=linear", "--ngrams=1024", "--epochs=1")
+
+
 def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, capsys):
-    here(*columns(own[0]), *TINY, "--epochs=1", "--noexport", f"--output_dir={tmp_path}")
+    here(*columns(own[0]), *LINEAR, "--noexport", f"--output_dir={tmp_path}")
     out = capsys.readouterr().out
     assert "exporting" not in out and "TFLite" not in out and "SavedModel" not in out
     assert out.endswith(f"next: python -m tasks.sentiment --output_dir={tmp_path} --mode=export\n")
@@ -368,7 +371,7 @@ def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, c
     facts = json.loads((tmp_path / "metrics.json").read_text())
     assert comparison.row_of(tmp_path)["test"] == facts["test"]["accuracy"]
     assert [*tables.rows(facts)] == [*facts["baselines"], facts["model"]]
-    here(*columns(own[0]), *TINY, "--epochs=1", f"--output_dir={tmp_path}")
+    here(*columns(own[0]), *LINEAR, f"--output_dir={tmp_path}")
     assert "finished" in capsys.readouterr().out        # an export is no setting that shapes the result
     with quick_exports():
         here("--mode=export", f"--output_dir={tmp_path}")
@@ -384,10 +387,11 @@ def test_a_corpus_that_is_called_as_a_kind_of_recipe_is_of_its_own_kind():
     assert task.Sentiment(Settings()).recipe(corpus)["model"] == "nb_linear_bilstm"
 
 
-AUTO = (*TINY, "--ngrams=4096", "--model=auto", "--epochs=1", "--noexport")
+AUTO = (*TINY, "--ensemble=1", "--ngrams=4096", "--model=auto", "--epochs=1", "--noexport")
 
 
-@pytest.mark.parametrize("model", ["linear", pytest.param("nb_linear_bilstm", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["linear", "nb_linear_bilstm"])
 def test_the_model_that_validates_better_is_taken_and_kept(own, tmp_path, plain_numbers, capsys,
                                                            monkeypatch, model):
     if model != "linear":       # a linear model that predicts one label
@@ -447,7 +451,7 @@ def test_a_run_that_a_baseline_beats_names_what_may_do_better(own, tmp_path, cap
 
 def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
     corpus = write_reviews(tmp_path / "numbers.csv", {"fine": 2000, "poor": 1000})
-    here(*columns(corpus), "--regression", *TINY, "--epochs=8", "--batch_size=16",
+    here(*columns(corpus), "--regression", *TINY, "--model=bilstm", "--epochs=8", "--batch_size=16",
          "--learning_rate=0.02", f"--output_dir={tmp_path}/run")
     facts = json.loads((tmp_path / "run/metrics.json").read_text())
     assert facts["test"]["mean_squared_error"] < facts["baselines"]["mean"]["mean_squared_error"] / 2

@@ -21,6 +21,17 @@ def test_naive_bayes_is_bayes_rule_over_words_present():
     np.testing.assert_allclose(found, [posterior([bad, good])], rtol=1e-9)
 
 
+def test_naive_bayes_knows_the_most_frequent_words_alone_where_labels_and_words_are_many(monkeypatch):
+    train = [("good film", "good"), ("dull film", "bad"), ("dull plot", "bad")]
+    texts = ["dull", "film", "good", "plot"]
+    every = naive_bayes.naive_bayes(train, texts, ["bad", "good"])
+    monkeypatch.setattr(naive_bayes, "PAIRS", 4)        # two labels: film and dull are known
+    found = naive_bayes.naive_bayes(train, texts, ["bad", "good"])
+    prior = naive_bayes.naive_bayes(train, ["unknown"], ["bad", "good"])[0]
+    np.testing.assert_allclose(found, [every[0], every[1], prior, prior])
+    assert not np.allclose(every[2], prior) and not np.allclose(every[3], prior)
+
+
 def test_multinomial_naive_bayes_is_bayes_rule_over_words_drawn():
     # Good texts hold 6 words once each a text, bad 3, of a vocabulary of 5.
     bad = 1 / 3 * (0 + 1) / (3 + 5) * (1 + 1) / (3 + 5)

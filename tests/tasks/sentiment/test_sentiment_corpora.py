@@ -371,6 +371,7 @@ def test_qc_keeps_its_official_test_split(nltk_data):
     assert 0.08 < len(corpus.validation) / 5452 < 0.12
 
 
+@pytest.mark.slow
 def test_movie_reviews_folds_hold_200_of_each_label(nltk_data):
     corpus = corpora.load("movie_reviews", fold=2)
     assert collections.Counter(e.label for e in corpus.test) == {"neg": 200, "pos": 200}

@@ -72,6 +72,7 @@ def test_rare_words_look_like_their_kind():
                                               "<x>"]
 
 
+@pytest.mark.slow
 def test_on_conll2000_both_are_where_the_literature_has_them(shared, monkeypatch):
     import nltk.data
     monkeypatch.setattr(nltk.data, "path", [str(shared / "nltk_data")])

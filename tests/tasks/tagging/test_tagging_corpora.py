@@ -511,6 +511,7 @@ def count_spans(rows):
     return collections.Counter(kind for s in rows for _, _, kind in spans.spans(s.tags))
 
 
+@pytest.mark.slow
 def test_conll2000_is_whole_and_its_last_tenth_is_validation(nltk_data):
     from nltk.corpus import conll2000
     corpus = corpora.load()
@@ -523,6 +524,7 @@ def test_conll2000_is_whole_and_its_last_tenth_is_validation(nltk_data):
                                         "ADJP": 438, "PRT": 106, "CONJP": 9, "LST": 5, "INTJ": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, expected, train", [
     ("conll2002", [8323, 1915, 1517], {"LOC": 4913, "MISC": 2173, "ORG": 7390, "PER": 4321}),
     ("conll2002_esp", [8323, 1915, 1517], {"LOC": 4913, "MISC": 2173, "ORG": 7390, "PER": 4321}),
@@ -535,6 +537,7 @@ def test_conll2002_has_its_official_splits(nltk_data, name, expected, train):
     assert "-DOCSTART-" not in {s.tokens[0] for s in everything(corpus)}
 
 
+@pytest.mark.slow
 def test_treebank_leaves_out_empty_elements(nltk_data):
     corpus = corpora.load("treebank")
     assert sum(sizes(corpus)) == 3914
@@ -563,6 +566,7 @@ def test_sentences_with_an_untagged_word_are_left_out_and_counted():
     assert notes == ["2 sentences without a word, or with a word that has no tag, were left out"]
 
 
+@pytest.mark.slow
 def test_paths_to_public_corpora_are_read(shared):
     expected = {"snips": ([13084, 700, 700], "BIO", 72),
                 "ud_english_ewt": ([12544, 2001, 2077], None, 17),

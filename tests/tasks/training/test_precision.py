@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import slow_but
 from tasks.sentiment.dataset import SingleLabel
 from tasks.training.precision import in_float32, mixed
 from zoo.models.classifier import Classifier
@@ -58,7 +59,7 @@ def test_the_loss_and_its_gradient_are_near_those_of_float32(name):
     assert np.linalg.norm(gradients[1] - gradients[0]) < 0.1 * np.linalg.norm(gradients[0])
 
 
-@pytest.mark.parametrize("name", list(cases()))
+@pytest.mark.parametrize("name", slow_but(["ratios", "tagger", "translator"], cases()))
 def test_it_comes_back_in_float32_with_the_same_weights(name):
     with mixed(True):
         network, inputs, *_ = cases()[name]()

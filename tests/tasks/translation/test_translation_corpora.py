@@ -448,6 +448,7 @@ def test_multi30k_is_read_as_it_is(shared):
     assert sizes(corpus) == [29000, 1014, 1000] and languages(corpus) == ("de", "en")
 
 
+@pytest.mark.slow
 def test_tatoeba_is_split_by_sentence(shared):
     folder = shared / "corpora" / "tatoeba_cmn_eng"
     corpus = load(str(folder), source_language="zh", target_language="en")

@@ -106,14 +106,14 @@ def test_variants_match_the_oracle(cell, variant):
         assert_agree(actual, expected(cell, given, mask=mask(name), **options))
 
 
-@pytest.mark.parametrize("cell", [
-    *(pytest.param(cell, marks=pytest.mark.slow) for cell in NORMALIZED[::2]), *NORMALIZED[1::2]])
-def test_unrolled_and_compiled_by_xla_match_the_oracle(cell):
+@pytest.mark.parametrize("cell, xla", [
+    pytest.param(cell, xla, marks=[pytest.mark.slow] * xla)
+    for cell in NORMALIZED for xla in (False, True)])
+def test_unrolled_and_compiled_by_xla_match_the_oracle(cell, xla):
     given, masked = case(cell), mask("with holes")
-    wanted = expected(cell, given, mask=masked)
-    assert_agree(computed(make(cell, unroll=True), given, mask=masked), wanted)
-    actual = computed(kept(cell), given, mask=masked, graph=True, jit_compile=True)
-    assert_agree(actual, wanted)
+    layer = kept(cell) if xla else make(cell, unroll=True)
+    actual = computed(layer, given, mask=masked, graph=xla, jit_compile=xla or None)
+    assert_agree(actual, expected(cell, given, mask=masked))
 
 
 @each_cell
@@ -229,6 +229,7 @@ def test_auto_takes_the_loop_and_native_says_why_not(cell):
         make(cell, dtype="float32", engine="native")
 
 
+@pytest.mark.slow
 def test_it_exports_to_builtin_tflite_ops(tmp_path):
     keras.utils.set_random_seed(0)  # four layers: some weights magnify rounding above the tolerance
     layers = [make(cell, dtype="float32", return_state=False) for cell in NORMALIZED]

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from conftest import ROOT
+from conftest import ROOT, diagonal
 
 x = np.random.default_rng(0).normal(size=(3, 6, 4))
 MASK = np.arange(6) < np.array([[6], [3], [1]])
@@ -43,9 +43,8 @@ def gradients(layer, **call):
     return tape.gradient(loss, layer.trainable_weights)
 
 
-@pytest.mark.parametrize("options", [{}, {"return_sequences": True}, {"go_backwards": True},
-                                     {"return_sequences": True, "zoneout": 0.3}])
-@pytest.mark.parametrize("mask", [None, MASK])
+@pytest.mark.parametrize("mask, options", diagonal([None, MASK], [
+    {}, {"return_sequences": True}, {"go_backwards": True}, {"return_sequences": True, "zoneout": 0.3}]))
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_step_alone_trains_as_the_gradient_by_hand_does(options, mask, compiled):
     found = []

@@ -250,8 +250,8 @@ def test_required_phrases_are_in_all_texts_and_all_such_texts_are_found(required
 
 @pytest.mark.parametrize("required", OVERLAPPING, ids=str)
 def test_phrases_may_overlap_where_there_is_time_for_one_after_the_other(required):
-    model, length = Markov(V, 9), 9
-    given = found(search(model, 3 * 2**9, [3], length, required=required), 0)
+    model, length = Markov(V, 8), 8
+    given = found(search(model, 3 * 2**8, [3], length, required=required), 0)
     texts = {text: value for text, value in ranked(model, 3, .75, length=length).items()
              if all(contains(text, phrase) for phrase in phrases(required))}
     in_time = {text for text in texts if len(text) + sum(map(len, phrases(required))) <= length}
@@ -336,6 +336,7 @@ def same(given, wanted):
         np.testing.assert_allclose(given[name], wanted[name], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tflite_finds_what_tensorflow_finds(tmp_path):
     speaker = Speaker(translate, SPECS)
     run, graph, random = speaker.lite(tmp_path), tf.function(speaker.answer), np.random.default_rng(0)
@@ -345,6 +346,7 @@ def test_tflite_finds_what_tensorflow_finds(tmp_path):
         same(run(**given), graph(**given))
 
 
+@pytest.mark.slow
 def test_tflite_with_phrases_and_alignments_finds_what_tensorflow_finds(tmp_path):
     speaker = Speaker(translate, {**SPECS, **MORE})
     run, graph, random = speaker.lite(tmp_path), tf.function(speaker.answer), np.random.default_rng(1)

@@ -213,6 +213,7 @@ def test_the_input_mode_and_direction_reach_the_operation(traceable):
     assert forward.get_attr("direction") == b"unidirectional"
 
 
+@pytest.mark.slow
 def test_exported_graphs_hold_no_cudnn(tmp_path, traceable):
     inputs = keras.Input((None, D))
     model = keras.Model(inputs, zoo.LSTM(H)(zoo.CudnnGRU(2, H, return_sequences=True)(inputs)))

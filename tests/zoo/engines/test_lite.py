@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import zoo
 from export import tflite
+from conftest import diagonal, slow_but
 from heads import as_lite
 from zoo import engines
 from zoo.engines import lite
@@ -28,8 +29,7 @@ def inputs(B, T, seed=0):
     return random.normal(size=(B, T, 3)).astype("float32"), random.random((B, T)) < 0.7
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("options", [{}, {"zoneout": 0.3}, {"go_backwards": True}])
+@pytest.mark.parametrize("cell, options", diagonal(CELLS, [{}, {"zoneout": 0.3}, {"go_backwards": True}]))
 def test_sequences_and_states_equal_the_loops_at_any_length_and_mask(cell, options):
     layer = layer_of(cell, **options)
     call = tf.function(lambda x, **given: layer(x, **given), reduce_retracing=True)
@@ -45,7 +45,7 @@ def test_sequences_and_states_equal_the_loops_at_any_length_and_mask(cell, optio
                 np.testing.assert_allclose(one, other, atol=1e-6, err_msg=f"T={T}")
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", slow_but(["LSTM"], CELLS))
 def test_a_file_takes_any_batch_and_length_and_answers_as_the_loop(cell, tmp_path):
     layer = layer_of(cell, zoneout=0.1)
 

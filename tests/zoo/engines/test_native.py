@@ -16,7 +16,7 @@ from layer_checks import (AGREEMENT, CELLS, MASKS, D, assert_agree, case, comput
                           keras_twin, make, mask, ready)
 
 import zoo
-from conftest import diagonal
+from conftest import diagonal, slow_but
 from zoo import engines
 from zoo.engines import loop
 from zoo.engines.native import build, ops, selftest
@@ -209,8 +209,8 @@ def test_drawn_zoneout_dropout_and_dropconnect_masks_agree_with_the_loop(cell, s
         assert_agree(*both_engines(cell, given, timing, sequences), AGREEMENT)
 
 
-@pytest.mark.parametrize("option", ("dropout", "recurrent_dropout", "weight_drop", "zoneout"))
-@each_cell
+@pytest.mark.parametrize("cell, option", diagonal(CELLS, (
+    "dropout", "recurrent_dropout", "weight_drop", "zoneout")))
 def test_the_same_seed_draws_what_it_draws_on_the_loop(cell, option):
     given = case(cell, seed=6).to("float32")
     one, two, sure = (
@@ -237,8 +237,7 @@ def test_no_steps_leave_states_and_their_errors_as_they_are(cell):
     assert not any(found[name].any() for name in ("dkernel", "drecurrent_kernel", "dbias"))
 
 
-@pytest.mark.parametrize("value", (np.nan, np.inf, -np.inf, 1e30, -3e38, 1e-42))
-@each_cell
+@pytest.mark.parametrize("cell, value", diagonal(CELLS, (np.nan, np.inf, -np.inf, 1e30, -3e38, 1e-42)))
 def test_odd_numbers_give_what_the_loop_gives(cell, value):
     given = case(cell, seed=5).to("float32")
     given.x[1, 2, 0] = value
@@ -432,8 +431,7 @@ def test_a_gradient_penalty_is_that_of_keras(cell, graph):
     assert_same((tf.function(penalized) if graph else penalized)(ours, *tensors), wanted)
 
 
-@pytest.mark.parametrize("cell", [
-    *(pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS[::2]), *CELLS[1::2]])
+@pytest.mark.parametrize("cell", slow_but(["gru"], CELLS))
 def test_a_gradient_penalty_of_a_function_is_that_of_keras(cell):
     ours, theirs, tensors = as_in_keras(cell)
     function = tf.function(ours)
@@ -441,9 +439,8 @@ def test_a_gradient_penalty_of_a_function_is_that_of_keras(cell):
     assert_same(penalized(function, *tensors), penalized(theirs, *tensors))
 
 
-@pytest.mark.parametrize("options", (
-    {"go_backwards": True}, {"zoneout": 0.3}, {"use_bias": False}, {"return_sequences": False}), ids=str)
-@each_cell
+@pytest.mark.parametrize("cell, options", diagonal(CELLS, (
+    {"go_backwards": True}, {"zoneout": 0.3}, {"use_bias": False}, {"return_sequences": False})), ids=str)
 def test_a_gradient_penalty_with_options_is_that_of_the_loop(cell, options):
     given = case(cell, time=4, use_bias=options.get("use_bias", True)).to("float32")
     tensors = [tf.constant(a) for a in (given.x, *given.states)]
@@ -455,8 +452,7 @@ def test_a_gradient_penalty_with_options_is_that_of_the_loop(cell, options):
     assert_same(*found)
 
 
-@pytest.mark.parametrize("engine", ["native", "loop"])
-@each_cell
+@pytest.mark.parametrize("cell, engine", diagonal(CELLS, ["native", "loop"]))
 def test_forward_mode_is_that_of_keras(cell, engine):
     ours, theirs, (x, *states) = as_in_keras(cell)
     ours.engine = engine

@@ -195,6 +195,7 @@ def test_one_step_of_fit_moves_every_weight():
     assert all(np.any(a != b) for a, b in zip(before, model.get_weights()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feeds, score", diagonal(FEEDS, ["general", "coverage"]))
 def test_tflite_runs_the_memory_the_steps_and_the_scan(feeds, score, tmp_path):
     made = decoder(feeds, "lstm", score=score, dtype="float32")

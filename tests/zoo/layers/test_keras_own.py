@@ -2,6 +2,7 @@
 
 `rnn_test.py` is left out: it tests `keras.layers.RNN` with cells of its own, and knows none of these.
 """
+import functools
 import unittest
 
 import keras
@@ -18,6 +19,7 @@ EXCEPTIONS = {"bidirectional": {
     "test_fused_lstm_eligibility": FUSED,
     "test_fused_gru_eligibility": FUSED,
     "test_keeps_use_cudnn": "wants a SimpleRNN that knows no use_cudnn: ours runs on cuDNN too"}}
+SLOW = {"stacked_rnn_cells": ["test_basics"]}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -26,6 +28,15 @@ def ours_stand_in():
         for name in OURS:
             patch.setattr(keras.src.layers, name, getattr(zoo, name))
         yield
+
+
+def slowly(test):
+    """The same test, marked: Keras's own stays as it is."""
+    @pytest.mark.slow
+    @functools.wraps(test)
+    def marked(self):
+        test(self)
+    return marked
 
 
 def standing_in(file):
@@ -37,8 +48,9 @@ def standing_in(file):
             and hasattr(value, "run_layer_test"))
     skipped = {name: unittest.skip(reason)(lambda self: None)
                for name, reason in EXCEPTIONS.get(file, {}).items()}
-    assert set(skipped) <= set(dir(cls)), "an exception that names no test"
-    return type(cls)(f"Keras_{file}", (cls,), skipped)
+    slow = {name: slowly(getattr(cls, name)) for name in SLOW.get(file, [])}
+    assert {*skipped, *slow} <= set(dir(cls)), "an exception that names no test"
+    return type(cls)(f"Keras_{file}", (cls,), {**skipped, **slow})
 
 
 globals().update({f"Keras_{file}": standing_in(file) for file in FILES})

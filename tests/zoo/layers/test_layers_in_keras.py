@@ -177,8 +177,7 @@ def test_functional_models_of_any_batch_and_length(cell):
 
 
 @pytest.mark.parametrize("sequences", (False, True))
-@pytest.mark.parametrize("state", (False, True))
-@each_cell
+@pytest.mark.parametrize("cell, state", diagonal(CELLS, (False, True)))
 def test_what_is_returned_has_the_shapes_of_keras(cell, sequences, state):
     options = {"return_sequences": sequences, "return_state": state}
     ours, theirs = (m(cell, **options) for m in (make, keras_twin))
@@ -354,8 +353,7 @@ def test_constraints_are_applied(cell):
         assert before.min() < 0 <= after.min() and after.max() > 0
 
 
-@pytest.mark.parametrize("engine", ("auto", "loop"))
-@each_cell
+@pytest.mark.parametrize("cell, engine", diagonal(CELLS, ("auto", "loop")))
 def test_inputs_states_and_masks_that_are_variables_have_kerass_gradient(cell, engine):
     given, found = case(cell).to("float32"), []
     for layer in (make(cell, engine=engine, dtype="float32"), keras_twin(cell, dtype="float32")):

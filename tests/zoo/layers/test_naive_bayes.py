@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import tflite
+from heads import as_lite
 from zoo.layers import naive_bayes
 from zoo.layers.naive_bayes import CrossFit, LogCountRatios, first_occurrences, pairs
 from zoo.models.classifier import Classifier, TextClassifier
@@ -123,6 +123,7 @@ def test_windows_are_read_side_by_side_and_pooled_together():
         Classifier(6, 2, pooling="last", window=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"window": 2}, {"filters": 5, "ensemble": 2}])
 def test_tflite_equals_keras(tmp_path, options):
     network = correcting(**options)
@@ -130,8 +131,7 @@ def test_tflite_equals_keras(tmp_path, options):
         one.linear.kernel.assign(keras.random.normal(one.linear.kernel.shape, seed=1))
     text = Text(["[PAD]", "[UNK]", "a", "b", "c", "d"])
     head = TextClassifier(network, text, ["bad", "good"])
-    tflite.write(head, tmp_path, variants=("float32",))
-    lite = tflite.Lite(tmp_path / "model_float32.tflite")
+    lite = as_lite(tmp_path, head.variables, **head.lite_signatures())
     long = np.random.default_rng(0).integers(0, 6, (2, 300)).astype(np.int32)
     for ids in (IDS, IDS[:1, :1], IDS[1:2], long):
         np.testing.assert_allclose(lite(ids=ids)["probabilities"],

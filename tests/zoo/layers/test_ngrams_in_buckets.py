@@ -105,6 +105,7 @@ def test_it_is_the_same_after_a_round_trip():
     np.testing.assert_array_equal(copy(code_points(TEXTS)), built(code_points(TEXTS)))
 
 
+@pytest.mark.slow
 def test_a_tflite_file_of_builtin_ops_finds_the_same_buckets(tmp_path):
     built = layer()
     lite = as_lite(tmp_path, built.weights, ids=tf.function(

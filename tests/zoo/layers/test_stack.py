@@ -46,8 +46,7 @@ def by_hand(stack, x, masked, residual):
     return x
 
 
-@pytest.mark.parametrize("sequences", (False, True))
-@pytest.mark.parametrize("residual", (False, True))
+@pytest.mark.parametrize("residual, sequences", diagonal((False, True), (False, True)))
 def test_outputs_and_gradients_equal_composing_the_layers(residual, sequences):
     stack = deep("gru", "lstm", "bidirectional", "gru", sequences=sequences, residual=residual)
     x, masked = tf.constant(case("gru").x), tf.constant(mask("with holes"))
@@ -145,6 +144,7 @@ def test_a_model_survives_its_keras_file(tmp_path):
     np.testing.assert_array_equal(after(x), before(x))
 
 
+@pytest.mark.slow
 def test_fit_decreases_the_loss():
     keras.utils.set_random_seed(0)
     network = keras.Sequential([zoo.Stack(
@@ -170,8 +170,7 @@ def test_mixed_precision_gives_half_precision():
 
 
 @pytest.mark.parametrize("name", ("gru", "lstm", "bidirectional"))
-@pytest.mark.parametrize("sequences", (False, True))
-@pytest.mark.parametrize("residual", (False, True))
+@pytest.mark.parametrize("residual, sequences", diagonal((False, True), (False, True)))
 def test_the_states_of_the_last_layer_are_returned(residual, sequences, name):
     last = LAYERS[name](return_sequences=sequences, return_state=True, dtype="float64")
     stack = zoo.Stack([zoo.SimpleRNN(2 * H if name == "bidirectional" else H, dtype="float64",

@@ -110,6 +110,7 @@ def test_it_is_the_same_after_a_round_trip():
     np.testing.assert_array_equal(copy(*arrays(SENTENCES, SHAPES)), built(*arrays(SENTENCES, SHAPES)))
 
 
+@pytest.mark.slow
 def test_a_tflite_file_of_builtin_ops_finds_the_same_buckets(tmp_path):
     built = layer(outputs=5, rank=3)
     spec = tf.TensorSpec([None, None, None], tf.int32, "code_points")

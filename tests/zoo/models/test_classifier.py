@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from conftest import diagonal, slow_but
 from export import tflite
 from zoo import names
 from zoo.models.blocks import CELLS, drop_words
@@ -43,7 +44,11 @@ def head(kind="single", labels=("bad", "good", "neither"), **options):
                           labels, kind)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+each_configuration = pytest.mark.parametrize("name", slow_but([
+    "nb_linear_bilstm", "linear", "birnn", "gru", "attention"], CLASSIFIERS))
+
+
+@each_configuration
 def test_every_configuration_gives_logits_that_padding_does_not_change(name):
     built = configured(name)
     padded = {key: tf.pad(value, [[0, 0], *[[0, 4]] * (value.ndim - 1)]) for key, value in INPUTS.items()}
@@ -153,8 +158,8 @@ def test_an_ensemble_shares_its_vectors():
     assert sum(tuple(weight.shape) == V.shape for weight in built.weights) == 1
 
 
-@pytest.mark.parametrize("how", names.VECTORS)
-@pytest.mark.parametrize("options", [{}, {"naive_bayes": True, "ensemble": 2, "filters": 2}])
+@pytest.mark.parametrize("how, options", diagonal(names.VECTORS, [
+    {}, {"naive_bayes": True, "ensemble": 2, "filters": 2}]))
 def test_given_vectors_survive_a_keras_file(tmp_path, how, options):
     built = with_vectors(vectors_as=how, **options)
     built.save(tmp_path / "model.keras")
@@ -200,7 +205,7 @@ def test_word_dropout_reads_words_as_unknown_while_training_and_leaves_padding()
     np.testing.assert_array_equal(built(IDS), built(IDS, training=False))
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@each_configuration
 def test_every_configuration_survives_a_keras_file(tmp_path, name):
     built = configured(name)
     built.save(tmp_path / "model.keras")
@@ -363,9 +368,9 @@ class Powers(keras.layers.Layer):
         return sequence_shape[0], 2 * sequence_shape[-1]
 
 
-@pytest.mark.parametrize("added, width", [(middle, 10), (Powers, 20)])
-@pytest.mark.parametrize("also", ["", "+attention+mean"])
-def test_a_pooling_is_added_in_one_place(tmp_path, monkeypatch, added, width, also):
+@pytest.mark.parametrize("added, also", diagonal([(middle, 10), (Powers, 20)], ["", "+attention+mean"]))
+def test_a_pooling_is_added_in_one_place(tmp_path, monkeypatch, added, also):
+    added, width = added
     monkeypatch.setitem(names.POOLINGS, "new", added)
     one = head(pooling="new" + also)
     states = one.network.recurrent(one.network.embedding(IDS), mask=IDS != 0)

@@ -9,9 +9,10 @@ import tensorflow as tf
 import zoo
 from export import saved_model
 from export.serving import client
+from conftest import slow_but
 from heads import classifier, generator, tagger, translator
 from zoo.models.classifier import Classifier
-from zoo.models import transfer
+from zoo.models import language_model, transfer
 from zoo.models.head import IDS, TEXTS, Head, Signature
 from zoo.text.tokenizer import Text
 
@@ -25,12 +26,13 @@ HEADS = {
     "generator": (generator, "sing o", ["predict_text", "embed", "score_text", "search"]),
     "labels": (lambda: generator(["ode", "epic"]), "epic", ["predict_text"]),
     "translator": (translator, "我爱中国", ["predict_text", "embed", "n_best"])}
-each_kind = pytest.mark.parametrize("name", [  # the generator has what one with labels has
-    pytest.param(name, marks=[pytest.mark.slow] * (name == "labels")) for name in HEADS])
+# The generator has what one with labels has, the n-grams beside a network what they have alone.
+each_kind = pytest.mark.parametrize("name", slow_but(HEADS.keys() - {"labels", "linear"}, HEADS))
 
 
-@pytest.mark.parametrize("name", HEADS)
-def test_a_text_alone_is_one_text(name):
+@each_kind
+def test_a_text_alone_is_one_text(name, monkeypatch):
+    monkeypatch.setattr(language_model, "LENGTH", 20)
     make, text, methods = HEADS[name]
     head = make()
     assert head.predict(text) == head.predict([text]) == head.predict(text.encode())
@@ -67,6 +69,7 @@ def test_a_client_sends_a_text_alone_as_a_column_of_one(monkeypatch):
     assert sent[0] == sent[1] and sent[2] == sent[3]
 
 
+@pytest.mark.slow
 def test_an_export_is_verified_with_a_text_alone(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(saved_model, "_verify", lambda path, answers, server: seen.append(answers) or {})

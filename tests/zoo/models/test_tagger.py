@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from conftest import slow_but
 from zoo.models.configurations import TAGGERS, configuration
 from zoo.models.tagger import Tagger, TextTagger
 from zoo.text.spans import convert
@@ -63,7 +64,8 @@ def test_every_configuration_gives_tags_and_a_loss_that_padding_does_not_change(
                                rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", TAGGERS)
+@pytest.mark.parametrize("name", slow_but(
+    ["wide_bilstm_char_crf", "bilstm_charlstm_crf", "crf", "output_rnn", "rnn"], TAGGERS))
 def test_every_configuration_survives_a_keras_file(tmp_path, name):
     built = network(name)
     built.save(tmp_path / "model.keras")
@@ -119,7 +121,8 @@ def test_only_what_needs_no_future_streams():
     assert not network("bilstm").streams and not network("bilstm_crf", bidirectional=False).streams
 
 
-@pytest.mark.parametrize("name", ["bilstm_char_crf", "bilstm_crf", "output_rnn", "bilstm"])
+@pytest.mark.parametrize("name", slow_but(["bilstm_char_crf", "output_rnn"], [
+    "bilstm_char_crf", "bilstm_crf", "output_rnn", "bilstm"]))
 def test_a_saved_head_answers_as_before_and_offsets_are_those_of_the_request(tmp_path, name):
     one = head(name)
     one.save(tmp_path)

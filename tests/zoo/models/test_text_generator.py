@@ -125,6 +125,7 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
     assert set(lite.signatures) == {"ids", "init", "step", "generate_ids"}
 
 
+@pytest.mark.slow
 def test_a_file_scores_by_clusters_whichever_words_there_are(adaptive, tmp_path):
     """None of a cluster, one, several, and padding."""
     lite = as_lite(tmp_path, adaptive.variables, ids=adaptive.lite_signatures()["ids"])

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from conftest import slow_but
 from export import saved_model, stock_ops
 from heads import as_lite, translator as head_of
 from zoo.text.subwords import GENERATED, Subwords
@@ -17,7 +18,7 @@ KINDS = {
     "every": {**NO, "vector": "every"}}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=slow_but(["bahdanau", "every"], KINDS))
 def head(request):
     return head_of(**KINDS[request.param])
 

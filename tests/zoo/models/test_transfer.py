@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from conftest import slow_but
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.language_model import Generator, TextGenerator
 from zoo.models.tagger import Tagger, TextTagger
@@ -76,7 +77,8 @@ ALIKE = {
     "vector": (translated, "ja nein", {"attention": "none", "context": "transformed"})}
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", slow_but(
+    ["word vectors", "n-grams", "crf", "feedback", "adaptive and tied", "labelled", "additive"], ALIKE))
 def test_a_head_that_is_built_as_another_predicts_as_it_does(name):
     make, text, options = ALIKE[name]
     old, new = make(**options), make(fill=0.0, **options)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import diagonal
+from conftest import diagonal, slow_but
 from zoo.layers.softmax import Softmax
 from zoo.models.translator import Translator
 
@@ -27,16 +27,18 @@ def given():
 
 
 NO = {"attention": "none"}
-KINDS = pytest.mark.parametrize("options", [
-    {}, {"tied": False, "layers": 2, "residual": True}, {"attention": "dot", "bidirectional": False},
-    {"attention": "concat", "cell": "gru"}, {"attention": "additive", "feeds": "context", "cell": "gru"},
-    {"feeds": "output"}, {"attention": "additive", "coverage": True, "feeds": "output"},
-    {**NO, "vector": "first", "context": "last"}, {**NO, "vector": "every", "context": "last"},
-    {**NO, "vector": "first", "context": "transformed"}, {**NO, "vector": "every", "context": "pooled"},
+FAST = [
+    {"tied": False, "layers": 2, "residual": True}, {"attention": "dot", "bidirectional": False},
+    {"attention": "additive", "feeds": "context", "cell": "gru"},
+    {"attention": "additive", "coverage": True, "feeds": "output"},
+    {**NO, "vector": "first", "context": "last"}, {**NO, "vector": "every", "context": "pooled"},
     {**NO, "vector": "every", "context": "transformed", "layers": 2, "cell": "simple"},
+    {**NO, "vector": "copied", "tied": False, "context": "pooled", "cell": "gru", "truncate": 2}]
+KINDS = pytest.mark.parametrize("options", slow_but(FAST, [
+    *FAST, {}, {"attention": "concat", "cell": "gru"}, {"feeds": "output"},
+    {**NO, "vector": "every", "context": "last"}, {**NO, "vector": "first", "context": "transformed"},
     {**NO, "vector": "first", "context": "pooled", "tied": False},
-    {**NO, "vector": "copied", "tied": False, "bidirectional": False},
-    {**NO, "vector": "copied", "tied": False, "context": "pooled", "cell": "gru", "truncate": 2}],
+    {**NO, "vector": "copied", "tied": False, "bidirectional": False}]),
     ids=lambda options: "-".join(map(str, options.values())) or "default")
 
 
