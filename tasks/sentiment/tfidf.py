@@ -28,6 +28,7 @@ from zoo.text.vocabulary import RESERVED
 STRENGTHS = 0.1, 0.3, 1.0, 3.0      # C, tried in this order for as long as validation does not fall
 TOLERANCE = 0.01                    # of the solver: it predicts as with 0.0001, in half the time
 MOST = 16_000_000                   # characters of training that are read: about a minute
+COST = 300_000_000                  # the same times the labels, of each of which a machine is learnt
 WORDS = {"lowercase": False, "token_pattern": r"\S+"}
 CHARACTERS = {"lowercase": False, "analyzer": "char_wb", "ngram_range": (2, 5)}
 
@@ -71,7 +72,8 @@ def flags(examples, labels):
 
 def best(corpus, texts, model, targets, score):
     """The `Best` of model(C), where score(targets, predictions) of validation is highest."""
-    train, validation = spaced(corpus.train), corpus.validation
+    most = min(MOST, COST // max(1, len(corpus.labels)))
+    train, validation = spaced(corpus.train, most), corpus.validation
     x, held_out, wanted = features(*([example.text for example in some] for some in (train, validation)),
                                    texts)
     highest, found = -np.inf, None
@@ -87,7 +89,7 @@ def best(corpus, texts, model, targets, score):
     return found
 
 
-def spaced(examples, most=MOST):
+def spaced(examples, most):
     """All examples, or every second, every third … so that they have about so many characters.
 
     >>> from tasks.reading.splits import Example

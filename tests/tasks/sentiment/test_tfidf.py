@@ -66,6 +66,17 @@ def test_several_labels_are_decided_one_by_one():
     assert found.predictions.tolist() == [[True, False, False], [True, True, False], [False] * 3]
 
 
+def test_fewer_texts_are_read_of_more_labels(monkeypatch, capsys):
+    rows = [("cheap", "x"), ("loud", "y"), ("dear", "z"), ("calm", "x")]
+    monkeypatch.setattr(tfidf, "COST", 3 * sum(len(text) for text, _ in rows))
+    corpus = corpus_of(rows, rows, labels=["x", "y", "z"])
+    tfidf.svm(corpus, ["cheap"], corpus.labels)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(tfidf, "COST", 3 * 9)     # of 17 characters
+    found = tfidf.svm(corpus, ["cheap"], corpus.labels)
+    assert "learns from 1 in 2 texts" in capsys.readouterr().out and found.predictions[0, 0]
+
+
 def test_numbers_are_predicted_by_ridge_regression():
     rows = [(f"{'great ' * n}film", float(n)) for n in (0, 1)] * 20
     found, strength = tfidf.ridge(corpus_of(rows, rows[:2], regression=True), ["a great film", "film"])
