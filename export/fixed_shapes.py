@@ -3,11 +3,14 @@
 A shorter text is padded with 0, which every head takes for padding; a longer one is cut, and what would
 be the answer to its further tokens is missing: NaN, or -1.
 """
+import inspect
+
 import numpy as np
 
 from export.run import fitted
 
 CHARACTERS = 24  # of a token
+STEPWISE = "ids", "init", "step"
 
 
 def fixed(signatures, length):
@@ -21,6 +24,27 @@ def fixed(signatures, length):
     while length in taken:
         length += 1
     return {name: _fixed(function, (1, length, CHARACTERS)) for name, function in signatures.items()}
+
+
+def stepwise(signatures):
+    """Those signatures that LiteRT.js 2.5 runs: searches, in which it stops, are loops over steps there.
+
+    No output of theirs is a constant, or an input passed on: it returns other numbers for these.
+    """
+    return {name: _computed(signatures[name]) for name in STEPWISE if name in signatures}
+
+
+def _computed(function):
+    """The same, but each output is computed from the first input, ids that are not negative."""
+    import tensorflow as tf
+
+    def graph(*inputs):
+        zero = tf.minimum(tf.reduce_min(inputs[0]), 0)      # as no converter knows
+        return {name: value + tf.cast(n * zero, value.dtype)
+                for n, (name, value) in enumerate(function.python_function(*inputs).items(), 1)}
+
+    graph.__signature__ = inspect.signature(function.python_function)
+    return tf.function(graph, input_signature=function.input_signature, autograph=False)
 
 
 def _output_sizes(function):

@@ -4,6 +4,7 @@
     float16   weights stored in 16 bits, arithmetic in 32
     int8      dynamic range: weights in 8 bits, activations quantised as they come
     static    float32 for one text of one length, see `fixed_shapes`: for browsers and compiled models
+    web       int8 for one text of one length: the signatures that browsers run
     int16x8   the signature `step` alone, for one text: products of weights in 8 bits and activations in
               16, whose ranges come from a calibration. A loop cannot be had in integers
 
@@ -27,7 +28,7 @@ from export import (
     unfinished)
 
 VARIANTS = ("float32", "float16", "int8")
-STATIC, INTEGER = "static", "int16x8"
+STATIC, INTEGER, WEB = "static", "int16x8", "web"
 CALIBRATION = "calibration.npz"
 WITHIN = "model.json", "labels.txt", tokenizer.NAME     # what a file holds, to be used alone
 
@@ -43,7 +44,7 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
                        the default is meant for shares, such as accuracy, F1 or R²
              baseline  the score to compare with; by default that of the first variant
              force     keep a variant that is over the budget
-             length    tokens of a text in the variant "static"
+             length    tokens of a text in the variants "static" and "web"
              calibration  inputs of `step` as they come, one text's: [{name: array}]; "int16x8" needs them
              on_file   called with each variant once it is converted, or cannot be
     Returns: {variant: {"file", "bytes", "score"}}, where there is no file {variant: {"error"}} or
@@ -51,9 +52,10 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
     Raises:  ExportError: an unknown variant, no variant converted, a folder that takes no files.
              Files of an earlier export are replaced, or removed, only after all this
     """
-    unknown = sorted(set(variants) - {*VARIANTS, STATIC, INTEGER})
+    known = *VARIANTS, STATIC, WEB, INTEGER
+    unknown = sorted(set(variants) - {*known})
     if unknown or not variants:
-        raise ExportError(f"expected TFLite variants among {', '.join([*VARIANTS, STATIC, INTEGER])}, "
+        raise ExportError(f"expected TFLite variants among {', '.join(known)}, "
                           f"received {', '.join(unknown) or 'none'}")
     if INTEGER in variants and not calibration:
         raise ExportError(f"expected inputs of step to calibrate {INTEGER} with, received none")
@@ -62,6 +64,9 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
             _save(head, work / "model")
             if STATIC in variants:
                 _save(head, work / STATIC, lambda free: fixed_shapes.fixed(free, length))
+            if WEB in variants:
+                _save(head, work / WEB,
+                      lambda free: fixed_shapes.fixed(fixed_shapes.stepwise(free), length))
             if INTEGER in variants:
                 _save(head, work / INTEGER, lambda free: fixed_shapes.fixed({"step": free["step"]}, 1))
                 np.savez(work / CALIBRATION, **{name: np.stack([given[name] for given in calibration])
@@ -225,7 +230,7 @@ def convert(work, variants):
     for variant in variants:
         entry = {"variant": variant}
         try:
-            source = work / (variant if variant in (STATIC, INTEGER) else "model")
+            source = work / (variant if variant in (STATIC, WEB, INTEGER) else "model")
             (work / f"{variant}.tflite").write_bytes(_flatbuffer(source, variant))
         except OSError as error:
             entry["unwritable"] = error.strerror or str(error)

@@ -196,7 +196,8 @@ def test_other_commands_use_files_and_extras_that_exist():
 
 
 def test_every_command_is_checked_somewhere():
-    modules = {"pip", "pytest", "tasks", *(f"tasks.{task}" for task in TASKS), "export.serve",
+    modules = {"pip", "pytest", "http.server", "tasks",
+               *(f"tasks.{task}" for task in TASKS), "export.serve",
                "export.run", "export.client"}
     for command in COMMANDS:
         if command[:2] == ["python", "-m"]:
@@ -205,7 +206,8 @@ def test_every_command_is_checked_somewhere():
             assert (name in modules or path.with_suffix(".py").is_file()
                     or (path / "__main__.py").is_file()), command
         else:
-            assert command[0] in ("curl", "docker", "kubectl", "tail", "tensorflow_model_server"), command
+            assert command[0] in ("curl", "docker", "kubectl", "npm", "tail",
+                                  "tensorflow_model_server"), command
 
 
 # ---------------------------------------------------------------------------- commands and snippets run

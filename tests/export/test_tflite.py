@@ -270,7 +270,7 @@ def test_refused_variant_takes_the_file_of_an_earlier_model_with_it(tmp_path):
 
 
 def test_unknown_variant_and_bad_folder_are_one_clear_line(tmp_path):
-    with pytest.raises(ExportError, match="float16, int8, static, int16x8, received int4"):
+    with pytest.raises(ExportError, match="float16, int8, static, web, int16x8, received int4"):
         tflite.write(Head(tmp_path), tmp_path / "tflite", variants=["float32", "int4"])
     with pytest.raises(ExportError, match="expected inputs of step to calibrate int16x8 with"):
         tflite.write(Head(tmp_path), tmp_path / "tflite", variants=["int16x8"])

@@ -1,0 +1,40 @@
+// A model of a folder in the browser: its web file by LiteRT.js, its tokenizer and its labels.
+
+import {loadAndCompile, loadLiteRt, Tensor} from "@litertjs/core";
+import {headOf} from "./heads.js";
+
+let runtime = null;
+
+/** The head of the TFLite file at an address; model.json and tokenizer.json lie beside it. `wasm`: that of LiteRT.js. */
+export async function load(address, wasm) {
+  runtime ??= loadLiteRt(wasm);
+  const [facts, specification] = await Promise.all(["model.json", "tokenizer.json"].map(async (name) =>
+    (await fetched(new URL(name, new URL(address, location.href)))).json()));
+  await runtime;
+  const bytes = new Uint8Array(await (await fetched(address)).arrayBuffer());
+  const model = await loadAndCompile(bytes, {accelerator: "wasm"});
+  const details = Object.fromEntries(Object.entries(model.signatures).map(([name, signature]) =>
+    [name, Object.fromEntries(signature.getInputDetails().map((input) => [input.name, input]))]));
+  const shapes = Object.fromEntries(Object.entries(details).map(([name, inputs]) =>
+    [name, Object.fromEntries(Object.entries(inputs).map(([input, {shape}]) => [input, [...shape]]))]));
+  const run = (signature, inputs) => answered(model, signature, inputs, details[signature]);
+  return headOf({facts, specification, run, shapes});
+}
+
+async function fetched(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`expected ${address}, received ${response.status}`);
+  return response;
+}
+
+/** The outputs of a signature as arrays of their own; tensors are freed by hand. */
+async function answered(model, signature, inputs, details) {
+  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, values]) => {
+    const {dtype, shape} = details[name];
+    return [name, new Tensor(dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values), [...shape])];
+  }));
+  const found = await model.run(signature, tensors);
+  const arrays = Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name, tensor.toTypedArray().slice()]));
+  for (const tensor of [...Object.values(tensors), ...Object.values(found)]) tensor.delete();
+  return arrays;
+}
