@@ -37,7 +37,8 @@ def export(run, head, data, predictions, force=False, server=verify.SERVER):
         return validation.metrics(of_lite(lite)(validation))[validation.quality]
 
     calibration = validation.calibration(of_head(head))
-    variants = (*tflite.VARIANTS, tflite.STATIC, tflite.WEB, *[tflite.INTEGER] * (calibration is not None))
+    variants = (*tflite.VARIANTS, tflite.STATIC, tflite.WEB,
+                *[tflite.INTEGER] * (calibration is not None))
     exports = {"saved_model": saved_model.write(head, run.folder / "saved_model", validation.texts[:16],
                                                 server)}
     done("saved_model")

@@ -79,15 +79,10 @@ def pytest_configure(config):
     config.option.loadscopereorder = False
 
 
-def pytest_collection():
-    """What modules and tests are made of is no garbage: the collector need not look at it."""
-    gc.disable()
-
-
 def pytest_collection_finish():
+    """What TensorFlow is made of is no garbage: a collection need not look at it."""
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

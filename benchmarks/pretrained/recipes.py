@@ -76,8 +76,9 @@ RECIPES = {
         "GoEmotions (Demszky et al. 2020), its three groups, github.com/monologg/GoEmotions-pytorch at "
         "b75f9d3, data/group", "Apache-2.0", "Google Research, GoEmotions, Apache 2.0",
         "corpora/goemotions-sentiment3",
-        f"--vectors={VECTORS} --vector_words=3000 --model=linear_bilstm --nocorrects --units=100 "
-        "--embedding=32 --epochs=4 --learning_rate=2e-3", "accuracy",
+        f"--vectors={VECTORS} --vector_words=0 --min_count=4 --model=linear_bilstm --nocorrects "
+        "--ensemble=3 --embedding=16 --embedding_dropout=0.3 --word_dropout=0.2 --epochs=5 "
+        "--learning_rate=2e-3", "accuracy",
         ("I love how this turned out!", "The meeting is on Monday.", "What a waste of time."),
         ("Learnt from comments of Reddit, some of them offensive: it may repeat their views.",),
         GLOVE),

@@ -271,7 +271,8 @@ def test_a_file_of_one_length_classifies_several_texts_by_their_n_grams(tmp_path
         assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
-@pytest.mark.parametrize("intents", slow_but([("ask", "order", "tell")], [(), ("ask", "order", "tell")]))
+@pytest.mark.slow
+@pytest.mark.parametrize("intents", [(), ("ask", "order", "tell")])
 def test_tags_and_the_intent_equal_the_heads(tmp_path, intents):
     head = tagger("wide_bilstm_char_crf", intents)
     texts = ["A good film, not bad!", "", "好 Bad film", "Zoe\u0308 🙂 👩‍👩‍👧 bad 𠮷 film", " "]

@@ -38,6 +38,7 @@ def classifying(tmp_path_factory):
     return head, folder, *written(head, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4), (2, LENGTH)])
 def test_short_texts_are_classified_alike(classifying, shape):
     ids = np.random.default_rng(0).integers(0, 7, shape).astype(np.int32)
@@ -45,6 +46,7 @@ def test_short_texts_are_classified_alike(classifying, shape):
     np.testing.assert_allclose(fixed(ids=ids)["probabilities"], free(ids=ids)["probabilities"], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_long_texts_are_cut(classifying):
     ids = np.random.default_rng(1).integers(1, 7, [2, 12]).astype(np.int32)
     *_, free, fixed = classifying
@@ -143,6 +145,7 @@ def test_all_shapes_are_fixed_and_of_types_that_browsers_have(tagging, classifyi
         assert not any(op.startswith("custom") for op in tflite.op_names(folder / "fixed.tflite"))
 
 
+@pytest.mark.slow
 def test_compiled_model_runs_it(classifying):
     compiled = pytest.importorskip("ai_edge_litert.compiled_model")
     _, folder, free, _ = classifying
@@ -175,6 +178,7 @@ def test_states_keep_their_width():
     assert [spec.shape.as_list() for spec in specs] == [[1, 64, fixed_shapes.CHARACTERS], [1, 5], []]
 
 
+@pytest.mark.slow
 def test_the_copied_module_answers_from_it(classifying):
     head, folder, *_ = classifying
     for name, text in head.assets().items():

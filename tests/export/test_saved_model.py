@@ -97,9 +97,9 @@ def test_ops_of_tensorflow_text_pass(tmp_path):
     assert any("Whitespace" in kind for kind in verify.check_ops(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell, pooling", [
-    ("lstm", "mean+max"), pytest.param("gru", "attention", marks=pytest.mark.slow),
-    pytest.param("simple", "last", marks=pytest.mark.slow)])
+    ("lstm", "mean+max"), ("gru", "attention"), ("simple", "last")])
 def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
     head = classifier(cell, pooling)
     with export.stock_ops():
@@ -111,11 +111,9 @@ def test_classifier_of_the_zoo_passes_every_check(tmp_path, cell, pooling):
                                head.predict_ids(head.text.dense(EXAMPLES))["probabilities"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, intents", [
-    pytest.param("bilstm_char_crf", (), marks=pytest.mark.slow),
-    pytest.param("output_rnn", (), marks=pytest.mark.slow),
-    pytest.param("crf", ("ask", "tell"), marks=pytest.mark.slow),
-    pytest.param("lstm", (), marks=pytest.mark.slow)])
+    ("bilstm_char_crf", ()), ("output_rnn", ()), ("crf", ("ask", "tell")), ("lstm", ())])
 def test_tagger_of_the_zoo_passes_every_check_streams_included(tmp_path, name, intents):
     head = tagger(name, intents)
     with export.stock_ops():

@@ -134,6 +134,7 @@ def test_what_has_not_changed_is_not_loaded_again(served):
     assert found.live == before and said == ["reviews 1: live"]
 
 
+@pytest.mark.slow
 def test_a_half_copied_version_is_refused_and_taken_once_it_is_whole(served):
     found, folder, new, said = served
     whole = new / "variables"
@@ -154,6 +155,7 @@ def files_of(version):
     return sorted(path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_every_file_truncated_or_altered_keeps_the_old_one_serving(served, originals):
     found, folder, new, said = served
     for file in files_of(folder / "1"):
@@ -171,6 +173,7 @@ def test_every_file_truncated_or_altered_keeps_the_old_one_serving(served, origi
     assert not found.refused and said[-1] == "reviews 1: live"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["saved_model.pb", "variables/variables.data-00000-of-00001",
                                   "variables/variables.index", "assets/vocabulary.txt",
                                   "assets.extra/tf_serving_warmup_requests"])
@@ -268,6 +271,7 @@ def test_a_version_that_cannot_answer_its_own_requests_is_refused(served, monkey
     assert list(found.live) == [1] and found.refused == {2: "division by zero"}
 
 
+@pytest.mark.slow
 def test_files_that_change_while_they_are_read_are_refused(served, monkeypatch):
     found, folder, new, said = served
     load = Version.__init__
@@ -281,6 +285,7 @@ def test_files_that_change_while_they_are_read_are_refused(served, monkeypatch):
     assert list(found.live) == [1] and "changed while it was being loaded" in found.refused[2]
 
 
+@pytest.mark.slow
 def test_a_version_that_is_gone_goes_and_the_last_one_stays(served):
     found, folder, new, said = served
     shutil.move(new, folder / "2")

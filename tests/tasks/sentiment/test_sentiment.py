@@ -214,7 +214,8 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(mistakes, name, expected
 # Small corpora of one's own, in this process -------------------------------------------------
 
 TINY = ("--units=8", "--embedding=8")
-BILSTM = (*TINY, "--model=bilstm", "--epochs=1", "--fold=1", "--max_length=50")
+BILSTM = (*TINY, "--model=bilstm", "--epochs=4", "--batch_size=16", "--learning_rate=0.02", "--fold=1",
+          "--max_length=50")
 WORDS = {"fine": ["fine", "warm", "clever"], "poor": ["poor", "cold", "stupid"]}
 
 
@@ -359,6 +360,7 @@ def test_a_run_starts_from_another(own, tmp_path, plain_numbers, no_files):
 LINEAR = ("--model=linear", "--ngrams=1024", "--epochs=1")
 
 
+@pytest.mark.slow
 def test_a_run_without_exports_is_exported_later(own, tmp_path, plain_numbers, capsys):
     here(*columns(own[0]), *LINEAR, "--noexport", f"--output_dir={tmp_path}")
     out = capsys.readouterr().out
@@ -422,7 +424,7 @@ def test_the_model_that_validates_better_is_taken_and_kept(own, tmp_path, plain_
 
 @pytest.mark.parametrize("kind, labels, options", [
     ("several labels", [("warm", "film"), ("film",), ()], {"multi_label": True}),
-    ("regression", [1.0, 2.0, 4.0], {"regression": True})])
+    pytest.param("regression", [1.0, 2.0, 4.0], {"regression": True}, marks=pytest.mark.slow)])
 def test_a_recipe_without_n_grams_is_compared_with_them_too(kind, labels, options, capsys, plain_numbers,
                                                             monkeypatch):
     monkeypatch.setitem(CLASSIFICATION, kind, {**CLASSIFICATION[kind], "model": "bilstm"})

@@ -180,6 +180,7 @@ def streaming(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_plain_tags_are_learnt_and_printed_beside_their_tokens(streaming, capsys):
     metrics = json.loads((streaming / "metrics.json").read_text())
     assert metrics["test"]["token_accuracy"] > 0.9
@@ -189,6 +190,7 @@ def test_plain_tags_are_learnt_and_printed_beside_their_tokens(streaming, capsys
     assert capsys.readouterr().out == "the1/DET dog1/NOUN\n"
 
 
+@pytest.mark.slow
 def test_a_saved_stream_gives_the_tags_of_the_whole_sentence(streaming):
     signatures = saved_model.load(streaming / "saved_model")
     tokens = tf.constant([["the1", "dog2", "sees3"], ["a0", "tree1", "xyz"]])

@@ -227,6 +227,7 @@ def test_exported_graphs_hold_no_cudnn(tmp_path, traceable):
         assert not [node.op for node in graph_nodes(tmp_path / folder) if "Cudnn" in node.op]
 
 
+@pytest.mark.slow
 def test_xla_compiles_the_layers_without_cudnn(traceable):
     layer, x = zoo.CudnnLSTM(2, H), case("lstm").x.astype("float32")
     layer.build(x.shape)

@@ -43,6 +43,7 @@ def test_a_named_engine_that_cannot_run_names_the_condition():
         zoo.LSTM(3, engine="steam")
 
 
+@pytest.mark.slow
 def test_xla_compiles_the_loop():
     watched = Named(zoo.LSTM(3))
     watched(X)

@@ -235,6 +235,7 @@ def test_tags_out_of_range_are_refused_where_a_step_counts(tag):
     assert (layer.log_likelihood(x, tags, mask).numpy() < 0).all()
 
 
+@pytest.mark.slow
 def test_a_tag_out_of_range_has_no_probability_where_nothing_checks():
     layer, x = layer_with(numbers(dtype="float32")[1:]), numbers(dtype="float32")[0]
     tags = tf.constant([[0, 1, C, 2], [2, 1, 0, 1]])

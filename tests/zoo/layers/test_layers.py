@@ -4,7 +4,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import diagonal, slow_but
+from conftest import diagonal
 from layer_checks import (AGREEMENT, CELLS, MASKS, B, D, H, T, assert_agree, case, computed,
                           expected, keras_twin, make, mask, ready)
 
@@ -194,7 +194,8 @@ def test_empty_batches_and_single_steps(cell, shape, graph):
     assert_agree(actual, expected(cell, given, mask=masked))
 
 
-@pytest.mark.parametrize("cell", slow_but(["gru"], CELLS))
+@pytest.mark.slow
+@each_cell
 def test_xla_gives_the_same_numbers(cell):
     given, masked = case(cell), mask("with holes")
     actual = computed(kept(cell), given, mask=masked, graph=True, jit_compile=True)

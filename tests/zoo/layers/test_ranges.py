@@ -49,6 +49,7 @@ def test_networks_refuse_ids_beyond_their_table(name, number):
         READERS[name]()(ids[..., None] if name == "characters" else ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [-1, V])
 def test_where_a_compiler_leaves_out_the_check_an_id_beyond_the_table_is_not_a_number(number):
     embed = tf.function(Embedding(V, 3), jit_compile=True)
