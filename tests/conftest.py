@@ -60,7 +60,6 @@ def memory(request):
     from tensorflow.python.framework import ops
     gradients = ops.gradient_registry._registry
     before = set(gradients)
-    keras.utils.set_random_seed(0)
     yield
     for module in (request.module, sys.modules.get("layer_checks")):
         for value in vars(module or object).values():
@@ -69,6 +68,7 @@ def memory(request):
     for name in set(gradients) - before:
         if name.startswith("CustomGradient"):  # not those of an engine, which is loaded once
             del gradients[name]
+    keras.utils.set_random_seed(0)      # TensorFlow's kernels go too
     keras.backend.clear_session()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)  # else what was freed stays ours

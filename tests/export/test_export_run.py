@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import diagonal, slow_but
+from conftest import diagonal
 from export import fixed_shapes, run, tflite, tokenizer
 from heads import classifier, generator, tagger, translator
 from zoo.models import language_model, translator as text_translator
@@ -27,8 +27,9 @@ WORDS = ["good", "Film", "don't", "it’s", "naïve", "3.14", "1,000,000", "2nd"
          "नमस्ते", "۱۲۳", "...", "a.b", "x_y", "rock’n’roll", "می\u200cخواهم", "##ing", "Ⅷ", "½", "〇",
          "々", "ⱟⰯ", "\ufeff", "\u200b", "\x1f", "[UNK]"]
 BYTES = b"\0\n A\xc3\xa9\xe0\x80\xed\xa0\xf0\x9f\xff."
-EVERY = [chr(c) for c in range(1, 0x110000) if c not in range(0xD800, 0xE000)]
-ASSIGNED = [c for c in EVERY if unicodedata.category(c) not in ("Cn", "Co")]
+# Strings: a list of as many would take 100 MB in every process that collects the tests.
+EVERY = "".join(chr(c) for c in range(1, 0x110000) if c not in range(0xD800, 0xE000))
+ASSIGNED = "".join(c for c in EVERY if unicodedata.category(c) not in ("Cn", "Co"))
 
 
 def strings(count, seed=0):
@@ -248,8 +249,8 @@ def alone(folder, *arguments):
     return subprocess.run([sys.executable, "-c", ALONE, *arguments], cwd=folder, capture_output=True)
 
 
-@pytest.mark.parametrize("options", slow_but([{"ngrams": 64}], [
-    {}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}]))
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"ngrams": 64}, {"layers": 0, "ngrams": 64}])
 def test_a_copy_of_the_module_classifies_as_the_head_does(tmp_path, options):
     head = classifier("gru", "mean+max", **options)
     texts = ["a good film, not bad", "", "BAD", b"\xff film".decode("utf-8", "surrogateescape")]

@@ -61,6 +61,7 @@ def same_weights(one, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_python_and_the_command_line_give_the_same_weights(table, tmp_path, monkeypatch, capsys):
     heads = []
     monkeypatch.setattr(Sentiment, "finish", lambda self, run, head, *rest: heads.append(head))

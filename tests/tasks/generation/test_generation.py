@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from conftest import quick_exports
 from export import saved_model, tflite
 from tasks import cli
 from tasks.generation.dataset import LabelledTexts
@@ -41,8 +40,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generation")
     chosen = np.random.default_rng(0).choice(["ab\n", "cd\n"], LINES)
     (folder / "lines.txt").write_text("".join(chosen))
-    with quick_exports():
-        here(f"--corpus={folder}/lines.txt", *SMALL, f"--output_dir={folder}/run")
+    here(f"--corpus={folder}/lines.txt", *SMALL, "--noexport", f"--output_dir={folder}/run")
     return folder / "run"
 
 
@@ -119,8 +117,9 @@ def test_the_seed_decides_what_is_written(finished, capsys):
     assert set(re.findall("..", first.replace("\n", ""))) == {"ab", "cd"}
 
 
-def test_the_saved_model_scores_a_text(finished):
-    score = saved_model.load(finished / "saved_model")["score"]
+@pytest.mark.slow
+def test_the_saved_model_scores_a_text(exported):
+    score = saved_model.load(exported[0] / "saved_model")["score"]
     answer = score(text=tf.constant(["ab\ncd\nab\n", "ab\n", "ab\na", "ab\nad"]))
     assert answer["symbols"].numpy().tolist() == [9, 3, 4, 5]
     longest, line, letter, wrong = answer["log_probability"].numpy()

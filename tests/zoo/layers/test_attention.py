@@ -3,7 +3,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import slow_but
 from heads import as_lite
 from layer_checks import assert_agree, assert_gradients_match_differences, randomise
 
@@ -139,7 +138,8 @@ def test_a_keras_file_gives_the_same_model_and_masks_come_by_themselves(options,
                  found((context, weights)), 0)
 
 
-@pytest.mark.parametrize("options", slow_but(VARIANTS[-1:], VARIANTS))
+@pytest.mark.slow
+@pytest.mark.parametrize("options", VARIANTS)
 def test_tflite_attends_at_any_batch_and_length(options, tmp_path):
     layer = attention("float32", **options)
     shapes = [tf.TensorSpec([None, None, Q]), tf.TensorSpec([None, None, V]),

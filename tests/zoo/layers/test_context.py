@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import diagonal
-from conftest import slow_but
 from heads import as_lite
 from layer_checks import (
     MASKS, B, D, H, T, assert_agree, assert_gradients_match_differences, make, mask, randomise)
@@ -120,7 +119,8 @@ def test_a_keras_file_gives_the_same_model_and_masks_come_by_themselves(form, tm
     np.testing.assert_allclose(model(padded), wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", slow_but(["pooled"], FORMS))
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
 def test_tflite_gives_the_same_translation(form, tmp_path):
     translate, parts = network(form, "first", "float32")
     shapes = [tf.TensorSpec([None, None, D]), tf.TensorSpec([None, None, 2]),

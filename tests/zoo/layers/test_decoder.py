@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from conftest import slow_but
 from heads import as_lite
 from layer_checks import (
     CELLS, MASKS, B, D, H, T, assert_agree, assert_gradients_match_differences, make, mask, randomise)
@@ -175,7 +174,8 @@ def test_a_keras_file_gives_the_same_model(use, tmp_path):
     assert again.layers[-1].get_config() == model.layers[-1].get_config()
 
 
-@pytest.mark.parametrize("use", slow_but(["every"], USES))
+@pytest.mark.slow
+@pytest.mark.parametrize("use", USES)
 def test_tflite_runs_all_steps_and_one_step(use, tmp_path):
     made = decoder("lstm", "gru", use=use, dtype="float32")
     x, c = X.astype("float32"), C.astype("float32")

@@ -408,6 +408,7 @@ class Tagger:
         return {"free": free, "step": step}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden, output", [(False, "softmax"), (True, "argmax")])
 def test_free_running_converts_to_builtin_ops_for_any_batch_and_length(tmp_path, hidden, output):
     layer, weights = network("float32", hidden=hidden, **feedback_of(output))
