@@ -10,7 +10,6 @@ import numpy as np
 from export.run import fitted
 
 CHARACTERS = 24  # of a token
-STEPWISE = "ids", "init", "step"
 
 
 def fixed(signatures, length):
@@ -26,12 +25,10 @@ def fixed(signatures, length):
     return {name: _fixed(function, (1, length, CHARACTERS)) for name, function in signatures.items()}
 
 
-def stepwise(signatures):
-    """Those signatures that LiteRT.js 2.5 runs: searches, in which it stops, are loops over steps there.
-
-    No output of theirs is a constant, or an input passed on: it returns other numbers for these.
-    """
-    return {name: _computed(signatures[name]) for name in STEPWISE if name in signatures}
+def computed(signatures):
+    """The signatures, but no output is a constant, or an input passed on: LiteRT.js 2.5 returns other
+    numbers for these."""
+    return {name: _computed(function) for name, function in signatures.items()}
 
 
 def _computed(function):

@@ -13,7 +13,8 @@ import numpy as np
 WEIGHTS = "model.weights.h5"
 TFLITE = "model_int8.tflite"
 ABOUT = "about.json"
-NOT_KEPT = "model.keras", "*.tflite", "test_predictions.jsonl", "history.csv", "metrics.json"
+NOT_KEPT = (".*", "*.tflite", "*.jsonl", "history.csv", "tuning.txt",
+            "checkpoints", "plots", "saved_model", "tensorboard")
 
 
 def pack(run, folder, about):
@@ -26,12 +27,7 @@ def pack(run, folder, about):
     """
     run, folder = pathlib.Path(run), pathlib.Path(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    skipped = shutil.ignore_patterns(*NOT_KEPT)
-    folder.mkdir(parents=True)
-    for path in run.iterdir():
-        if path.is_file() and path.name not in skipped(str(run), [path.name]) and path.name[0] != ".":
-            shutil.copyfile(path, folder / path.name)
-    shutil.copytree(run / "tflite", folder / "tflite", ignore=skipped)
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns(*NOT_KEPT), copy_function=shutil.copyfile)
     shutil.copyfile(run / "tflite" / TFLITE, folder / "tflite" / TFLITE)
     (folder / "model.keras").write_bytes(in_float16((run / "model.keras").read_bytes()))
     (folder / "metrics.json").write_text(json.dumps(measured(run), indent=1), encoding="utf-8")

@@ -4,7 +4,7 @@
     float16   weights stored in 16 bits, arithmetic in 32
     int8      dynamic range: weights in 8 bits, activations quantised as they come
     static    float32 for one text of one length, see `fixed_shapes`: for browsers and compiled models
-    web       int8 for one text of one length: the signatures that browsers run
+    web       int8 for one text of one length: for browsers, which run ids, init and step
     int16x8   the signature `step` alone, for one text: products of weights in 8 bits and activations in
               16, whose ranges come from a calibration. A loop cannot be had in integers
 
@@ -66,7 +66,7 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
                 _save(head, work / STATIC, lambda free: fixed_shapes.fixed(free, length))
             if WEB in variants:
                 _save(head, work / WEB,
-                      lambda free: fixed_shapes.fixed(fixed_shapes.stepwise(free), length))
+                      lambda free: fixed_shapes.fixed(fixed_shapes.computed(free), length))
             if INTEGER in variants:
                 _save(head, work / INTEGER, lambda free: fixed_shapes.fixed({"step": free["step"]}, 1))
                 np.savez(work / CALIBRATION, **{name: np.stack([given[name] for given in calibration])

@@ -6,12 +6,15 @@ import {BEAM, beamSearch, generate} from "./decoding.js";
 import {END, Reader, START, UNKNOWN} from "./tokenizer.js";
 
 const MORE = 10;            // symbols that a translation may have beyond `longest` times those of the source
+const FEW = 8;              // symbols that are read one by one
 const STATES = /^state_\d+$/;
 const OFFSETS = ["start_char", "end_char", "start_utf16", "end_utf16", "start_byte", "end_byte"];
 
 /** As many numbers as a shape has, of a list or of a list a token: cut, and 0 where there are none. */
 function fitted(values, shape) {
-  const found = new Array(shape.reduce((a, b) => a * b, 1)).fill(0);
+  const count = shape.reduce((a, b) => a * b, 1);
+  if (ArrayBuffer.isView(values) && values.length === count) return values;
+  const found = new Array(count).fill(0);
   const [rows, width] = Array.isArray(values[0]) ? [values, shape.at(-1)] : [[values], found.length];
   rows.slice(0, found.length / width).forEach((row, n) =>
     row.slice(0, width).forEach((value, place) => { found[n * width + place] = value; }));
@@ -35,7 +38,7 @@ class Head {
   /** The outputs of a signature for what it takes of `inputs`. */
   ask(signature, inputs) {
     const taken = Object.entries(this.shapes[signature]).map(([name, shape]) =>
-      [name, fitted(Array.from(inputs[name]), shape)]);
+      [name, fitted(inputs[name], shape)]);
     return this.run(signature, Object.fromEntries(taken));
   }
 }
@@ -103,16 +106,24 @@ export class Generator extends Head {
     if (labels.length && !labels.includes(text)) {
       throw new Error(`expected a label among ${labels.join(", ")}, received ${text}`);
     }
-    let states = await this.ask("init", {ids: [START], label: [labels.indexOf(text)]});
-    if (labels.length) return {last: START, states};
-    const following = this.reader.ids(text), most = this.shapes.ids.ids[1];
-    let last = START;
-    for (let start = 0; start < following.length; start += most) {
-      const some = following.slice(start, start + most);
-      states = only(await this.ask("ids", {ids: some, previous: [last], ...states}));
+    const first = {ids: [], last: START, states: await this.ask("init", {ids: [START], label: [labels.indexOf(text)]})};
+    if (labels.length) return first;
+    const ids = this.reader.ids(text), {before} = this;
+    const known = before && before.ids.every((id, n) => id === ids[n]) ? before : first;
+    return this.before = await this.after(known, ids);
+  }
+
+  /** The same after more ids: what was read before stays read, as one types. */
+  async after({ids: known, last, states}, ids) {
+    const most = this.shapes.ids.ids[1];
+    for (let start = known.length, next; start < ids.length; start = next) {
+      next = ids.length - start < FEW ? start + 1 : start + most;
+      const some = ids.slice(start, next);
+      states = next === start + 1 ? (await this.step(last, states)).states :
+        only(await this.ask("ids", {ids: some, previous: [last], ...states}));
       last = some.at(-1);
     }
-    return {last, states};
+    return {ids, last, states};
   }
 
   async step(id, states) {
@@ -141,7 +152,7 @@ export class Generator extends Head {
   }
 
   /** What the most probable next symbols begin, up to the end of a word: [{text, probability of the first}]. */
-  async suggestions(text, count = 3, most = 12) {
+  async suggestions(text, count = 3, most = 6) {
     const {last, states} = await this.begin(text);
     const first = await this.step(last, states), found = [];
     for (const id of this.likeliest(first.log_probability, count)) {

@@ -31,7 +31,8 @@ async function fetched(address) {
 async function answered(model, signature, inputs, details) {
   const tensors = Object.fromEntries(Object.entries(inputs).map(([name, values]) => {
     const {dtype, shape} = details[name];
-    return [name, new Tensor(dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values), [...shape])];
+    const kind = dtype === "int32" ? Int32Array : Float32Array;
+    return [name, new Tensor(values instanceof kind ? values : kind.from(values), [...shape])];
   }));
   const found = await model.run(signature, tensors);
   const arrays = Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name, tensor.toTypedArray().slice()]));

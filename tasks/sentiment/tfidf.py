@@ -28,7 +28,7 @@ from zoo.text.vocabulary import RESERVED
 STRENGTHS = 0.1, 0.3, 1.0, 3.0      # C, tried in this order for as long as validation does not fall
 TOLERANCE = 0.01                    # of the solver: it predicts as with 0.0001, in half the time
 MOST = 16_000_000                   # characters of training that are read: about a minute
-COST = 300_000_000                  # the same times the labels, of each of which a machine is learnt
+COST = 100_000_000                  # the same times the labels, of each of which a machine is learnt
 WORDS = {"lowercase": False, "token_pattern": r"\S+"}
 CHARACTERS = {"lowercase": False, "analyzer": "char_wb", "ngram_range": (2, 5)}
 

@@ -20,7 +20,7 @@ TEXTS = ["A good film, not bad!", "", "bad 🙂 film", "not a \ud83d Film ΑΣ",
 
 def browsers(free):
     """The signatures of web files, of one length."""
-    return fixed_shapes.fixed(fixed_shapes.stepwise(free), LENGTH)
+    return fixed_shapes.fixed(fixed_shapes.computed(free), LENGTH)
 
 
 def in_browser(head, folder, script, given):

@@ -44,7 +44,8 @@ def test_a_folder_has_the_int8_file_and_no_text_of_the_corpus(tmp_path):
     metrics = {"test": {"accuracy": 0.5}, "report": {"errors": [{"text": quote}]}}
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / "MODEL_CARD.md").write_text(f"# Card\n\n## Worst errors\n\n* {quote}\n\n## Limits\n\n* few\n")
-    for name in ("test_predictions.jsonl", "history.csv", "vocabulary.txt", ".lock"):
+    (run / "plots").mkdir()
+    for name in ("test_predictions.jsonl", "history.csv", "vocabulary.txt", ".lock", "plots/page.html"):
         (run / name).write_text(quote)
     (run / "vocabulary.txt").write_text("a\n")
     pack.pack(run, tmp_path / "kept", {"task": "toy"})
