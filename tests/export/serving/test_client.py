@@ -48,6 +48,7 @@ def served(tmp_path_factory):
     server.stop(None)
 
 
+@pytest.mark.slow
 def test_grpc_client_gets_what_the_head_gives(served):
     head, address, _ = served
     got = client.grpc_predict(address, "tags", {"text": TEXTS})
@@ -60,6 +61,7 @@ def test_grpc_client_gets_what_the_head_gives(served):
             np.testing.assert_allclose(got[name], value, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lists_are_enough_for_every_signature(served):
     """Whole numbers go as int32, others as float32, states and all."""
     _, address, folder = served
@@ -73,12 +75,14 @@ def test_lists_are_enough_for_every_signature(served):
                 np.testing.assert_allclose(got[key], value, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_the_server_refuses_is_raised(served):
     with pytest.raises(grpc.RpcError) as caught:
         client.grpc_predict(served[1], "tags", {"text": TEXTS}, version=9)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+@pytest.mark.slow
 def test_readable_rows_are_as_long_as_their_text(served):
     rows = client.readable(client.grpc_predict(served[1], "tags", {"text": TEXTS}))
     assert [len(row["tags"]) for row in rows] == [3, 0, 3] == [len(row["tokens"]) for row in rows]

@@ -422,6 +422,7 @@ def test_the_model_that_validates_better_is_taken_and_kept(own, tmp_path, plain_
     assert after["exports"]["saved_model"]["test"] == pytest.approx(facts["test"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, labels, options", [
     ("several labels", [("warm", "film"), ("film",), ()], {"multi_label": True}),
     pytest.param("regression", [1.0, 2.0, 4.0], {"regression": True}, marks=pytest.mark.slow)])
@@ -451,6 +452,7 @@ def test_a_run_that_a_baseline_beats_names_what_may_do_better(own, tmp_path, cap
     assert lines[0] in (tmp_path / "run/MODEL_CARD.md").read_text()
 
 
+@pytest.mark.slow
 def test_numbers_of_any_unit_are_learnt(tmp_path, plain_numbers, no_files):
     corpus = write_reviews(tmp_path / "numbers.csv", {"fine": 2000, "poor": 1000})
     here(*columns(corpus), "--regression", *TINY, "--model=bilstm", "--epochs=8", "--batch_size=16",

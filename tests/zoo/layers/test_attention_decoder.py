@@ -184,6 +184,7 @@ def test_mixed_precision_gives_the_same_numbers_at_once_and_step_by_step(feeds):
                  {name: a.astype("float32") for name, a in wanted.items()}, 0.01)
 
 
+@pytest.mark.slow
 def test_one_step_of_fit_moves_every_weight():
     x, values = keras.Input((None, D)), keras.Input((None, V))
     y, _, _ = zoo.AttentionDecoder(zoo.GRU(H), feeds="output")(x, values)

@@ -233,6 +233,7 @@ def test_a_model_survives_its_keras_file(mode, input_mode, tmp_path):
     np.testing.assert_array_equal(after(x), before(x))
 
 
+@pytest.mark.slow
 def test_a_model_trained_with_cudnn_answers_the_same_without(stand_in, tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([zoo.CudnnLSTM(2, H), keras.layers.Dense(1)])

@@ -78,7 +78,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("name", slow_but(
-    ["word vectors", "n-grams", "crf", "feedback", "adaptive and tied", "labelled", "additive"], ALIKE))
+    ["word vectors", "n-grams", "crf", "adaptive and tied", "additive"], ALIKE))
 def test_a_head_that_is_built_as_another_predicts_as_it_does(name):
     make, text, options = ALIKE[name]
     old, new = make(**options), make(fill=0.0, **options)
