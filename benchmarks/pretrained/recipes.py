@@ -69,16 +69,16 @@ RECIPES = {
         "Universal Dependencies English Web Treebank, github.com/UniversalDependencies/UD_English-EWT",
         "CC-BY-SA-4.0", "Universal Dependencies, English Web Treebank, CC BY-SA 4.0",
         "corpora/ud_english_ewt",
-        f"--vectors={VECTORS} --vector_words=10000 --features=30000", "token_accuracy",
+        f"--vectors={VECTORS} --vector_words=6000 --features=30000 --embedding=50", "token_accuracy",
         ("They can fish here.", "The old man the boat."), (), GLOVE),
     "sentiment-en": Recipe(
         "sentiment", "en", "positive, negative or neutral",
         "GoEmotions (Demszky et al. 2020), its three groups, github.com/monologg/GoEmotions-pytorch at "
         "b75f9d3, data/group", "Apache-2.0", "Google Research, GoEmotions, Apache 2.0",
         "corpora/goemotions-sentiment3",
-        f"--vectors={VECTORS} --vector_words=0 --min_count=4 --model=linear_bilstm --nocorrects "
-        "--ensemble=3 --embedding=16 --embedding_dropout=0.3 --word_dropout=0.2 --epochs=5 "
-        "--learning_rate=2e-3", "accuracy",
+        f"--vectors={VECTORS} --vector_words=0 --min_count=8 --ngrams=16384 --model=linear_bilstm "
+        "--nocorrects --ensemble=3 --embedding=16 --embedding_dropout=0.3 --word_dropout=0.2 "
+        "--epochs=5 --learning_rate=2e-3", "accuracy",
         ("I love how this turned out!", "The meeting is on Monday.", "What a waste of time."),
         ("Learnt from comments of Reddit, some of them offensive: it may repeat their views.",),
         GLOVE),
