@@ -29,9 +29,10 @@ class FinetuningOptions(Options):
 def accuracy(corpus, size, seed, start):
     """Of a model that learnt from so many texts of training, on the test split."""
     examples = random.Random(seed).sample(corpus.train, size)
-    texts, labels = zip(*examples)
-    test = [list(column) for column in zip(*corpus.test)]
-    model = sentiment.fit(list(texts), list(labels), start=start, seed=seed, verbose=False)
+    held = size // 10
+    validation, train, test = ([list(column) for column in zip(*some)]
+                               for some in (examples[:held], examples[held:], corpus.test))
+    model = sentiment.fit(*train, validation=validation, start=start, seed=seed, verbose=False)
     found = [row["label"] for row in model.predict(test[0])]
     return 100 * np.mean([one == other for one, other in zip(found, test[1])])
 

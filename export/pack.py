@@ -36,8 +36,20 @@ def pack(run, folder, about):
     describe(folder, about)
 
 
+LICENCES = {"CC0-1.0": "creativecommons.org/publicdomain/zero/1.0", "MIT": "opensource.org/license/mit",
+            "CC-BY-4.0": "creativecommons.org/licenses/by/4.0",
+            "CC-BY-2.0-FR": "creativecommons.org/licenses/by/2.0/fr",
+            "CC-BY-SA-4.0": "creativecommons.org/licenses/by-sa/4.0",
+            "Apache-2.0": "www.apache.org/licenses/LICENSE-2.0"}
+
+
 def describe(folder, about):
-    """Write about.json: what is said of the model, the size of its file and the checksums of all."""
+    """Write about.json: what is said of the model, the size of its file and the checksums of all; and
+    LICENSE, the terms of the weights, which are those of their corpus."""
+    terms = about["licence"]
+    (folder / "LICENSE").write_text(
+        f"The weights in this folder are licensed under {terms}, the licence of their corpus:\n"
+        f"https://{LICENCES[terms]}\n\nAttribution: {about['attribution']}\n", encoding="utf-8")
     size = (folder / "tflite" / TFLITE).stat().st_size
     about = {**about, "kB": round(size / 1000), "sha256": checksums(folder)}
     (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -48,11 +48,13 @@ def test_a_folder_has_the_int8_file_and_no_text_of_the_corpus(tmp_path):
     for name in ("test_predictions.jsonl", "history.csv", "vocabulary.txt", ".lock", "plots/page.html"):
         (run / name).write_text(quote)
     (run / "vocabulary.txt").write_text("a\n")
-    pack.pack(run, tmp_path / "kept", {"task": "toy"})
+    about = {"task": "toy", "licence": "CC-BY-SA-4.0", "attribution": "Ada"}
+    pack.pack(run, tmp_path / "kept", about)
     found = {path.relative_to(tmp_path / "kept").as_posix(): path.read_bytes()
              for path in (tmp_path / "kept").rglob("*") if path.is_file()}
     assert set(found) == {"about.json", "MODEL_CARD.md", "metrics.json", "model.keras", "vocabulary.txt",
-                          "tflite/model_int8.tflite", "tflite/labels.txt"}
+                          "tflite/model_int8.tflite", "tflite/labels.txt", "LICENSE"}
+    assert b"by-sa/4.0" in found["LICENSE"] and b"Ada" in found["LICENSE"]
     assert not any(quote.encode() in content for content in found.values())
     about = json.loads(found["about.json"])
     assert about["sha256"] == pack.checksums(tmp_path / "kept") and about["task"] == "toy"

@@ -15,7 +15,6 @@ from tasks.reporting.metric import metric
 from zoo import trained
 
 each = pytest.mark.parametrize("name", trained.names())
-LICENCES = {"CC0-1.0", "CC-BY-4.0", "CC-BY-2.0-FR", "CC-BY-SA-4.0", "Apache-2.0", "MIT", "public domain"}
 MEGABYTES = {"int8": 36, "all": 108}
 
 
@@ -35,7 +34,7 @@ def test_no_file_of_a_model_has_changed(name):
 @each
 def test_its_licence_lets_it_be_passed_on_and_names_who_is_to_be_named(name):
     about = trained.about(name)
-    assert about["licence"] in LICENCES and about["attribution"] and about["command"]
+    assert about["licence"] in pack.LICENCES and about["attribution"] and about["command"]
 
 
 @each
