@@ -19,6 +19,7 @@ from export import run
 NAME, VECTORS = "tokenizer.json", "tokenizer_vectors.json"
 COUNT, SURROGATES = 0x110000, np.arange(0xD800, 0xE000)
 POINTS = np.concatenate([np.arange(SURROGATES[0]), np.arange(SURROGATES[-1] + 1, COUNT)])
+BLOCKS = 32     # of code points that are looked at together, so that it takes little memory
 
 KNOWN = r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]"   # all that a pattern below can match
 PATTERN = re.compile("<([A-Z]+)>")      # one of zoo.text.tokenizer
@@ -154,49 +155,58 @@ def automata():
 @functools.cache
 def characters():
     """The tables of all code points: {"classes", "ranges", "lower", "lower_more"}."""
-    import tensorflow as tf
     from zoo.text import tokenizer
-    strings = tf.strings.unicode_encode(POINTS[:, None].astype("int32"), "UTF-8")
-    word = _letters(strings, [(letter, PATTERN.sub(lambda name: getattr(tokenizer, name[1]), pattern))
-                              for letter, pattern in WORD_LETTERS])
-    word[SURROGATES] = ord(" ")
-    letters = np.stack([word, _letters(strings, SHAPE_LETTERS), _sigma(strings)], 1)
+    patterns = [(letter, PATTERN.sub(lambda name: getattr(tokenizer, name[1]), pattern))
+                for letter, pattern in WORD_LETTERS]
+    letters, lower = np.tile([ord(" "), ord("o"), ord("-")], [COUNT, 1]), {}    # those of surrogates
+    for points in np.array_split(POINTS, BLOCKS):
+        strings = _encoded(points)
+        letters[points] = np.stack([_letters(strings, patterns), _letters(strings, SHAPE_LETTERS),
+                                    _sigma(strings)], 1)
+        lower |= lowered(points)
     first = [0, *(np.flatnonzero((letters[1:] != letters[:-1]).any(1)) + 1).tolist()]
     found = ["".join(map(chr, row)) for row in letters[first]]
-    classes, lower = sorted(set(found)), lowered(strings)
+    classes = sorted(set(found))
     return {"classes": classes,
             "ranges": [number for pair in zip(first, map(classes.index, found)) for number in pair],
             "lower": ranges({c: ord(small) for c, small in lower.items() if len(small) == 1}),
             "lower_more": {str(c): list(map(ord, small)) for c, small in lower.items() if len(small) > 1}}
 
 
-def _letters(strings, patterns):
-    """The letter of the last pattern that each code point matches, "o" where none does: [0x110000]."""
+def _encoded(points):
+    """Code points [N] as strings of one character."""
     import tensorflow as tf
-    found = np.full(COUNT, ord("o"))
-    known = tf.strings.regex_full_match(strings, KNOWN).numpy()
-    points, strings = POINTS[known], strings[known]
+    return tf.strings.unicode_encode(points[:, None].astype("int32"), "UTF-8")
+
+
+def _letters(strings, patterns):
+    """The letter of the last pattern that each character matches, "o" where none does: [N]."""
+    import tensorflow as tf
+    found = np.full(len(strings), ord("o"))
+    known = np.flatnonzero(tf.strings.regex_full_match(strings, KNOWN).numpy())
+    strings = tf.gather(strings, known)
     for letter, pattern in patterns:
-        found[points[tf.strings.regex_full_match(strings, pattern).numpy()]] = ord(letter)
+        found[known[tf.strings.regex_full_match(strings, pattern).numpy()]] = ord(letter)
     return found
 
 
-def lowered(strings):
+def lowered(points):
     """{code point: its lower case}, of those that have another one; see `_sigma` for U+03A3."""
     import tensorflow as tf
+    strings = _encoded(points)
     small = tf.strings.lower(strings, encoding="utf-8")
     changed = tf.not_equal(small, strings).numpy()
-    return {int(c): one.decode() for c, one in zip(POINTS[changed], small[changed].numpy()) if c}
+    return {int(c): one.decode() for c, one in zip(points[changed], small[changed].numpy()) if c}
 
 
 def _sigma(strings):
     """What a character is to the end of a word, where Σ becomes ς: c a cased letter, i ignored, -."""
     import tensorflow as tf
-    found = np.full(COUNT, ord("-"))
+    found = np.full(len(strings), ord("-"))
     for letter, after in (("i", "a"), ("c", "")):       # before a letter, and at the end
         small = tf.strings.lower("aΣ" + strings + after, encoding="utf-8")
         inside = tf.equal(tf.strings.substr(small, 1, 1, unit="UTF8_CHAR"), "σ").numpy()
-        found[POINTS[inside]] = ord(letter)
+        found[inside] = ord(letter)
     return found
 
 
