@@ -27,8 +27,8 @@ python -m export.serve banking-intents
 ```
 
 Quality is that of the int8 file on the test split of the corpus, and all choices were made on the
-validation split. The test split was scored once; of `sentiment-en` and `pos-en` twice, since a first model
-was larger than wanted."""
+validation split. The test split was scored once; of `sentiment-en` and `pos-en` twice, since a first
+model was larger than wanted."""
 FINETUNING = """## Fewer labels
 
 Accuracy on the test split of Senti4SD (posts of Stack Overflow: positive, negative or neutral), by the
@@ -43,8 +43,8 @@ number of labelled texts, from `sentiment-en` and by the recipe alone; one draw 
 | 2,795 | 86.9 | 85.4 |
 
 `python -m benchmarks.finetuning sentiment-en corpora/senti4sd --seeds=1` makes this table. In Python it
-is `sentiment.fit(texts, labels, start="sentiment-en")`: the network is built as the model's own, and words
-and labels that it knows start from its weights."""
+is `sentiment.fit(texts, labels, start="sentiment-en")`: the network is built as the model's own, and
+words and labels that it knows start from its weights."""
 TRAINING = """## Train one again
 
 `python -m benchmarks.pretrained NAME` says what to download and which command trains NAME. Those that do
@@ -71,7 +71,8 @@ def card(name, about):
              f"{about['predicts'].capitalize()}; `tasks.{about['task']}`, {about['language']}. "
              f"{about['parameters']:,} trained parameters, {about['kB']:,} kB.",
              table({row: short(found) for row, found in measured.items()}),
-             "\n".join(["```text", *(f"{answer}" for _, answer in about["examples"]), "```"]),
+             "\n".join(["```text", *(answer if text in answer else f"{text}  →  {answer}"
+                                    for text, answer in about["examples"]), "```"]),
              "\n".join(f"* {sentence}" for sentence in [*about["outside"], *about["bounds"]]),
              f"Corpus: {about['corpus']}. Licence of the weights: {about['licence']}. Attribution: "
              f"{about['attribution']}." + f" Also: {about['also']}." * bool(about["also"]),
