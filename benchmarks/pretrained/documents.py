@@ -71,13 +71,22 @@ def card(name, about):
              f"{about['predicts'].capitalize()}; `tasks.{about['task']}`, {about['language']}. "
              f"{about['parameters']:,} trained parameters, {about['kB']:,} kB.",
              table({row: short(found) for row, found in measured.items()}),
-             "\n".join(["```text", *(answer if text in answer else f"{text}  →  {answer}"
-                                    for text, answer in about["examples"]), "```"]),
+             "\n".join(["```text", *map(shown, about["examples"]), "```"]),
              "\n".join(f"* {sentence}" for sentence in [*about["outside"], *about["bounds"]]),
              f"Corpus: {about['corpus']}. Licence of the weights: {about['licence']}. Attribution: "
              f"{about['attribution']}." + f" Also: {about['also']}." * bool(about["also"]),
              f"```sh\n{about['command']}    # {about['minutes']:.0f} minutes\n```"]
     return "\n\n".join(part for part in parts if part)
+
+
+def shown(example):
+    """What was asked and what was answered, in one line.
+
+    >>> shown(["Hi.", "en  99 %   Hi."]), shown(["Ja.", "Yes."])
+    ('en  99 %   Hi.', 'Ja.  →  Yes.')
+    """
+    text, answer = example
+    return answer if text in answer else f"{text}  →  {answer}"
 
 
 def table(rows):

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 import zoo
+from benchmarks.pretrained import documents
 from benchmarks.pretrained.keep import answers
 from benchmarks.pretrained.recipes import RECIPES
 from export import pack
@@ -67,6 +68,10 @@ def test_every_file_is_part_of_the_package():
             inside = path.relative_to(trained.HOME).as_posix()
             assert any(fnmatch.fnmatch(inside, pattern) and inside.count("/") == pattern.count("/")
                        for pattern in patterns), inside
+
+
+def test_the_page_says_what_the_models_say():
+    assert (ROOT / "docs" / "models.md").read_text(encoding="utf-8") == documents.page() + "\n"
 
 
 def test_another_name_is_refused_with_those_that_there_are():
