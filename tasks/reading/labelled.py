@@ -110,13 +110,13 @@ def files(path):
         return {"train": [path]}, []
     inside = sorted(path.iterdir())
     if "train" not in map(splits.split_of, (entry.name for entry in inside)):
-        if records.labels_of(path):
+        if records.labels_of(path) or records.pair_of(path):
             return {"train": [path]}, []
         tables = [entry for entry in inside if entry.is_file() and kind(entry) in records.ENDINGS]
         if len(tables) == 1:
             return {"train": tables}, splits.left_out(path, tables)
-    found = splits.by_split(path, lambda entry: records.labels_of(entry) or entry.is_file() and
-                            kind(entry) in records.ENDINGS,
+    found = splits.by_split(path, lambda entry: records.labels_of(entry) or records.pair_of(entry) or
+                            entry.is_file() and kind(entry) in records.ENDINGS,
                             "a train file, such as train.csv, or a folder train with one for each label")
     return found, splits.together(found) + splits.left_out(path, sum(found.values(), []))
 

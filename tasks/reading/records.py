@@ -4,7 +4,7 @@
     .jsonl .json           an object or an array a line, or an array of those
     __label__x text        fastText's lines, found by reading the file
     .parquet .xlsx         by pyarrow and by openpyxl, where they are installed
-    a folder               a sub-folder a label, a file a text
+    a folder               a sub-folder a label, a file a text; or seq.in and label, a line a text
 
 All but the last three may be compressed: .gz, .bz2, .xz.
 """
@@ -30,7 +30,7 @@ def read(path, expected, encoding=None, separator=None):
     Raises:  ValueError: one line that says what came and what to do
     """
     if path.is_dir():
-        return _folder(path, encoding)
+        return (_lines if pair_of(path) else _folder)(path, encoding)
     if kind(path) in sheets.READERS:
         return sheets.READERS[kind(path)](path)
     data, codec, notes = encodings.data(path, expected, encoding)
@@ -48,6 +48,21 @@ def labels_of(path):
     found = [folder for folder in _visible(path) if folder.is_dir() and folder.name not in UNLABELLED
              and any(file.is_file() for file in _visible(folder))] if path.is_dir() else []
     return found if len(found) > 1 else []
+
+
+def pair_of(path):
+    """The files of a folder that hold a text a line, and its label in the same line; [] if none do."""
+    files = [path / "seq.in", path / "label"]
+    return files if all(file.is_file() for file in files) else []
+
+
+def _lines(path, encoding):
+    texts, labels = (encodings.text(file, "one a line", encoding) for file in pair_of(path))
+    rows = [text.removesuffix("\n").split("\n") for text, _ in (texts, labels)]
+    if len(rows[0]) != len(rows[1]):
+        raise ValueError(f"expected as many lines in {path / 'seq.in'} and label, received "
+                         f"{len(rows[0])} and {len(rows[1])}; correct the files")
+    return Table(path.name, ["text", "label"], enumerate(map(list, zip(*rows)), 1), texts[1] + labels[1])
 
 
 def _folder(path, encoding):

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from tasks.reading import records, sheets
+from tasks.reading import labelled, records, sheets
 from tasks.sentiment import corpora
 
 SPLITS = ("train", "validation", "test")
@@ -470,3 +470,18 @@ def test_memory_is_bounded_by_the_data(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 5 * path.stat().st_size
     finally:
         tracemalloc.stop()
+
+
+def test_texts_and_labels_may_stand_in_the_same_lines_of_two_files(tmp_path):
+    for split, texts, labels in (("train", "play a song\n\nstop it now\n", "play\nstop\nstop\n"),
+                                 ("test", "stop\n", "stop\n")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "seq.in").write_text(texts)
+        (tmp_path / split / "label").write_text(labels)
+    tables = {split: records.read(tmp_path / split, "rows") for split in ("train", "test")}
+    assert list(tables["train"].rows) == [(1, ["play a song", "play"]), (2, ["", "stop"]),
+                                          (3, ["stop it now", "stop"])]
+    assert labelled.files(tmp_path)[0] == {"train": [tmp_path / "train"], "test": [tmp_path / "test"]}
+    (tmp_path / "test" / "label").write_text("stop\nplay\n")
+    with pytest.raises(ValueError, match="as many lines in .*seq.in and label, received 1 and 2"):
+        records.read(tmp_path / "test", "rows")
