@@ -67,7 +67,9 @@ RECIPES = {
         f"--vectors={VECTORS} --vector_words=20000 --min_count=2 --features=30000 --embedding=50 "
         "--epochs=12", "span_f1",
         ("Ada Lovelace met Charles Babbage in London.", "@nora is moving from Oslo to work for Siemens"),
-        ("Names of other kinds (works, events, products) are not marked.",), GLOVE),
+        ("Names of other kinds (works, events, products) are not marked.",), GLOVE,
+        ("By corpus (`--mode=evaluate --model_from=names-en --corpus=corpora/names-en/tests/…`, float16 "
+         "weights): F1 70.8 on tweets, 79.9 on Wikipedia.",)),
     "pos-en": Recipe(
         "tagging", "en", "universal parts of speech",
         "Universal Dependencies English Web Treebank, github.com/UniversalDependencies/UD_English-EWT",
