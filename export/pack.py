@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pathlib
+import re
 import shutil
 import zipfile
 
@@ -31,7 +32,7 @@ def pack(run, folder, about):
     shutil.copyfile(run / "tflite" / TFLITE, folder / "tflite" / TFLITE)
     (folder / "model.keras").write_bytes(in_float16((run / "model.keras").read_bytes()))
     (folder / "metrics.json").write_text(json.dumps(measured(run), indent=1), encoding="utf-8")
-    card = without_texts((run / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    card = adapted((run / "MODEL_CARD.md").read_text(encoding="utf-8"), folder.name, about)
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     describe(folder, about)
 
@@ -61,14 +62,19 @@ def measured(run):
     return {name: value for name, value in found.items() if name != "report"}
 
 
-def without_texts(card):
-    """A model card without its worst errors, which quote the corpus.
+def adapted(card, name, about):
+    """A run's model card with the licence and the model's name; without its worst errors, which quote the
+    corpus, and without commands that call the run.
 
-    >>> without_texts("# a\\n\\n## Worst errors\\n\\n* text\\n\\n## Limits\\n\\n* few")
-    '# a\\n\\n## Limits\\n\\n* few'
+    >>> card = "# a\\n\\n## Use\\n\\nruns/a\\n\\n## Data\\n\\nTerms: yours\\n\\n## Worst errors\\n\\n* x"
+    >>> adapted(card, "b", {"licence": "MIT", "attribution": "Ada"})
+    '# a\\n\\n## Use\\n\\nzoo.load("b"), see docs/models.md\\n\\n## Data\\n\\nTerms: MIT; Ada\\n'
     """
-    parts = card.split("\n## ")
-    return "\n## ".join(part for part in parts if not part.startswith("Worst errors\n"))
+    parts = [part for part in card.split("\n## ") if not part.startswith("Worst errors\n")]
+    parts = [f'Use\n\nzoo.load("{name}"), see docs/models.md\n' if part.startswith("Use\n") else part
+             for part in parts]
+    return re.sub("(?m)^Terms: .*$", f"Terms: {about['licence']}; {about['attribution']}",
+                  "\n## ".join(parts))
 
 
 def in_float16(archive):

@@ -629,7 +629,7 @@ def file_of(path):
         except ModuleNotFoundError:
             return path
         if trained.known(path):
-            return trained.folder(path) / "tflite" / "model_int8.tflite"
+            return trained.file(path)
     return path
 
 

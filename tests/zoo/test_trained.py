@@ -53,7 +53,7 @@ def test_the_file_answers_as_when_it_was_made(name):
 
 
 def test_all_models_together_are_small():
-    sizes = {"int8": [trained.folder(name) / "tflite" / pack.TFLITE for name in trained.names()],
+    sizes = {"int8": [trained.file(name) for name in trained.names()],
              "all": [path for name in trained.names() for path in files(name)]}
     for kind, paths in sizes.items():
         assert sum(path.stat().st_size for path in paths) <= MEGABYTES[kind] * 2 ** 20

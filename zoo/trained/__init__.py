@@ -39,6 +39,11 @@ def folder(name):
     return HOME / name
 
 
+def file(name):
+    """The int8 TFLite file of a model; raises as `folder`."""
+    return folder(name) / "tflite" / "model_int8.tflite"
+
+
 def names():
     """Those of the models, in the order of the alphabet."""
     return sorted(path.parent.name for path in HOME.glob(f"*/{ABOUT}"))
