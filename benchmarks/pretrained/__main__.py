@@ -27,7 +27,8 @@ def main(arguments):
         from benchmarks.pretrained import documents
         return print(documents.page())
     if name not in RECIPES or flag not in ("", "--keep") or len(folders) not in (0, 2):
-        raise ValueError(f"expected {__doc__.split('.', 1)[1]}with a model among {', '.join(RECIPES)}")
+        raise ValueError(f"expected a model among {', '.join(RECIPES)}, perhaps with --keep or two "
+                         f"folders; received {' '.join([flag, name, *folders]).strip() or 'none'}")
     if flag == "--keep":
         quiet.import_tensorflow()
         from benchmarks.pretrained.keep import keep
