@@ -4,6 +4,7 @@
 //   native_checks agree    every cell, mask and size: the same bits from any number of threads, also when several
 //                          callers come at once
 //   native_checks memory   every allocation fails in turn: a status, or the same bits, and nothing is lost
+//   native_checks bits     prints a number that all bits of all answers go into: that of another blocking is the same
 //   native_checks fork     children made while a call runs compute the same bits, on the cores they may use
 //
 // Compiled with native.cc, product.cc and adam.cc, whose operations are named Forward, Backward and Adam.
@@ -327,7 +328,7 @@ Calls adam() {
 
 // Nothing to share out, rows to share out, units to share out; nothing at all.
 constexpr long kSizes[][4] = {{4, 7, 3, 5}, {13, 40, 9, 70}, {1, 60, 10, 140}, {3, 60, 10, 140}, {2, 0, 3, 5},
-                              {0, 4, 3, 5}};
+                              {0, 4, 3, 5}, {44, 6, 9, 70}};
 
 std::vector<Calls> all() {
   std::vector<Calls> calls = {adam()};
@@ -364,6 +365,13 @@ void agree() {
     });
   for (std::thread& caller : callers) caller.join();
   expect(other == 0, "callers at once do not disturb each other", other);
+}
+
+void bits() {
+  const std::hash<std::string> hash;
+  size_t number = 0;
+  for (const Calls& one : all()) number = 31 * number + hash(one(3).bits);
+  std::printf("%zu\n", number);
 }
 
 // The answer where the allocation number `allowed`, and all after it where memory is `lost`, fails.
@@ -432,9 +440,9 @@ void fork_while_a_call_runs() {
 int main(int count, char** arguments) {
   Outside here;
   const std::map<std::string, void (*)()> checks = {
-      {"agree", agree}, {"memory", memory}, {"fork", fork_while_a_call_runs}};
+      {"agree", agree}, {"memory", memory}, {"bits", bits}, {"fork", fork_while_a_call_runs}};
   const auto check = checks.find(count == 2 ? arguments[1] : "");
-  if (check == checks.end()) return std::puts("expected one of: agree, memory, fork"), 2;
+  if (check == checks.end()) return std::puts("expected one of: agree, memory, bits, fork"), 2;
   check->second();
   return mistakes ? 1 : 0;
 }

@@ -591,10 +591,13 @@ with ThreadPoolExecutor(16) as pool:
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory):
     """`native_checks.cc` compiled."""
-    path = tmp_path_factory.mktemp("checks") / "checks"
+    return compiled_checks(tmp_path_factory.mktemp("checks") / "checks")
+
+
+def compiled_checks(path, *flags):
     names = [f'-DZOO_{way.upper()}="{way.capitalize()}"' for way in ops.WAYS]
     main = pathlib.Path(__file__).with_name("native_checks.cc")
-    build.call([*build.find_compiler(), *ops.FLAGS, "-O1", *names, f"-I{ops.FOLDER}",
+    build.call([*build.find_compiler(), *ops.FLAGS, "-O1", *flags, *names, f"-I{ops.FOLDER}",
                 f"-I{tf.sysconfig.get_include()}", *map(str, (main, *ops.SOURCES)), "-o", str(path)])
     return path
 
@@ -605,6 +608,14 @@ def checks(tmp_path_factory):
 def test_the_engine_without_tensorflow_passes_its_checks(checks, name):
     done = subprocess.run([checks, name], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.slow
+@needs_linux
+def test_a_smaller_cache_changes_the_blocks_and_no_bit(checks, tmp_path):
+    small = compiled_checks(tmp_path / "small", "-DZOO_L2=8192")  # none of the weights fits
+    assert build.call([small, "agree"]) == ""
+    assert build.call([small, "bits"]) == build.call([checks, "bits"])
 
 
 # ---------------------------------------------------------------- what it cannot run

@@ -10,6 +10,8 @@
 //   * Threads share out the batch: each takes some rows through all steps, so nothing waits for another
 //     thread inside the time loop, and a thread that loses its core delays only its own rows. Where there
 //     are too few rows for that, they share out the units and meet after each step (threads.h).
+//   * Where U exceeds a core's own cache (caches.h), more rows share a look at it, and the next panel is fetched
+//     while they meet the one before.
 //   * x·W is computed for a few steps at a time and read while it is in the cache; on the way back δ·Wᵀ is
 //     made of δ in the same manner (section 5).
 //   * A masked step of a row is skipped, not computed and thrown away.
@@ -23,6 +25,7 @@
 #include <functional>
 #include <numeric>
 
+#include "caches.h"
 #include "memory.h"
 #include "operation.h"
 #include "product.h"
@@ -105,20 +108,28 @@ class Panels {
 // 2  Product: any number of rows times panels.
 
 // operand(row)·panels for all rows and a part of the panels. Calls each(row, unit, lanes, sums) for every
-// group of units: sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
-template <int Step = 1, class Row, class Operand, class Each>
-void sweep(const Panels& panels, Part part, Row* const* rows, long count, Operand operand, Each each) {
+// group of units: sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units. What
+// `each` will read may be asked for before a product by ask(row, unit, units).
+template <int Step = 1, class Row, class Operand, class Each, class Ask>
+void sweep(const Panels& panels, Part part, Row* const* rows, long count, Operand operand, Each each, Ask ask) {
   alignas(64) float sums[kRows * kVectors * kLanes];
   const long blocks = (count + kRows - 1) / kRows;
-  for (long panel = part.begin(panels.count()); panel < part.end(panels.count()); ++panel) {
+  const bool far = blocks > 1 && panels.depth * panels.gates * panels.units > kOwnCache;
+  const long begin = part.begin(panels.count()), end = part.end(panels.count());
+  for (long panel = begin; panel < end; ++panel) {
     const int vectors = panels.vectors(panel), groups = panels.here(panel);
-    const long unit = panel * panels.width();
+    const long unit = panel * panels.width(), next = panel + 1 < end ? panel + 1 : begin;
     for (long block = 0; block < blocks; ++block) {
       Row* const* first = rows + count * block / blocks;
       const long size = rows + count * (block + 1) / blocks - first;
       const float* operands[kRows];
-      for (long r = 0; r < size; ++r) operands[r] = operand(*first[r]);
-      multiplier<Step>(size, vectors)(operands, panels[panel], panels.depth, sums);
+      for (long r = 0; r < size; ++r) {
+        operands[r] = operand(*first[r]);
+        ask(*first[r], unit, groups * kLanes);
+      }
+      const bool asks = far && block < panels.vectors(next);
+      const Ahead ahead = {asks ? panels[next] + block * panels.depth * kLanes : panels[panel], asks ? kLanes : 0};
+      multiplier<Step>(size, vectors)(operands, panels[panel], panels.depth, sums, ahead);
       for (long r = 0; r < size; ++r)
         for (int g = 0; g < groups; ++g) {
           const long u = unit + g * kLanes;
@@ -127,6 +138,8 @@ void sweep(const Panels& panels, Part part, Row* const* rows, long count, Operan
     }
   }
 }
+
+const auto nothing = [](const auto&, long, long) {};
 
 // ---------------------------------------------------------------------------------------------------------
 // 3  Rows and time.
@@ -291,11 +304,18 @@ int parts(const Call& call) {
   return int(std::min<long>(call.threads, call.H / kLanes));
 }
 
-// In how many pieces the batch goes to the threads: of about kRows rows, so that a core that is free takes
-// over from one that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
+// How many rows share a look at U. Where it comes from beyond the core's own cache at every step, they are as
+// many as it takes to fetch a panel of U while they meet the one before it; more would gain little, and make a
+// core that is busy with something else hold up more of the batch.
+long rows_at_once(const Call& call) {
+  return call.G * call.H * call.H > kOwnCache ? kVectors * kRows : kRows;
+}
+
+// In how many pieces the batch goes to the threads: small ones, so that a core that is free takes over from one
+// that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
 long pieces(const Call& call) {
   if (call.B < 3 || products(call) < 1 << 20) return 1;
-  const long full = (call.B + kRows - 1) / kRows;
+  const long rows = rows_at_once(call), full = (call.B + rows - 1) / rows;
   return std::min(call.B, (full + call.threads - 1) / call.threads * call.threads);
 }
 
@@ -400,7 +420,7 @@ void elementwise(const Call& call, const Rows& rows, Member& member, Each each) 
 // The same after a product: calls each(row, unit, lanes, sums).
 template <class Operand, class Each>
 void multiplied(const Panels& U, const Rows& rows, Member& member, Operand operand, Each each) {
-  member.together([&](Part part) { sweep(U, part, rows.active(), rows.count(), operand, each); });
+  member.together([&](Part part) { sweep(U, part, rows.active(), rows.count(), operand, each, nothing); });
 }
 
 // ∂L/∂h_{t-1} += δ·Uᵀ
@@ -627,13 +647,14 @@ struct Projection {
   float* to;
 };
 
-template <int Step = 1, class Each>
-void project(const Panels& panels, Part part, std::vector<Projection>& projections, Each each) {
+template <int Step = 1, class Each, class Ask = decltype(nothing)>
+void project(const Panels& panels, Part part, std::vector<Projection>& projections, Each each, Ask ask = nothing) {
   std::vector<Projection*> pointers;
   for (Projection& one : projections) pointers.push_back(&one);
   const auto from = [](const Projection& one) { return one.from; };
   sweep<Step>(panels, part, pointers.data(), long(pointers.size()), from,
-              [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); });
+              [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); },
+              [&](const Projection& one, long u, long n) { ask(one.to, u, n); });
 }
 
 // The inputs of the gates, x·W + b, of the steps first … first + steps − 1.
@@ -891,18 +912,24 @@ void add_up(const WeightGradient& g, long depth) {
       project<kLanes>(delta, {}, rows, [&](float* row, long u, int n, const float* sums) {
         float* to = row + column + u;
         store(to, place ? load(to, n) + load(sums) : load(sums), n);
-      });
+      }, [&](const float* row, long u, long n) { fetch(row + column + u, n); });  // far from the row before
     }
   }
+}
+
+// How many rows of a weight gradient a thread takes at a time: the more of them, the less often δ is made into
+// panels. Two parts or more for each thread, and a slice of a in a quarter of the core's own cache.
+long rows_of_gradient(const Call& call) {
+  const long shared = (call.D + call.H) / (2 * call.threads), most = kOwnCache / 3 / kSlice;
+  return std::max<long>(20 * kRows, std::min(shared, most));
 }
 
 // ∂L/∂W, ∂L/∂U and those of the biases: every thread takes some rows of one of them at a time. The sums run over
 // B·T in one order, whatever the number of threads.
 void add_up_all(const Call& call) {
-  constexpr long kMost = 20 * kRows;
   std::vector<WeightGradient> parts;
   for (const WeightGradient& gradient : weight_gradients(call)) {
-    const long count = std::max<long>(2, (gradient.rows + kMost - 1) / kMost);
+    const long most = rows_of_gradient(call), count = (gradient.rows + most - 1) / most;
     for (long i = 0; i < count; ++i)
       parts.push_back(gradient.part(i, count));
   }

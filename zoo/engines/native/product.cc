@@ -8,7 +8,7 @@ namespace zoo {
 namespace {
 
 template <int R, int V, int Step>
-void multiply(const float* const* rows, const float* panel, long depth, float* sums) {
+void multiply(const float* const* rows, const float* panel, long depth, float* sums, Ahead ahead) {
   Vec sum[R][V] = {};
   const float* row[R];
   for (int r = 0; r < R; ++r) row[r] = rows[r];
@@ -16,6 +16,7 @@ void multiply(const float* const* rows, const float* panel, long depth, float* s
     Vec weight[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) weight[v] = load(panel + v * kLanes);
+    __builtin_prefetch(ahead.from + k * ahead.stride, 0, 2);
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
