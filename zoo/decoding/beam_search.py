@@ -6,6 +6,7 @@ L counts the end symbol. α = 0 ranks by probability, which favours short texts;
 symbol.
 
 At every step each of K hypotheses goes on with each of V symbols, and the K most probable results stay.
+They are among the K most probable symbols of each hypothesis, so that K·V sums are neither made nor sorted.
 Those that have ended leave the beam for the n best found so far; a text of the greatest length counts as
 ended. The search is over once no hypothesis can get among the n best: log P only falls from here on, so
 none can score more than log P/L^α with the greatest L (for α ≥ 0).
@@ -28,6 +29,7 @@ from zoo.decoding.sampling import allowed, among
 from zoo.ops.while_loop import loop, put, reserve, stack
 
 NEVER = float("-inf")
+BLOCK = 64  # symbols
 NOTHING = -1e9  # the score where fewer than n texts were found; TFLite's sums make −∞ the lowest number
 
 
@@ -165,39 +167,44 @@ class Search:
         logits, states, *weights = self.step(tf.reshape(live.ids, [-1]), live.states)
         live = live._replace(states=states)
         symbols = tf.shape(logits)[1]
-        chosen = self._chosen(self._continued(logits, live), live, symbols, t)
-        ended = tf.gather(among(self.end, symbols), chosen.ids) | tf.equal(t + 1, self.limit)
+        chosen = self._chosen(self._next(logits, live), live, symbols, t)
+        ended = one_of(self.end, chosen.ids) | tf.equal(t + 1, self.limit)
         scores = tf.where(ended, chosen.log_p / self._norm(t + 1), NEVER)
         found = self._found(found, scores, chosen.log_p, t + 1)
         kept = chosen.parents, chosen.ids, *weights
         sequences = [put(sequence, t, item) for sequence, item in zip(sequences, kept)]
         return (self._moved(live, chosen, ended), found), sequences
 
-    def _continued(self, logits, live):
-        """log P of each hypothesis with each symbol after it, [B, K·V]."""
-        logits, symbols = tf.cast(logits, tf.float32), tf.shape(logits)[1]
+    def _next(self, logits, live):
+        """log p of each symbol after each hypothesis, [B·K, V]; −∞ if it is refused."""
+        symbols = tf.shape(logits)[1]
         refused = among(self.forbidden, symbols)
         for recent in live.banned:
             last = tf.expand_dims(self.banned.last_symbols(recent), 3)
             banned = tf.reduce_any(tf.equal(last, tf.range(symbols)), 2)
             refused |= tf.reshape(banned, tf.shape(logits))
-        # Where nothing at all is possible, log_softmax is not a number.
-        log_p = tf.where(logits > NOTHING, tf.nn.log_softmax(logits), NEVER)
-        log_p = tf.reshape(live.log_p, [-1, 1]) + allowed(log_p, refused)
-        return tf.reshape(log_p, tf.stack([-1, self.width * symbols]))
+        return allowed(tf.nn.log_softmax(tf.cast(logits, tf.float32)), refused)
 
     def _chosen(self, log_p, live, symbols, t):
         """The K candidates that stay."""
-        best, places = tf.math.top_k(log_p, self.width)
-        if not self.required:
-            return Candidates(best, places // symbols, places % symbols)
+        best, ids = largest(log_p, tf.minimum(self.width, symbols))
+        each = tf.shape(ids)[1]
+        shape = tf.stack([-1, self.width * each])
+        best, places = tf.math.top_k(tf.reshape(after(live, best), shape), self.width)
+        chosen = Candidates(
+            best, places // each, tf.gather(tf.reshape(ids, shape), places, batch_dims=1))
+        return self._with_wanted(chosen, log_p, live, symbols, t) if self.required else chosen
+
+    def _with_wanted(self, chosen, log_p, live, symbols, t):
+        """The K that stay of these and of those that go on with a required phrase."""
         wanted = self._wanted(live, symbols)
-        forced = tf.gather(log_p, tf.maximum(wanted, 0), batch_dims=1)
-        best = tf.concat([best, tf.where(wanted < 0, NEVER, forced)], 1)
-        places = tf.concat([places, wanted], 1)
+        forced = tf.gather(tf.reshape(after(live, log_p), tf.stack([-1, self.width * symbols])),
+                           tf.maximum(wanted, 0), batch_dims=1)
+        best = tf.concat([chosen.log_p, tf.where(wanted < 0, NEVER, forced)], 1)
+        places = tf.concat([chosen.parents * symbols + chosen.ids, wanted], 1)
         best = tf.where(earlier_equals(places) > 0, NEVER, best)
         places = tf.maximum(places, 0)
-        return self._shared(Candidates(best, places // symbols, places % symbols), live, symbols, t)
+        return self._shared(Candidates(best, places // symbols, places % symbols), live, t)
 
     def _wanted(self, live, symbols):
         """Where in [K·V] the required phrases go on, -1 if they are complete: [B, K·N]."""
@@ -206,7 +213,7 @@ class Search:
         shape = tf.stack([-1, self.width * self.required.count])
         return tf.reshape(tf.where(live.met[0], -1, places), shape)
 
-    def _shared(self, candidates, live, symbols, t):
+    def _shared(self, candidates, live, t):
         """The beam shared out: the best of those that lack equally many symbols, then the second …
 
         Those that lack more than there is time for are out, so what is left can be completed in time.
@@ -214,7 +221,7 @@ class Search:
         count = tf.shape(candidates.ids)[1]
         candidates = candidates.best(candidates.log_p, count)
         lacking = self._lacking(*self._after(candidates, live))
-        ends = tf.gather(among(self.end, symbols), candidates.ids)
+        ends = one_of(self.end, candidates.ids)
         in_time = lacking <= tf.where(ends, 0, self.limit - 1 - t)
         candidates = candidates._replace(log_p=tf.where(in_time, candidates.log_p, NEVER))
         better = earlier_equals(tf.where(in_time, lacking, -1))
@@ -254,6 +261,44 @@ class Search:
         required, met = self._after(chosen, live) if self.required else ([], [])
         return Live(chosen.ids, tf.where(ended, NEVER, chosen.log_p), states, banned,
                     [required] * len(live.required), [met] * len(live.met))
+
+
+def largest(array, count):
+    """The largest numbers of each row [R, N] and their places, as `tf.math.top_k`; equal ones in any order.
+
+    They are in the blocks with the largest maxima, and to find a maximum takes a fraction of the time.
+
+    >>> [found.numpy().tolist() for found in largest(tf.range(10000)[None] % 9999, 2)]
+    [[[9998, 9997]], [[9998, 9997]]]
+    """
+    size = array.shape[1]
+    if size is None or size < 16 * BLOCK:
+        return tf.math.top_k(array, count)
+    padded = tf.pad(array, [[0, 0], [0, -size % BLOCK]], constant_values=array.dtype.min)
+    blocks = tf.reshape(padded, [-1, -(-size // BLOCK), BLOCK])
+    order = tf.math.top_k(tf.reduce_max(blocks, 2), tf.minimum(count, blocks.shape[1])).indices
+    shape = tf.stack([-1, tf.shape(order)[1] * BLOCK])
+    places = tf.expand_dims(order * BLOCK, 2) + tf.range(BLOCK)
+    best, at = tf.math.top_k(tf.reshape(tf.gather(blocks, order, batch_dims=1), shape), count)
+    return best, tf.minimum(tf.gather(tf.reshape(places, shape), at, batch_dims=1), size - 1)
+
+
+def after(live, log_p):
+    """log P of the hypotheses, each with N symbols after it: log p [B·K, N].
+
+    Where nothing at all is possible, log_softmax is not a number.
+    """
+    return tf.reshape(live.log_p, [-1, 1]) + tf.where(log_p > NOTHING, log_p, NEVER)
+
+
+def one_of(ids, array):
+    """Which of an array's numbers are in a list [N].
+
+    >>> one_of([2, -1], tf.constant([[2, 3]])).numpy().tolist()
+    [[True, False]]
+    """
+    ids = tf.reshape(tf.cast(ids, tf.int32), [-1])
+    return tf.reduce_any(tf.equal(tf.expand_dims(array, -1), ids), -1)
 
 
 def earlier_equals(array):

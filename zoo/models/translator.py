@@ -277,7 +277,8 @@ class TextTranslator(Head):
     def search(self, ids, width=BeamOptions.width, alpha=BeamOptions.alpha, **settings):
         """Ids [B, S] → the n best translations of each, as ids; see `zoo.decoding.beam_search`."""
         source, states = self.network.encode(ids)
-        source = {name: spread(tensor, width) for name, tensor in source.items()}
+        if not self.network.attends:  # attention knows whose hypotheses it looks for
+            source = {name: spread(tensor, width) for name, tensor in source.items()}
         start, size = self._start(ids), tf.shape(ids)[1] if self.network.attends else None
         most = self.longest * tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1) + MORE
         return beam_search(
