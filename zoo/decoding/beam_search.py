@@ -5,8 +5,8 @@
 L counts the end symbol. α = 0 ranks by probability, which favours short texts; α = 1 by the mean of a
 symbol.
 
-At every step each of K hypotheses goes on with each of V symbols, and the K most probable results stay.
-They are among the K most probable symbols of each hypothesis, so that K·V sums are neither made nor sorted.
+At every step each of K hypotheses goes on with each of V symbols, and the K most probable results stay:
+they are among the K most probable symbols of each hypothesis, so that K·V sums are not sorted.
 Those that have ended leave the beam for the n best found so far; a text of the greatest length counts as
 ended. The search is over once no hypothesis can get among the n best: log P only falls from here on, so
 none can score more than log P/L^α with the greatest L (for α ≥ 0).
@@ -264,7 +264,7 @@ class Search:
 
 
 def largest(array, count):
-    """The largest numbers of each row [R, N] and their places, as `tf.math.top_k`; equal ones in any order.
+    """The largest numbers of each row [R, N] and their places, as `tf.math.top_k`, equals in any order.
 
     They are in the blocks with the largest maxima, and to find a maximum takes a fraction of the time.
 

@@ -121,7 +121,10 @@ def test_a_long_sequence_agrees_with_the_oracle(cell, several_threads):
     assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
 
 
-@pytest.mark.parametrize("shape", [(4, 7, 3, 5), (7, 4, 5, 33), (40, 3, 20, 72), (2, 40, 9, 136)], ids=str)
+HALF_SHAPES = [(4, 7, 3, 5), (7, 4, 5, 33), (40, 3, 20, 72), (2, 40, 9, 136)]
+
+
+@pytest.mark.parametrize("shape", HALF_SHAPES, ids=str)
 @each_cell
 def test_bfloat16_agrees_with_the_oracle_to_its_accuracy(cell, shape, several_threads):
     batch, time, features, units = shape
@@ -135,7 +138,7 @@ def test_bfloat16_agrees_with_the_oracle_to_its_accuracy(cell, shape, several_th
 
 @each_cell
 def test_bfloat16_rounds_the_factors_and_not_the_sums(cell):
-    """Of one step of a single row from h = 0: what is left is x·W, whose factors are given in bfloat16."""
+    """One step of a single row from h = 0: what is left is x·W, whose factors are given in bfloat16."""
     x, W = (np.asarray(tf.cast(normal, tf.bfloat16), "float32") for normal in (
         selftest.normal(1, [1, 1, 64]), selftest.normal(2, [64, 32 * reference.CELLS[cell].gates])))
     given = case(cell, 0, 1, 1, 64, 32).to("float32")

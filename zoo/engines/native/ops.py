@@ -84,7 +84,7 @@ class Operations:
         tf.RegisterGradient(names[1])(second_order.gradient)
 
     def run(self, cell, inputs, states, timing, return_sequences):
-        """As `zoo.engines.loop.run`. In bfloat16 the factors of all products are rounded; the rest is float32."""
+        """As `zoo.engines.loop.run`. In bfloat16 the factors of products are rounded."""
         graphs.refuse_to_save("native")
         tensors = [inputs, tf.convert_to_tensor(cell.kernel), cell.recurrent_matrix(timing.weight_drop),
                    *pair(states), *given(timing), *biases(cell)]
