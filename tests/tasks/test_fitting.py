@@ -136,7 +136,8 @@ def test_mixed_precision_reaches_the_score_of_float32():
     train, validation, test = (
         tuple(zip(*rows)) for rows in (corpus.train, corpus.validation, corpus.test))
     for mixed in (False, True):
-        model = sentiment.fit(*train, validation=validation, mixed_precision=mixed, verbose=False)
+        model = sentiment.fit(*train, validation=validation, mixed_precision=mixed, model="bilstm",
+                              verbose=False)
         scores.append(sentiment.evaluate(model, *test).accuracy)
     assert abs(scores[1] - scores[0]) < 0.012 and scores[0] > 0.98
 

@@ -13,7 +13,8 @@ none can score more than log P/L^α with the greatest L (for α ≥ 0).
 
 The network is a *step*, as in `sampling.py`, of [B·K] rows: `step(ids, states) → (logits, states)` or
 `(logits, states, weights [B·K, S])`. Its states move with the hypotheses. What does not change with them,
-an encoder's output, is better left out of the states, repeated once: `spread(values, width)`.
+an encoder's output, is the text's `source`, a third argument of the step; texts that are done leave the
+batch then. Or it is left out of all, repeated once: `spread(values, width)`.
 
 Source: Sutskever et al. 2014 (search); Cho et al. 2014 (L^α); Hokamp & Liu 2017, Post & Vilar 2018
         (phrases)
@@ -34,7 +35,8 @@ NOTHING = -1e9  # the score where fewer than n texts were found; TFLite's sums m
 
 
 def beam_search(step, first_ids, states, width, max_length, end, alpha=BeamOptions.alpha, n_best=None,
-                forbidden=(), banned=None, required=None, source_length=None):
+                forbidden=(), banned=None, required=None, source_length=None,
+                source=None):
     """The n best texts of each row, best first.
 
     Args:    step       see the top of the file
@@ -48,6 +50,8 @@ def beam_search(step, first_ids, states, width, max_length, end, alpha=BeamOptio
              banned, required   None, or phrases that no text contains, that every text contains: ids
                         [N, M], or [B, N, M] for each row its own, 0 after a phrase's end; zeros are none
              source_length   S, if the step gives attention's weights too
+             source     None, or {name: [B, …]}: what the step needs of each text. Then texts leave the
+                        batch when they are done, unless there are phrases
     Returns: {"ids" [B, n, T] int32, 0 after the end, T the length of the longest; "lengths" [B, n];
              "scores" [B, n]; "log_probability" [B, n]: log P; with `source_length` "alignments"
              [B, n, T, S]: the weights at each symbol}. Where fewer than n texts are found, the rest have
@@ -64,7 +68,8 @@ def beam_search(step, first_ids, states, width, max_length, end, alpha=BeamOptio
     >>> found["ids"].numpy().tolist(), [round(float(p), 2) for p in tf.exp(found["scores"][0])]
     ([[[2, 4], [3, 4]]], [0.48, 0.4])
     """
-    search = Search(step, width, max_length, end, alpha, forbidden, banned, required, source_length)
+    search = Search(
+        step, width, max_length, end, alpha, forbidden, banned, required, source_length, source)
     return search.run(first_ids, states, width if n_best is None else n_best)
 
 
@@ -80,12 +85,14 @@ def spread(tensor, width):
 class Live(typing.NamedTuple):
     """The hypotheses that go on.
 
+    texts          [B]: which of the batch these are: fewer and fewer, if texts leave it
     ids, log_p     [B, K]: the last symbol; log P, −∞ where there is no hypothesis
     states         the step's, each [B·K, …]
     banned, required   [[B, K, M]]: `recent` of the phrases; or none of it
     met            [[B, K, N]]: the required phrases that are complete; or none of it
     """
 
+    texts: tf.Tensor
     ids: tf.Tensor
     log_p: tf.Tensor
     states: list
@@ -119,9 +126,12 @@ class Candidates(typing.NamedTuple):
 class Search:
     """One search: its settings, and what a step does to hypotheses and to what was found."""
 
-    def __init__(self, step, width, max_length, end, alpha, forbidden, banned, required, source_length):
+    def __init__(self, step, width, max_length, end, alpha, forbidden, banned, required, source_length,
+                 source):
         self.step, self.width, self.end, self.forbidden = step, width, end, forbidden
         self.alpha, self.source_length = alpha, source_length
+        self.source = source
+        self.leave = source is not None and banned is None and required is None
         self.max_length, self.steps, self.limit = max_length, max_length, max_length
         if tf.convert_to_tensor(max_length).shape.rank:     # one a row: of the loop the longest, [B, 1]
             self.steps, self.limit = tf.reduce_max(max_length), tf.expand_dims(max_length, 1)
@@ -134,7 +144,8 @@ class Search:
             kept.append((tf.stack([shape[0] * self.width, self.source_length]), tf.float32))
         sequences = [reserve(self.steps, *item) for item in kept]
         carried = self._start(first_ids, states, shape), self._nothing(shape[0], n_best)
-        (_, found), sequences = loop(self._turn, self.steps, carried, sequences, False, self._over)
+        (_, found), sequences = loop(
+            self._turn, self.steps, carried, sequences, False, self._over, self.leave)
         return results(found, self.width, *(stack(s, *item) for s, item in zip(sequences, kept)))
 
     def _start(self, first_ids, states, shape):
@@ -145,8 +156,8 @@ class Search:
         banned, required = ([phrases.initial(shape)] if phrases else []
                             for phrases in (self.banned, self.required))
         met = [self.required.complete(recent) for recent in required]
-        return Live(tf.reshape(ids, shape), tf.broadcast_to(alone, shape), states, banned, required,
-                    met)
+        return Live(tf.range(shape[0]), tf.reshape(ids, shape), tf.broadcast_to(alone, shape), states,
+                    banned, required, met)
 
     @staticmethod
     def _nothing(batch, n_best):
@@ -155,8 +166,17 @@ class Search:
 
     def _over(self, carried):
         live, found = carried
-        most = tf.reduce_max(live.log_p, 1) / self._norm(self.max_length)
-        return tf.reduce_all(most <= tf.maximum(found.scores[:, -1], NOTHING))
+        return tf.equal(tf.size(live.texts), 0) if self.leave else ~tf.reduce_any(
+            self._open(live.texts, live.log_p, found))
+
+    def _open(self, texts, log_p, found):
+        """Of which texts a hypothesis can still get among the n best: [B]."""
+        most = tf.reduce_max(log_p, 1) / self._norm(self._of(self.max_length, texts))
+        return most > tf.maximum(found.scores[:, -1], NOTHING)
+
+    def _of(self, array, texts):
+        """What belongs to these texts."""
+        return tf.gather(array, texts) if self.leave and tf.convert_to_tensor(array).shape.rank else array
 
     def _norm(self, length):
         """L^α."""
@@ -164,16 +184,37 @@ class Search:
 
     def _turn(self, t, carried, sequences):
         live, found = carried
-        logits, states, *weights = self.step(tf.reshape(live.ids, [-1]), live.states)
+        sources = [] if self.source is None else [
+            {name: self._of(array, live.texts) for name, array in self.source.items()}]
+        logits, states, *weights = self.step(tf.reshape(live.ids, [-1]), live.states, *sources)
         live = live._replace(states=states)
         symbols = tf.shape(logits)[1]
         chosen = self._chosen(self._next(logits, live), live, symbols, t)
-        ended = one_of(self.end, chosen.ids) | tf.equal(t + 1, self.limit)
+        ended = one_of(self.end, chosen.ids) | tf.equal(t + 1, self._of(self.limit, live.texts))
         scores = tf.where(ended, chosen.log_p / self._norm(t + 1), NEVER)
-        found = self._found(found, scores, chosen.log_p, t + 1)
-        kept = chosen.parents, chosen.ids, *weights
+        before = Found(*(self._of(column, live.texts) for column in found))
+        after = self._found(before, scores, chosen.log_p, t + 1)
+        kept = [self._whole(item, live.texts, found) for item in (chosen.parents, chosen.ids, *weights)]
         sequences = [put(sequence, t, item) for sequence, item in zip(sequences, kept)]
-        return (self._moved(live, chosen, ended), found), sequences
+        found = self._updated(found, after, live.texts)
+        return (self._moved(live, chosen, ended, after), found), sequences
+
+    def _whole(self, items, texts, found):
+        """Items of some texts, [B, …] or [B·K, …], as those of all, zeros for the others."""
+        if not self.leave:
+            return items
+        each = tf.reshape(items, tf.concat([[tf.size(texts), -1], tf.shape(items)[1:]], 0))
+        shape = tf.concat([tf.shape(found.scores)[:1], tf.shape(each)[1:]], 0)
+        all_ = tf.scatter_nd(tf.expand_dims(texts, 1), each, shape)
+        return tf.reshape(all_, tf.concat([[-1], tf.shape(items)[1:]], 0))
+
+    def _updated(self, found, new, texts):
+        """What was found of all texts, after a step of some."""
+        if not self.leave:
+            return new
+        moved = self._whole(tf.ones([tf.size(texts), 1], tf.int32), texts, found) > 0
+        return Found(*(tf.where(moved, self._whole(column, texts, found), old)
+                       for column, old in zip(new, found)))
 
     def _next(self, logits, live):
         """log p of each symbol after each hypothesis, [B·K, V]; −∞ if it is refused."""
@@ -251,15 +292,21 @@ class Search:
         order = tf.math.top_k(both[0], tf.shape(found.scores)[1]).indices
         return Found(*(tf.gather(column, order, batch_dims=1) for column in both))
 
-    def _moved(self, live, chosen, ended):
+    def _moved(self, live, chosen, ended, found):
         """The hypotheses after their symbols; those that have ended are none any more."""
-        first = tf.expand_dims(tf.range(tf.shape(chosen.ids)[0]) * self.width, 1)
+        chosen = chosen._replace(log_p=tf.where(ended, NEVER, chosen.log_p))
+        stay, texts = tf.range(tf.shape(chosen.ids)[0]), live.texts
+        if self.leave:
+            stay = tf.reshape(tf.cast(tf.where(self._open(texts, chosen.log_p, found)), tf.int32), [-1])
+            texts = tf.gather(texts, stay)
+            chosen = Candidates(*(tf.gather(column, stay) for column in chosen))
+        first = tf.expand_dims(stay * self.width, 1)
         rows = tf.reshape(first + chosen.parents, [-1])
         states = tf.nest.map_structure(lambda state: tf.gather(state, rows), live.states)
         banned = [self.banned.appended(tf.gather(recent, chosen.parents, batch_dims=1), chosen.ids)
                   for recent in live.banned]
         required, met = self._after(chosen, live) if self.required else ([], [])
-        return Live(chosen.ids, tf.where(ended, NEVER, chosen.log_p), states, banned,
+        return Live(texts, chosen.ids, chosen.log_p, states, banned,
                     [required] * len(live.required), [met] * len(live.met))
 
 
