@@ -131,7 +131,7 @@ def test_a_saved_model_is_loaded_again(model, tmp_path):
 
 @pytest.mark.slow
 def test_mixed_precision_reaches_the_score_of_float32():
-    """The whole sample, where naive Bayes has 0.58 of the 600 texts right and chance makes 0.02 of them."""
+    """On the whole sample, where naive Bayes has 0.58 of the 600 texts right."""
     corpus, scores = corpora.load("sample"), []
     train, validation, test = (
         tuple(zip(*rows)) for rows in (corpus.train, corpus.validation, corpus.test))
