@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 
-from export import program, run
+from export import program, quiet, run
 from zoo import trained
 
 WEB = pathlib.Path(__file__).parent / "web"
@@ -77,6 +77,7 @@ def _model(source, folder):
 
 def _convert(source, file):
     """Write the web file of a run, and nothing else of its export."""
+    quiet.import_tensorflow()
     head = importlib.import_module("zoo.models").load(source)
     with tempfile.TemporaryDirectory() as folder:
         importlib.import_module("export.tflite").write(head, folder, variants=["web"])
