@@ -17,7 +17,8 @@ typedef struct {
     const char *key;
     litert_signature *handle;
     size_t number, inputs, outputs;
-    size_t sizes[ZOO_MOST_TENSORS][ZOO_RANK];       /* of the inputs of the last run; 0 before */
+    size_t sizes[ZOO_MOST_TENSORS][ZOO_RANK];       /* of the inputs of the last run */
+    bool ran, once;                                 /* since the file was compiled; whether it runs once only */
 } signature;
 
 struct zoo_model {
@@ -70,7 +71,7 @@ static bool compile(zoo_model *model, char error[ZOO_MESSAGE])
         LiteRtDestroyCompiledModel(model->compiled);
     model->compiled = NULL;
     for (size_t n = 0; n < model->count; n++)
-        memset(model->signatures[n].sizes, 0, sizeof model->signatures[n].sizes);
+        model->signatures[n].ran = false;
     const int before = silenced();
     const int status = LiteRtCreateCompiledModel(model->environment, model->model, model->options, &model->compiled);
     restored(before);
@@ -231,12 +232,12 @@ static bool matched(call *run)
     return true;
 }
 
-/* Whether the inputs are of other sizes than at the last run, if there was one. */
+/* Whether the inputs are of other sizes than at the last run. */
 static bool other_sizes(const call *run)
 {
     for (size_t n = 0; n < run->of->inputs; n++)
         for (size_t axis = 0; axis < run->taken[n]->rank; axis++)
-            if (run->of->sizes[n][axis] && run->of->sizes[n][axis] != (size_t)run->types[n].layout.sizes[axis])
+            if (run->of->sizes[n][axis] != (size_t)run->types[n].layout.sizes[axis])
                 return true;
     return false;
 }
@@ -260,7 +261,7 @@ static bool fed(call *run)
             sizes[axis] = type->layout.sizes[axis];
             run->of->sizes[n][axis] = (size_t)sizes[axis];
         }
-        int status = !run->open[n] ? LITERT_OK : LiteRtCompiledModelResizeInputTensor(
+        int status = !run->open[n] || run->of->ran ? LITERT_OK : LiteRtCompiledModelResizeInputTensor(
             run->model->compiled, run->of->number, n, sizes, given->rank);
         void *memory = NULL;
         if (status == LITERT_OK)
@@ -283,7 +284,7 @@ static bool prepared(call *run, const zoo_bound *bounds, zoo_tensors *outputs)
 {
     litert_layout layouts[ZOO_MOST_TENSORS];
     int status = LiteRtGetCompiledModelOutputTensorLayouts(run->model->compiled, run->of->number, run->of->outputs,
-                                                           layouts, true);
+                                                           layouts, !run->of->ran);
     for (size_t n = 0; status == LITERT_OK && n < run->of->outputs; n++) {
         litert_tensor *tensor = NULL;
         litert_type type;
@@ -329,9 +330,10 @@ static bool copied(call *run, size_t n, const litert_layout *layout, zoo_tensor 
 static bool answered(call *run, const zoo_bound *bounds, zoo_tensors *outputs)
 {
     litert_layout layouts[ZOO_MOST_TENSORS];
-    if (!matched(run) || (other_sizes(run) && !compile(run->model, run->error)) || !fed(run) ||
+    if (!matched(run) || (run->of->ran && (run->of->once || other_sizes(run)) && !compile(run->model, run->error)) || !fed(run) ||
         !prepared(run, bounds, outputs))
         return false;
+    run->of->ran = true;
     int status = LiteRtRunCompiledModel(run->model->compiled, run->of->number, run->of->inputs, run->inputs,
                                         run->of->outputs, run->outputs);
     if (status == LITERT_OK)
@@ -345,6 +347,21 @@ static bool answered(call *run, const zoo_bound *bounds, zoo_tensors *outputs)
     return true;
 }
 
+static bool tried(call *run, const zoo_bound *bounds, zoo_tensors *outputs)
+{
+    const bool right = answered(run, bounds, outputs);
+    for (size_t n = 0; n < ZOO_MOST_TENSORS; n++) {
+        if (run->inputs[n] != NULL)
+            LiteRtDestroyTensorBuffer(run->inputs[n]);
+        if (run->outputs[n] != NULL)
+            LiteRtDestroyTensorBuffer(run->outputs[n]);
+        run->inputs[n] = run->outputs[n] = NULL;
+    }
+    if (!right)
+        zoo_tensors_free(outputs);
+    return right;
+}
+
 bool zoo_model_run(zoo_model *model, const char *key, const zoo_tensors *inputs, const zoo_bound *bounds,
                    zoo_tensors *outputs, char error[ZOO_MESSAGE])
 {
@@ -354,14 +371,14 @@ bool zoo_model_run(zoo_model *model, const char *key, const zoo_tensors *inputs,
         snprintf(error, ZOO_MESSAGE, "expected a file with the signature %.60s, received one without", key);
         return false;
     }
-    const bool right = answered(&run, bounds, outputs);
-    for (size_t n = 0; n < ZOO_MOST_TENSORS; n++) {
-        if (run.inputs[n] != NULL)
-            LiteRtDestroyTensorBuffer(run.inputs[n]);
-        if (run.outputs[n] != NULL)
-            LiteRtDestroyTensorBuffer(run.outputs[n]);
+    if (run.of->ran && !run.of->once) {
+        /* LiteRT 2.3 refuses a second run if an output of the first had a size that only the run has shown. */
+        const int before = silenced();
+        const bool again = tried(&run, bounds, outputs);
+        restored(before);
+        if (again)
+            return true;
+        run.of->once = true;
     }
-    if (!right)
-        zoo_tensors_free(outputs);
-    return right;
+    return tried(&run, bounds, outputs);
 }

@@ -214,7 +214,7 @@ def test_tags_spans_and_the_intent_are_the_heads(predictor, tmp_path, intents):
 def test_texts_go_on_as_the_heads_by_the_same_numbers(predictor, tmp_path, settings):
     head, texts = generator(), ["sing o muse the", "我 x?", "o"]
     numbers = np.random.default_rng(0).random(30, np.float32)
-    (tmp_path / "uniform").write_text("\n".join(map(repr, numbers.astype(float))))
+    (tmp_path / "uniform").write_text("\n".join(map(repr, numbers.tolist())))
     options = [f"--{name}={value}" for name, value in {**settings, "length": 30}.items()]
     found = predicted(predictor, head, tmp_path, texts, f"--uniform={tmp_path / 'uniform'}", *options)
     assert [one["text"] for one in found] == [continued(head, text, 30, **settings) for text in texts]
