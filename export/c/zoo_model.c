@@ -330,8 +330,11 @@ static bool copied(call *run, size_t n, const litert_layout *layout, zoo_tensor 
 static bool answered(call *run, const zoo_bound *bounds, zoo_tensors *outputs)
 {
     litert_layout layouts[ZOO_MOST_TENSORS];
-    if (!matched(run) || (run->of->ran && (run->of->once || other_sizes(run)) && !compile(run->model, run->error)) || !fed(run) ||
-        !prepared(run, bounds, outputs))
+    if (!matched(run))
+        return false;
+    if (run->of->ran && (run->of->once || other_sizes(run)) && !compile(run->model, run->error))
+        return false;
+    if (!fed(run) || !prepared(run, bounds, outputs))
         return false;
     run->of->ran = true;
     int status = LiteRtRunCompiledModel(run->model->compiled, run->of->number, run->of->inputs, run->inputs,
