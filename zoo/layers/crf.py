@@ -160,10 +160,10 @@ class Lattice:
         def step(s, states, sequences):
             t, beta = self.shape[0] - 1 - s, states[0]
             before = log_sums(tf.gather(self.arrival, t) + beta, factors)
-            sequences = [put(sequences[0], t, beta)]
+            sequences = [put(sequences[0], s, beta)]
             return [tf.where(tf.gather(self.moved, t), before, beta)], sequences
 
-        return self._scan(step, tf.broadcast_to(self.end, self.shape[1:]))[0]
+        return tf.reverse(self._scan(step, tf.broadcast_to(self.end, self.shape[1:]))[0], [0])
 
     def _scan(self, step, state):
         empty = reserve(self.shape[0], self.shape[1:], state.dtype)
@@ -297,10 +297,10 @@ def _follow_back(origins, slots):
     def step(s, states, sequences):
         t = steps - 1 - s
         before = tf.gather(tf.gather(origins, t), states[0], batch_dims=1)
-        return [before], [put(sequences[0], t, states[0])]
+        return [before], [put(sequences[0], s, states[0])]
 
     _, sequences = loop(step, steps, [slots], [reserve(steps, shape, tf.int32)], False)
-    return stack(sequences[0], shape, tf.int32)
+    return tf.reverse(stack(sequences[0], shape, tf.int32), [0])
 
 
 def allowed_transitions(labels, scheme):
