@@ -2,9 +2,9 @@
 
     python -m benchmarks.runtimes banking-intents=intents.txt runs/generation=prompts.txt --count=1000
 
-Each MODEL=TEXTS is a run directory, or the name of a pretrained model, and a file with a text a line. A text
-is answered alone, twice, on one thread; the second time counts, since the first of a length prepares the
-file for it. A generator goes on for 20 symbols, greedy; a translator takes a beam of 5.
+Each MODEL=TEXTS is a run directory, or the name of a pretrained model, and a file with a text a line. A
+text is answered alone, twice, on one thread; the second time counts, since the first of a length prepares
+the file for it. A generator goes on for 20 symbols, greedy; a translator takes a beam of 5.
 
     Keras             the graph of the model, text in
     SavedModel        the same, loaded from the file
@@ -163,12 +163,15 @@ RUNTIMES = {
     "Keras": in_keras, "SavedModel": in_saved_model, "LiteRT, Python, float32": in_python("float32"),
     "LiteRT, Python, int8": in_python("int8"), "LiteRT, C, float32": in_c("float32"),
     "LiteRT, C, int8": in_c("int8"), "LiteRT.js, int8": in_browser}
-SIZES = {"Keras": "", "SavedModel": "saved_model/1", "LiteRT, Python, float32": "tflite/" + FILES["float32"],
+SIZES = {"SavedModel": "saved_model/1", "LiteRT, Python, float32": "tflite/" + FILES["float32"],
          "LiteRT, Python, int8": "tflite/" + FILES["int8"], "LiteRT.js, int8": "tflite/" + FILES["web"],
          "ONNX Runtime, ids": "onnx/" + onnx.NAME}
 
 
 # What counts as the same.
+
+WHAT = {"classifier": "label", "tagger": "tags", "generator": "text", "translator": "translation"}
+
 
 def same(kind, one, other):
     """"equal", "tie" or "other": an answer beside Keras's.
@@ -179,8 +182,7 @@ def same(kind, one, other):
     >>> same("translator", {"translation": "I", "score": -1.0}, {"translation": "we", "score": -1.2})
     'other'
     """
-    what = {"classifier": "label", "tagger": "tags", "generator": "text", "translator": "translation"}[kind]
-    if one[what] == other[what]:
+    if one[WHAT[kind]] == other[WHAT[kind]]:
         return "equal"
     return "tie" if gap(kind, one, other) < TIE else "other"
 
@@ -212,8 +214,8 @@ def in_onnx(case, keras):
     session, signatures = onnx.Session(case.folder / "onnx" / onnx.NAME), case.head.lite_signatures()
     equal, milliseconds, most = 0, [], 0.0
     for text, (answer, _) in zip(case.texts, keras):
-        inputs = {name: np.asarray(value) for name, value in numbers(case, signatures, text, answer).items()}
-        inputs = {name: inputs[name] for name in session.inputs}
+        inputs = numbers(case, signatures, text, answer)
+        inputs = {name: np.asarray(inputs[name]) for name in session.inputs}
         session(**inputs)
         start = time.perf_counter()
         found = session(**inputs)
@@ -255,7 +257,7 @@ def measured(case):
     results["ONNX Runtime, ids"] = in_onnx(case, keras)
     print(case.name, "ONNX", results["ONNX Runtime, ids"], flush=True)
     for name, path in SIZES.items():
-        if name in results and path:
+        if name in results:
             results[name]["megabytes"] = size(case.folder / path) / 1e6
     return results
 
@@ -268,8 +270,9 @@ def size(path):
 def table(results):
     """Rows of runtimes, columns of models: equal answers, ties, median ms, MB."""
     names = list(results)
+    texts = [f"{results[name]['Keras']['texts']:,}" for name in names]
     lines = ["| | " + " | ".join(f"`{name}`" for name in names) + " |", "|---|" + "---:|" * len(names),
-             "| texts | " + " | ".join(f"{results[name]['Keras']['texts']:,}" for name in names) + " |"]
+             "| texts | " + " | ".join(texts) + " |"]
     for runtime in [*RUNTIMES, "ONNX Runtime, ids"]:
         cells = [cell(results[name].get(runtime)) for name in names]
         lines.append(f"| {runtime} | " + " | ".join(cells) + " |")
@@ -277,7 +280,9 @@ def table(results):
 
 
 def cell(result):
-    """>>> cell({"equal": 999, "ties": 1, "texts": 1000, "milliseconds": 1.234, "megabytes": 0.46})
+    """What the table has of a result.
+
+    >>> cell({"equal": 999, "ties": 1, "texts": 1000, "milliseconds": 1.234, "megabytes": 0.46})
     '999 + 1, 1.23 ms, 0.46 MB'
     """
     if result is None:
@@ -292,7 +297,7 @@ def main():
     parser = argparse.ArgumentParser("python -m benchmarks.runtimes")
     parser.add_argument("models", nargs="+", metavar="MODEL=TEXTS")
     parser.add_argument("--count", type=int, default=1000, help="Texts of each model.")
-    parser.add_argument("--output_dir", default="runs/benchmarks/runtimes", help="Directory of the files.")
+    parser.add_argument("--output_dir", default="runs/benchmarks/runtimes", help="Folder of the files.")
     flags = parser.parse_args()
     path = pathlib.Path(flags.output_dir) / "runtimes.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

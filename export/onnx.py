@@ -127,7 +127,7 @@ class Session:
 
 
 def _verify(path, inputs, expected):
-    """Milliseconds of each text alone, the outputs being the head's, of all together and of each alone."""
+    """Milliseconds of each text alone; the outputs of all together, and of each alone, are the head's."""
     try:
         run = Session(path)
         verify.check_answer(SIGNATURE, run(**inputs), expected)

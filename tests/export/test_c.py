@@ -59,8 +59,8 @@ def read(c, specification, texts, side="text"):
 
 def every(count, seed, longest=200_000):
     """Strings of all planes, with halves of surrogate pairs, very long words and broken UTF-8."""
-    return [*map(run.encoded, mixed(count // 2, seed, longest)), *strings(count - count // 2, seed + 1), b"\0a\0",
-            b"\xed\xa0\x80 \xe4\xb8 \xf0\x9f\x99", b"\n a\n\n  b"]
+    return [*map(run.encoded, mixed(count // 2, seed, longest)), *strings(count - count // 2, seed + 1),
+            b"\0a\0", b"\xed\xa0\x80 \xe4\xb8 \xf0\x9f\x99", b"\n a\n\n  b"]
 
 
 @pytest.mark.parametrize("kind, name, options", [
@@ -89,7 +89,8 @@ def test_code_points_equal_the_graphs(c, options):
 @pytest.mark.parametrize("options", [{}, {"tokenizer": "space", "lowercase": False},
                                      {"tokenizer": "character", "digits": False}])
 def test_tokens_their_offsets_and_all_that_is_made_of_them_equal_the_graphs(c, options):
-    text, texts = Tokens.learn([[*WORDS[:-1], "77"]], max_characters=5, **options), every(COUNT // 2, 6, 300)
+    text = Tokens.learn([[*WORDS[:-1], "77"]], max_characters=5, **options)
+    texts = every(COUNT // 2, 6, 300)
     tokens, offsets = text.split(texts)
     wanted = {name: array.numpy() for name, array in {**text(tokens), **offsets}.items()}
     for n, (one, row) in enumerate(zip(texts, read(c, text, texts), strict=True)):
@@ -98,7 +99,8 @@ def test_tokens_their_offsets_and_all_that_is_made_of_them_equal_the_graphs(c, o
         exact = one.decode("utf-8", "ignore").encode() == one
         for name, array in wanted.items():
             if array.ndim == 3:
-                assert row[name] == [[n for n in cell if n] for cell in array[n][:count].tolist()], (name, one)
+                cells = [[c for c in cell if c] for cell in array[n][:count].tolist()]
+                assert row[name] == cells, (name, one)
             elif name not in OFFSETS or exact or name.endswith("byte"):
                 assert row[name] == array[n][:count].tolist(), (name, one)
         assert not any(array[n][count:].any() for name, array in wanted.items() if name == "ids")
@@ -199,7 +201,8 @@ def test_labels_are_the_heads(predictor, tmp_path, options):
 
 @pytest.mark.parametrize("intents", [(), ("ask", "order", "tell")])
 def test_tags_spans_and_the_intent_are_the_heads(predictor, tmp_path, intents):
-    head, texts = tagger("wide_bilstm_char_crf", intents), [text for text in PHRASES if "\udcff" not in text]
+    head = tagger("wide_bilstm_char_crf", intents)
+    texts = [text for text in PHRASES if "\udcff" not in text]
     found = predicted(predictor, head, tmp_path, texts)
     assert any(len(one["spans"]) > 1 for one in found)
     for one, wanted in zip(found, head.predict(texts), strict=True):
@@ -242,8 +245,10 @@ def test_translations_are_the_heads(predictor, tmp_path, options, settings):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    ([], "expected a TFLite file and texts"), (["absent.tflite", "a"], "model.json, received no such file"),
-    (["--lenght=9", "a"], "received --lenght=9"), (["--width=0", "a"], "--width: expected a number from 1"),
+    ([], "expected a TFLite file and texts"),
+    (["absent.tflite", "a"], "model.json, received no such file"),
+    (["--lenght=9", "a"], "received --lenght=9"),
+    (["--width=0", "a"], "--width: expected a number from 1"),
     (["--width=2", "--n_best=3", "a"], "expected at most the width of the beam")])
 def test_bad_arguments_are_one_clear_line(predictor, arguments, said):
     done = subprocess.run([predictor, *arguments], capture_output=True, text=True, encoding="utf-8")

@@ -62,11 +62,13 @@ JAVASCRIPT = """
     const ort = createRequire(process.argv[2] + "/")("onnxruntime-web");
     ort.env.wasm.numThreads = 1;
     ort.env.logLevel = "error";
-    const session = await ort.InferenceSession.create(readFileSync("model.onnx"), {executionProviders: ["wasm"]});
+    const options = {executionProviders: ["wasm"]};
+    const session = await ort.InferenceSession.create(readFileSync("model.onnx"), options);
+    const arrays = {int32: Int32Array, float32: Float32Array};
     const answers = [];
     for (const inputs of JSON.parse(readFileSync("given.json", "utf8"))) {
       const tensors = Object.fromEntries(Object.entries(inputs).map(([name, {type, data, dims}]) =>
-        [name, new ort.Tensor(type, type === "int32" ? Int32Array.from(data) : Float32Array.from(data), dims)]));
+        [name, new ort.Tensor(type, arrays[type].from(data), dims)]));
       const found = await session.run(tensors);
       answers.push(Object.fromEntries(Object.entries(found).map(([name, {data, dims}]) =>
         [name.replace(/^next_/, ""), {data: Array.from(data, Number), dims}])));
@@ -83,8 +85,8 @@ def test_outputs_in_webassembly_are_the_heads(exported):
         name: {"type": value.dtype.name, "data": value.ravel().tolist(), "dims": value.shape}
         for name, value in inputs.items()} for inputs in given]))
     (folder / "run.mjs").write_text(JAVASCRIPT)
-    done = subprocess.run(["node", "run.mjs", WEB], cwd=folder, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = subprocess.run(["node", "run.mjs", WEB], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
     for found, inputs in zip(json.loads(done.stdout), given, strict=True):
         for name, value in signature(**inputs).items():
             assert found[name]["dims"] == value.shape.as_list()
