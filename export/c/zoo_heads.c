@@ -12,7 +12,6 @@
 enum { MORE = 10 };         /* symbols that a translation may have beyond `longest` times those of the source */
 static const float NOTHING = -1e9f;     /* the score where a beam found fewer texts than it is wide */
 
-
 struct zoo_predictor {
     zoo_model *model;
     zoo_document *document;
@@ -20,7 +19,6 @@ struct zoo_predictor {
     zoo_reader *reader, *target;
     zoo_settings set;
 };
-
 
 void zoo_fail(const char *message)
 {
