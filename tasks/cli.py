@@ -13,6 +13,7 @@ import textwrap
 from absl import flags, logging
 
 from export import interrupt, one_line, quiet
+from tasks.training import launch
 from zoo.options import fields
 
 # Flags of earlier versions, and what to do instead.
@@ -45,7 +46,9 @@ def main(task):
 
 
 def started(task, settings):
-    """Run the task; what a TFLite file predicts takes no TensorFlow."""
+    """Run the task; what a TFLite file predicts takes no TensorFlow, nor does starting workers."""
+    if launch.wanted(settings):
+        launch.launch(settings.workers, launch.command_line())
     prediction = importlib.import_module("tasks.prediction")
     settings = importlib.import_module("tasks.pretrained").chosen(task, settings)
     if prediction.is_wanted(settings):
@@ -54,6 +57,7 @@ def started(task, settings):
             with interrupt.as_exception():
                 return prediction.main(wanted)
     quiet.import_tensorflow()
+    importlib.import_module("tasks.training.workers").join()
     module = importlib.import_module(f"tasks.{task}.task")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
     with interrupt.as_exception():

@@ -176,6 +176,9 @@ class TrainingOptions(RunOptions):
     tune_minutes: float = option(None, "Minutes to spend on choosing options on the validation split "
                                  "before training; what is measured stays in the run directory.", above=0,
                                  source="Jamieson & Talwalkar 2016", **ACTION)
+    workers: int = option(1, "Processes on this machine that train together, each on its share of the "
+                          "cores, or on a GPU of its own, and of every batch.", least=1,
+                          source="Dean et al. 2012", **ACTION)
     tensorboard: bool = option(False, "Write TensorBoard logs into the run directory.", **ACTION)
 
 

@@ -16,9 +16,9 @@ from tasks.recipes import CANDIDATES
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
-from tasks.training import loop, precision
+from tasks.training import loop, precision, workers
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import FINGERPRINT, Run, command_of, register
+from tasks.training.run_directory import FINGERPRINT, Followed, Run, command_of, register
 from zoo.options import names_of
 from zoo.text import word_vectors
 
@@ -106,8 +106,11 @@ class Task:
             head = self.untrained(corpus)
         if self.earlier:
             print(f"init_from {settings.init_from}: {head.start_from(self.earlier)}")
-        run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
-                       {**loop.environment(), "engine": head.network.engine_in_use}, settings.before())
+        environment = {**loop.environment(), "engine": head.network.engine_in_use}
+        with workers.chief_first():
+            run = (Run if workers.is_chief() else Followed).open(
+                settings.output_dir, self.name, self.recorded(corpus), settings.overwrite, environment,
+                settings.before())
         return head, run
 
     def reason(self, corpus):
