@@ -253,3 +253,14 @@ def test_translations_are_the_heads(predictor, tmp_path, options, settings):
 def test_bad_arguments_are_one_clear_line(predictor, arguments, said):
     done = subprocess.run([predictor, *arguments], capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not done.stdout
+
+
+def test_a_label_that_is_not_known_is_one_clear_line(predictor, tmp_path):
+    head = generator(["ode", "epic"])
+    path = on_device(head, tmp_path / "device")
+    for name, text in {**head.assets(), **tokenizer.files(head.text)}.items():
+        (path.parent / name).write_text(text, encoding="utf-8")
+    done = subprocess.run([predictor, path, "odd"], capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"zoo_predict: expected a label that is in model.json, received another text\n"
