@@ -194,8 +194,8 @@ def shards_of(pattern, output):
     found = sorted(path for path in glob.glob(os.path.expanduser(pattern), recursive=True)
                    if os.path.isfile(path))
     if not found:
-        raise FileNotFoundError(f"input: expected files, found none for {pattern}; check the pattern, and "
-                                "put it in quotes")
+        raise FileNotFoundError(f"input: expected files, found none for {pattern}; check the pattern, "
+                                "and put it in quotes")
     other = [path for path in found if ending_of(path) not in ENDINGS]
     if other:
         raise ValueError(f"input: expected files that end in .jsonl or .txt, perhaps with .gz, received "
@@ -297,7 +297,7 @@ def main():
     parser.add_argument("--text_column", help="key of the text in a record (default: a usual name)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(),
                         help="processes (default: one a core)")
-    parser.add_argument("--ray", action="store_true", help="on a Ray cluster: pip install 'ray[data]'")
+    parser.add_argument("--ray", action="store_true", help="on a Ray cluster: the extra `ray`")
     flags = parser.parse_args()
     shards = shards_of(flags.input, flags.output)
     answers = Answers(flags.model, column_of(shards, flags.text_column), flags.output)

@@ -48,6 +48,8 @@ def main(task):
 def started(task, settings):
     """Run the task; what a TFLite file predicts takes no TensorFlow, nor does starting workers."""
     if launch.wanted(settings):
+        if settings.ray:
+            return launch.launch_on_ray(settings.workers, sys.argv)
         launch.launch(settings.workers, launch.command_line())
     prediction = importlib.import_module("tasks.prediction")
     settings = importlib.import_module("tasks.pretrained").chosen(task, settings)

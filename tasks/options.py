@@ -179,6 +179,8 @@ class TrainingOptions(RunOptions):
     workers: int = option(1, "Processes on this machine that train together, each on its share of the "
                           "cores, or on a GPU of its own, and of every batch.", least=1,
                           source="Dean et al. 2012", **ACTION)
+    ray: bool = option(False, "Start --workers by Ray Train, on the machines of a cluster that see the "
+                       "same folders; it takes the extra `ray`.", **ACTION)
     tensorboard: bool = option(False, "Write TensorBoard logs into the run directory.", **ACTION)
 
 

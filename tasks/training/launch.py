@@ -2,19 +2,24 @@
 
     python -m tasks.sentiment --workers=2
 
-Elsewhere something else starts them, each with its own TF_CONFIG: Kubernetes, Slurm, Ray.
+    python -m tasks.sentiment --workers=8 --ray    on the machines of a Ray cluster, which see one folder
+
+Elsewhere something else starts them, each with its own TF_CONFIG: Kubernetes, Slurm.
 """
 
 import contextlib
 import json
 import os
 import pathlib
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+from export import one_line
 
 CONFIG = "TF_CONFIG"
 POLL, GRACE = 0.2, 60       # seconds: between looks; until the others have ended too
@@ -30,6 +35,30 @@ def wanted(settings):
         raise ValueError("tune_minutes: expected one worker, received several; choose the options first, "
                          "without --workers")
     return several and CONFIG not in os.environ and settings.mode == "train"
+
+
+def launch_on_ray(count, arguments):
+    """Run a program of this project, [path, flags …], as `count` workers of Ray Train's.
+
+    Raises:  ModuleNotFoundError: no Ray; ChildProcessError: a worker has failed
+    """
+    import ray
+    from ray import train
+    from ray.train.tensorflow import TensorflowTrainer
+    folder, variables = os.getcwd(), {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+    def worker():
+        os.chdir(folder)
+        sys.argv = arguments
+        with contextlib.suppress(SystemExit):       # the way in which all but the first end
+            runpy.run_path(arguments[0], run_name="__main__")
+
+    ray.init(runtime_env={"env_vars": variables}, ignore_reinit_error=True)
+    try:
+        TensorflowTrainer(worker, scaling_config=train.ScalingConfig(num_workers=count)).fit()
+    except Exception as error:      # one class a version of Ray
+        raise ChildProcessError(f"a worker failed: {one_line(error)}; the same command goes on from the "
+                                "last checkpoint") from error
 
 
 def launch(count, command):

@@ -107,6 +107,21 @@ def test_answers_of_another_model_are_not_mixed_in(tmp_path):
 
 
 @pytest.mark.slow
+def test_no_record_is_lost_or_doubled_when_a_worker_of_ray_is_killed(tmp_path):
+    pytest.importorskip("ray")
+    pattern, output = shards(tmp_path / "in", 8, rows=1500), tmp_path / "out"
+    process = subprocess.Popen(command(pattern, output, "--workers=2", "--ray"), cwd=ROOT,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(output.glob("[0-9].jsonl")):
+        time.sleep(0.05)
+    actors = subprocess.run(["pgrep", "-f", "^ray::.*Actor"], capture_output=True, text=True).stdout.split()
+    os.kill(int(actors[0]), signal.SIGKILL)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert [one["id"] for one in found(output)] == list(range(8 * 1500))
+
+
+@pytest.mark.slow
 def test_no_record_is_lost_or_doubled_when_a_worker_or_all_are_killed(tmp_path):
     pattern, output = shards(tmp_path / "in", 8, rows=1500), tmp_path / "out"
     process = subprocess.Popen(command(pattern, output, "--workers=2"), cwd=ROOT, stdout=subprocess.PIPE)

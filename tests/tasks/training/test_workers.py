@@ -158,3 +158,15 @@ def test_several_workers_do_not_tune(monkeypatch):
     assert not launch.wanted(Settings.of(workers=2, mode="evaluate"))
     monkeypatch.setenv(launch.CONFIG, "{}")
     assert not launch.wanted(Settings.of(workers=2))
+
+
+@pytest.mark.slow
+def test_ray_starts_the_workers(tmp_path):
+    pytest.importorskip("ray")
+    command = [one for one in COMMAND if not one.startswith("--epochs")]
+    done = subprocess.run([*command, "--ray", "--epochs=1", f"--output_dir={tmp_path / 'run'}"],
+                          env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((tmp_path / "run/settings.json").read_text())
+    assert settings["environment"]["workers"] == 2
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["train"]["epochs"] == 1
