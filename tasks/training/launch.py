@@ -30,11 +30,25 @@ def wanted(settings):
 
     Raises:  ValueError: an option that does not go with several
     """
-    several = getattr(settings, "workers", 1) > 1
-    if (several or CONFIG in os.environ) and getattr(settings, "tune_minutes", None):
+    several = settings.workers > 1
+    if (several or CONFIG in os.environ) and settings.tune_minutes:
         raise ValueError("tune_minutes: expected one worker, received several; choose the options first, "
                          "without --workers")
-    return several and CONFIG not in os.environ and settings.mode == "train"
+    return several and CONFIG not in os.environ
+
+
+def place(config):
+    """(index, count) of the worker that a TF_CONFIG is for; the chief, where there is one, comes first.
+
+    >>> place({"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}})
+    (1, 2)
+    """
+    cluster, kind = config["cluster"], config["task"]["type"]
+    if kind not in ("chief", "worker"):
+        raise ValueError(f"{CONFIG}: expected a task chief or worker, received {kind}; start those alone")
+    before = len(cluster.get("chief", []))
+    index = config["task"]["index"] + before * (kind == "worker")
+    return index, before + len(cluster.get("worker", []))
 
 
 def launch_on_ray(count, arguments):

@@ -114,8 +114,8 @@ def test_no_record_is_lost_or_doubled_when_a_worker_of_ray_is_killed(tmp_path):
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(output.glob("[0-9].jsonl")):
         time.sleep(0.05)
-    actors = subprocess.run(["pgrep", "-f", "^ray::.*Actor"], capture_output=True, text=True).stdout.split()
-    os.kill(int(actors[0]), signal.SIGKILL)
+    actors = subprocess.run(["pgrep", "-f", "^ray::.*Actor"], capture_output=True, text=True).stdout
+    os.kill(int(actors.split()[0]), signal.SIGKILL)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert [one["id"] for one in found(output)] == list(range(8 * 1500))

@@ -150,12 +150,22 @@ def test_alone_everything_stays_as_it_is():
     assert workers.count() == 1 and workers.is_chief()
 
 
+def test_the_chief_is_the_first_worker():
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    found = [launch.place({"cluster": cluster, "task": {"type": kind, "index": index}})
+             for kind, index in (("chief", 0), ("worker", 0), ("worker", 1))]
+    assert found == [(0, 3), (1, 3), (2, 3)]
+    alone = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
+    assert launch.place(alone) == (0, 1)
+    with pytest.raises(ValueError, match="expected a task chief or worker, received ps"):
+        launch.place({"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}})
+
+
 def test_several_workers_do_not_tune(monkeypatch):
     from tasks.sentiment.options import Settings
     with pytest.raises(ValueError, match="tune_minutes: expected one worker"):
         launch.wanted(Settings.of(workers=2, tune_minutes=1.0))
     assert launch.wanted(Settings.of(workers=2)) and not launch.wanted(Settings.of())
-    assert not launch.wanted(Settings.of(workers=2, mode="evaluate"))
     monkeypatch.setenv(launch.CONFIG, "{}")
     assert not launch.wanted(Settings.of(workers=2))
 
