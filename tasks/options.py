@@ -220,5 +220,7 @@ class ExportOptions(Options):
     export: bool = option(True, "Write and measure the exports of a trained model; --mode=export writes "
                           "them later.", **ACTION)
     force: bool = option(False, "Keep a TFLite variant that loses more than the budget.", **ACTION)
+    onnx: bool = option(False, "Write an ONNX file too, of the signature ids; it takes the extra onnx.",
+                        **ACTION)
     tf_serving: str = option(verify.SERVER, "Oldest version of TF Serving that is to load the "
                              "SavedModel.", tuple(verify.LACKS), **ACTION)

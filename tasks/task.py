@@ -9,7 +9,7 @@ import shlex
 import numpy as np
 
 import zoo
-from export import model_card, saved_model
+from export import model_card, onnx, saved_model
 from tasks import exporting, prediction, tuning
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.recipes import CANDIDATES
@@ -57,6 +57,8 @@ class Task:
 
     def main(self):
         """Predict, evaluate, export again, or train."""
+        if self.settings.onnx:
+            onnx.need()         # before hours of training
         if prediction.is_wanted(self.settings):
             prediction.main(prediction.of(self.name, self.settings, self.trained_head))
         else:
@@ -224,7 +226,7 @@ class Task:
         facts["exports"] = exporting.NONE
         if self.settings.export:
             facts["exports"] = exporting.export(run, head, data, predictions, self.settings.force,
-                                                self.settings.tf_serving)
+                                                self.settings.tf_serving, self.settings.onnx)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -362,7 +364,7 @@ class Task:
         head = self.best_head(run)
         data = self.datasets(head, corpus, ("validation", "test"))
         exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,
-                                   self.settings.tf_serving)
+                                   self.settings.tf_serving, self.settings.onnx)
         if run.finished:
             self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-import browser
+from benchmarks import browser
 from export import fixed_shapes
 from heads import classifier, generator, tagger, translator
 from test_export_run import continued, on_device

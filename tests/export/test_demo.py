@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-import browser
+from benchmarks import browser
 from conftest import ROOT
 from export import demo, tflite
 

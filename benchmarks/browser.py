@@ -12,8 +12,7 @@ import subprocess
 import tempfile
 import threading
 
-from conftest import ROOT
-
+ROOT = pathlib.Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 MODULES = pathlib.Path(os.environ.get("ZOO_NODE_MODULES", ROOT / "export" / "web" / "node_modules"))
 IMPORTS = {f"@litertjs/{name}": f"/node_modules/@litertjs/{name}/dist/index.js"
