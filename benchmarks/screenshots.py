@@ -1,9 +1,10 @@
 """Pictures of the demo page at the width of a phone, by headless Chromium.
 
-    python -m export.demo runs/sentiment runs/tagging runs/generation runs/translation --output=site
-    python -m benchmarks.screenshots site docs/pictures/demo sentiment="not bad at all"
+    python -m export.demo sentiment-en names-en translation-zh-en tang-poems --output=site
+    python -m benchmarks.screenshots site docs/pictures/demo sentiment-en="not bad at all" tang-poems=
 
-Each MODEL=TEXT writes one picture, PREFIX_MODEL.png.
+Each MODEL=TEXT writes one picture, PREFIX_MODEL.png; without a text the model goes on from nothing.
+Chinese takes a font, for instance Debian's fonts-wqy-zenhei.
 """
 import argparse
 import functools
@@ -15,7 +16,7 @@ import tempfile
 import threading
 import urllib.parse
 
-WIDTH, HEIGHT = 390, 700
+WIDTH, HEIGHT = 390, 844
 MILLISECONDS = 30_000        # virtual ones: as long as the page may take
 
 
@@ -51,7 +52,8 @@ def main():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for one in flags.wanted:
             model, _, text = one.partition("=")
-            fields = urllib.parse.urlencode({"model": model, "text": text}, quote_via=urllib.parse.quote)
+            fields = {"model": model, "text": text} if text else {"model": model, "go": 1}
+            fields = urllib.parse.urlencode(fields, quote_via=urllib.parse.quote)
             path = pathlib.Path(f"{flags.prefix}_{model}.png")
             picture(chromium, f"http://127.0.0.1:{server.server_port}/#{fields}", path)
             print(path)

@@ -3,21 +3,23 @@
     python -m export.demo runs/sentiment runs/tagging banking-intents --output=site
     python -m http.server --directory site 8000
 
-Any server of files serves the folder. It holds `export/web`, LiteRT.js and, for each model, its web file,
-its labels and its tokenizer. A model without `model_web.tflite` is converted, which takes TensorFlow.
+Any server of files serves the folder. It holds `export/web`, LiteRT.js and each model's web file. A model
+without `model_web.tflite`, or with one that lacks its tokenizer, is converted, which takes TensorFlow.
 """
 import argparse
 import importlib
 import json
 import pathlib
 import shutil
+import tempfile
+import zipfile
 
-from export import program
+from export import program, quiet, run
 from zoo import trained
 
 WEB = pathlib.Path(__file__).parent / "web"
 MODULES = WEB / "node_modules"
-FILE, BESIDE = "model_web.tflite", ("model.json", "tokenizer.json")
+FILE = "model_web.tflite"
 RUNTIME = {"core": "index.js", "wasm-utils": "index.js"}     # of @litertjs
 WASM = "litert_wasm_*internal.*"
 
@@ -59,20 +61,27 @@ def _runtime(modules, folder):
 
 
 def _model(source, folder):
-    """Copy a model's files, or convert it; its line of models.json."""
+    """Copy a model's file, or convert it; its line of models.json."""
     path = pathlib.Path(source)
     if not path.exists() and trained.known(source):
         path = trained.folder(source)
     folder.mkdir(parents=True, exist_ok=True)
-    exported = path / "tflite"
-    if all((exported / name).is_file() for name in (FILE, *BESIDE)):
-        for name in (FILE, *BESIDE):
-            shutil.copyfile(exported / name, folder / name)
+    file = folder / FILE
+    if zipfile.is_zipfile(path / "tflite" / FILE):
+        shutil.copyfile(path / "tflite" / FILE, file)
     else:
-        head = importlib.import_module("zoo.models").load(path)
+        _convert(path, file)
+    head = run.read_json(file, "model.json")["head"]
+    return {"name": folder.name, "head": head, "bytes": file.stat().st_size}
+
+
+def _convert(source, file):
+    """Write the web file of a run, and nothing else of its export."""
+    quiet.import_tensorflow()
+    head = importlib.import_module("zoo.models").load(source)
+    with tempfile.TemporaryDirectory() as folder:
         importlib.import_module("export.tflite").write(head, folder, variants=["web"])
-    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    return {"name": folder.name, "head": facts["head"], "bytes": (folder / FILE).stat().st_size}
+        shutil.copyfile(pathlib.Path(folder) / FILE, file)
 
 
 def main():

@@ -180,11 +180,18 @@ def _save(head, path, changed=lambda signatures: signatures):
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     try:
         with stock_ops("lite"):
-            tf.saved_model.save(module, str(path), changed(head.lite_signatures()), options)
+            tf.saved_model.save(module, str(path), changed(_lite_signatures(head)), options)
     except tf.errors.OpError as error:
         raise cannot_write(path.parent.parent, error) from None
     except AssertionError as error:
         raise ExportError(f"cannot save the head for TFLite: {one_line(error)}") from error
+
+
+def _lite_signatures(head):
+    """Those of the head. States to start with are computed, where they are constants too: LiteRT's
+    compiled models cannot give an output that is a constant."""
+    free = head.lite_signatures()
+    return {**free, **fixed_shapes.computed({name: free[name] for name in {"init"} & set(free)})}
 
 
 def _convert_all(work, variants, on_file=lambda variant: None):

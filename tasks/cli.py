@@ -13,6 +13,7 @@ import textwrap
 from absl import flags, logging
 
 from export import interrupt, one_line, quiet
+from tasks.training import launch
 from zoo.options import fields
 
 # Flags of earlier versions, and what to do instead.
@@ -45,15 +46,22 @@ def main(task):
 
 
 def started(task, settings):
-    """Run the task; what a TFLite file predicts takes no TensorFlow."""
+    """Run the task; what a TFLite file predicts takes no TensorFlow, nor does starting workers."""
     prediction = importlib.import_module("tasks.prediction")
     settings = importlib.import_module("tasks.pretrained").chosen(task, settings)
+    trains = getattr(settings, "mode", None) == "train" and not prediction.is_wanted(settings)
+    if trains and launch.wanted(settings):
+        if settings.ray:
+            return launch.launch_on_ray(settings.workers, sys.argv)
+        launch.launch(settings.workers, launch.command_line())
     if prediction.is_wanted(settings):
         wanted = prediction.of(task, settings)
         if not wanted.needs_model:
             with interrupt.as_exception():
                 return prediction.main(wanted)
     quiet.import_tensorflow()
+    if trains:
+        importlib.import_module("tasks.training.workers").join()
     module = importlib.import_module(f"tasks.{task}.task")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file it saves.
     with interrupt.as_exception():

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
-from export import saved_model, tflite, verify
+from export import onnx, saved_model, tflite, verify
 from tasks.training.run_directory import register
 
 WRITTEN = ("saved_model/[0-9]*", "saved_model/*.config", "saved_model/.*",
-           "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*")
+           "tflite/*.tflite", "tflite/*.txt", "tflite/*.json", "tflite/.*", "onnx/*", "onnx/.*")
 register(*WRITTEN)
 
 NONE = {"saved_model": {}, "tflite": {}}        # what `export` returns where nothing is exported
@@ -17,17 +17,17 @@ NONE = {"saved_model": {}, "tflite": {}}        # what `export` returns where no
 ONE_TEXT = 1
 
 
-def export(run, head, data, predictions, force=False, server=verify.SERVER):
-    """Write the SavedModel and the TFLite files of a head, and measure them.
+def export(run, head, data, predictions, force=False, server=verify.SERVER, with_onnx=False):
+    """Write the SavedModel and the TFLite files of a head, perhaps an ONNX file, and measure them.
 
     Args:    data     {"validation": …, "test": …}, `tasks.training.dataset.Data` each; validation decides
                       which TFLite files are kept
              predictions  the head's own, {"validation": …, "test": …}
              force    keep all files
              server   version of the TF Serving that is to load the SavedModel
-    Returns: {"saved_model": report, "tflite": {variant: report}}, as `export` gives them, with the
-             metrics of each file on the test split as "test" and, of exact predictions, as "same" the
-             share of each split's texts that it predicts as the head does
+    Returns: {"saved_model": report, "tflite": {variant: report}}, perhaps "onnx", as `export` gives
+             them; with the metrics of each file but the last on the test split as "test" and, of exact
+             predictions, as "same" the share of each split's texts that it predicts as the head does
     Raises:  ExportError: see `export`
     """
     print("\nexporting …", flush=True)
@@ -57,6 +57,9 @@ def export(run, head, data, predictions, force=False, server=verify.SERVER):
         if "file" in entry:
             entry.update(lite_on(data, predictions, run.folder / "tflite" / entry["file"]))
     done("all files on the test split")
+    if with_onnx:
+        exports["onnx"] = onnx.write(head, run.folder / "onnx", validation.texts[:16])
+        done("onnx")
     return exports
 
 

@@ -76,6 +76,9 @@ def check(settings, columns, validation=None, on_epoch=None):
         if groups[name] in ("evaluation", "prediction", "export"):
             raise ValueError(f"{name}: expected an option of data, model or training, received one of "
                              "the command line; leave it out")
+    if getattr(settings, "workers", 1) > 1:
+        raise ValueError("workers: expected 1 in a call from Python, received "
+                         f"{settings.workers}; train by the command line")
     if on_epoch is not None and not callable(on_epoch):
         raise ValueError(f"on_epoch: expected a function, received {on_epoch!r}")
     lists = isinstance(validation, (tuple, list)) and len(validation) == len(columns)

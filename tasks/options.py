@@ -176,6 +176,11 @@ class TrainingOptions(RunOptions):
     tune_minutes: float = option(None, "Minutes to spend on choosing options on the validation split "
                                  "before training; what is measured stays in the run directory.", above=0,
                                  source="Jamieson & Talwalkar 2016", **ACTION)
+    workers: int = option(1, "Processes on this machine that train together, each on its share of the "
+                          "cores, or on a GPU of its own, and of every batch.", least=1,
+                          source="Dean et al. 2012", **ACTION)
+    ray: bool = option(False, "Start --workers by Ray Train, on the machines of a cluster that see the "
+                       "same folders; it takes the extra `ray`.", **ACTION)
     tensorboard: bool = option(False, "Write TensorBoard logs into the run directory.", **ACTION)
 
 
@@ -215,5 +220,7 @@ class ExportOptions(Options):
     export: bool = option(True, "Write and measure the exports of a trained model; --mode=export writes "
                           "them later.", **ACTION)
     force: bool = option(False, "Keep a TFLite variant that loses more than the budget.", **ACTION)
+    onnx: bool = option(False, "Write an ONNX file too, of the signature ids; it takes the extra onnx.",
+                        **ACTION)
     tf_serving: str = option(verify.SERVER, "Oldest version of TF Serving that is to load the "
                              "SavedModel.", tuple(verify.LACKS), **ACTION)

@@ -9,16 +9,16 @@ import shlex
 import numpy as np
 
 import zoo
-from export import model_card, saved_model
+from export import model_card, onnx, saved_model
 from tasks import exporting, prediction, tuning
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.recipes import CANDIDATES
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
-from tasks.training import loop, precision
+from tasks.training import loop, precision, workers
 from tasks.training.batches import Batches, bucketed
-from tasks.training.run_directory import FINGERPRINT, Run, command_of, register
+from tasks.training.run_directory import FINGERPRINT, Followed, Run, command_of, register
 from zoo.options import names_of
 from zoo.text import word_vectors
 
@@ -57,6 +57,8 @@ class Task:
 
     def main(self):
         """Predict, evaluate, export again, or train."""
+        if self.settings.onnx:
+            onnx.need()         # before hours of training
         if prediction.is_wanted(self.settings):
             prediction.main(prediction.of(self.name, self.settings, self.trained_head))
         else:
@@ -104,8 +106,11 @@ class Task:
             head = self.untrained(corpus)
         if self.earlier:
             print(f"init_from {settings.init_from}: {head.start_from(self.earlier)}")
-        run = Run.open(settings.output_dir, self.name, self.recorded(corpus), settings.overwrite,
-                       {**loop.environment(), "engine": head.network.engine_in_use}, settings.before())
+        environment = {**loop.environment(), "engine": head.network.engine_in_use}
+        with workers.chief_first():
+            run = (Run if workers.is_chief() else Followed).open(
+                settings.output_dir, self.name, self.recorded(corpus), settings.overwrite, environment,
+                settings.before())
         return head, run
 
     def reason(self, corpus):
@@ -221,7 +226,7 @@ class Task:
         facts["exports"] = exporting.NONE
         if self.settings.export:
             facts["exports"] = exporting.export(run, head, data, predictions, self.settings.force,
-                                                self.settings.tf_serving)
+                                                self.settings.tf_serving, self.settings.onnx)
         folder = run.folder / "plots"
         folder.mkdir(exist_ok=True)
         plots.learning_curves([self.curves(row) for row in result.history],
@@ -359,7 +364,7 @@ class Task:
         head = self.best_head(run)
         data = self.datasets(head, corpus, ("validation", "test"))
         exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,
-                                   self.settings.tf_serving)
+                                   self.settings.tf_serving, self.settings.onnx)
         if run.finished:
             self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
 

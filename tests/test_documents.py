@@ -206,8 +206,8 @@ def test_every_command_is_checked_somewhere():
             assert (name in modules or path.with_suffix(".py").is_file()
                     or (path / "__main__.py").is_file()), command
         else:
-            assert command[0] in ("curl", "docker", "kubectl", "npm", "tail",
-                                  "tensorflow_model_server"), command
+            assert command[0] in ("curl", "docker", "kubectl", "make", "npm", "tail",
+                                  "export/c/zoo_predict", "tensorflow_model_server"), command
 
 
 # ---------------------------------------------------------------------------- commands and snippets run

@@ -1,7 +1,7 @@
 """Makes the pretrained models again.
 
     python -m benchmarks.pretrained language-id                     what to download, and what trains it
-    python -m benchmarks.pretrained language-id ~/common_voice_sentences corpora/language-id
+    python -m benchmarks.pretrained language-id ~/voice-web corpora/language-id
     python -m benchmarks.pretrained --keep language-id              runs/… → zoo/trained/language-id
     python -m benchmarks.pretrained --documents > docs/models.md
 

@@ -27,8 +27,8 @@ python -m export.serve banking-intents
 ```
 
 Quality is that of the int8 file on the test split of the corpus, and all choices were made on the
-validation split. The test split was scored once; of `sentiment-en` and `pos-en` twice, since a first
-model was larger than wanted."""
+validation split. The test split was scored once; of `sentiment-en`, `pos-en` and `home-intents-slots`
+twice, since a first model was larger than wanted."""
 FINETUNING = """## Fewer labels
 
 Accuracy on the test split of Senti4SD (posts of Stack Overflow: positive, negative or neutral), by the
@@ -49,7 +49,9 @@ TRAINING = """## Train one again
 
 `python -m benchmarks.pretrained NAME` says what to download and which command trains NAME. Those that do
 not read their corpus as it is ({converted}) have it written by
-`python -m benchmarks.pretrained NAME DOWNLOADED corpora/NAME`. Word vectors stand in
+`python -m benchmarks.pretrained NAME CLONE CORPUS`: CLONE is the clone of the repository, for `names-en`
+a folder that holds both; CORPUS is what the command reads. `language-id` was trained on another draw of
+5,000 sentences a language than the one this command makes. Word vectors stand in
 `corpora/glove.6B.100d.txt.gz`. `python -m benchmarks.pretrained --keep NAME` puts the run into the
 package. Minutes are those of a CPU core that other programs used too."""
 

@@ -21,7 +21,8 @@ def keep(name):
     test = facts["exports"]["tflite"]["int8"]["test"]
     about = {**{key: getattr(recipe, key) for key in SAID}, "command": recipe.command(name),
              "minutes": round(facts["train"]["seconds"] / 60, 1), "parameters": facts["parameters"],
-             "metric": recipe.metric, "quality": in_words(recipe.metric, test), "test": test,
+             "metric": recipe.metric, "test": test,
+             "quality": ", ".join(in_words(one, test) for one in recipe.metric.split(", ")),
              "baselines": facts["baselines"], "outside": recipe.outside}
     pack.pack(run.folder, folder, about)
     pack.describe(folder, {**about, "float16": on_test(recipe.task, name, run),

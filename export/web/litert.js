@@ -1,17 +1,21 @@
-// A model of a folder in the browser: its web file by LiteRT.js, its tokenizer and its labels.
+// A model in the browser: its web file by LiteRT.js, its tokenizer and its labels.
 
 import {loadAndCompile, loadLiteRt, Tensor} from "@litertjs/core";
 import {headOf} from "./heads.js";
+import {filesWithin} from "./zip.js";
 
 let runtime = null;
 
-/** The head of the TFLite file at an address; model.json and tokenizer.json lie beside it. `wasm`: that of LiteRT.js. */
+/** The head of the TFLite file at an address, which holds all that it needs. `wasm`: the folder of that of LiteRT.js. */
 export async function load(address, wasm) {
   runtime ??= loadLiteRt(wasm);
-  const [facts, specification] = await Promise.all(["model.json", "tokenizer.json"].map(async (name) =>
-    (await fetched(new URL(name, new URL(address, location.href)))).json()));
-  await runtime;
   const bytes = new Uint8Array(await (await fetched(address)).arrayBuffer());
+  const within = await filesWithin(bytes);
+  const [facts, specification] = ["model.json", "tokenizer.json"].map((name) => {
+    if (!within[name]) throw new Error(`expected ${name} in ${address}, received none; export the model again`);
+    return JSON.parse(within[name]);
+  });
+  await runtime;
   const model = await loadAndCompile(bytes, {accelerator: "wasm"});
   const details = Object.fromEntries(Object.entries(model.signatures).map(([name, signature]) =>
     [name, Object.fromEntries(signature.getInputDetails().map((input) => [input.name, input]))]));

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tasks.training import workers
 from tasks.training.batches import Batch, Batches
 
 
@@ -28,10 +29,10 @@ class Stateful(keras.Model):
 
     def call(self, inputs, training=False):
         kept = tf.expand_dims(1.0 - tf.cast(inputs["fresh"], tf.float32), 1)
-        states = [tf.convert_to_tensor(state) * kept for state in self.states]
+        states = [workers.part(tf.convert_to_tensor(state)) * kept for state in self.states]
         h, after = self.network({"ids": inputs["ids"]}, states, training=training)
         for state, value in zip(self.states, after):
-            state.assign(tf.cast(tf.stop_gradient(value), state.dtype))
+            state.assign(workers.gathered(tf.cast(tf.stop_gradient(value), state.dtype)))
         return h
 
 

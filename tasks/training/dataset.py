@@ -3,6 +3,7 @@
 import numpy as np
 
 from tasks.reporting.report import Report
+from tasks.training import workers
 from tasks.training.batches import cut_by_tokens
 from zoo.models.head import rows
 
@@ -46,7 +47,7 @@ class Data:
         """
         order = np.argsort(self.lengths, kind="stable")
         groups = cut_by_tokens(order, np.maximum(self.lengths, 1), tokens)
-        outputs = (function(**(read or self.padded)(chosen)) for chosen in groups)
+        outputs = workers.shared(lambda chosen: function(**(read or self.padded)(chosen)), groups)
         found = [row for output in outputs
                  for row in (rows(output) if isinstance(output, dict) else np.asarray(output))]
         return self.collected([found[n] for n in np.argsort(order)])

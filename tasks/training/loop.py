@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from tasks.training import workers
 from tasks.training.average import Average, assign
 from tasks.training.optimizer import Adam, learning_rates
 from tasks.training.progress import Bar, Line, moves, tensorboard
@@ -78,33 +79,33 @@ def environment():
     return {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__,
             "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or cores,
             "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads() or cores,
+            "workers": workers.count() if workers.count() > 1 else 0,
             "gpus": len(tf.config.list_physical_devices("GPU")),
             "op_determinism": is_op_determinism_enabled()}
 
 
 def make_step(network, loss_function, optimizer, clip_norm, average=None):
-    """The training step: a pure function of a batch and of the variables, for `strategy.run` too.
+    """The training step: a pure function of a batch and of the variables.
 
     gradient = ∂(Σ loss / count + Σ regularisers) / ∂weights, scaled to at most `clip_norm`
 
-    Under a strategy each replica gets its part of the batch and the count of the whole batch.
+    Of several workers each gets its part of the batch and the count of the whole batch.
 
     Args:    loss_function  (targets, outputs) -> scalar, the loss summed over examples or tokens
              average        None, or an `Average` of the weights
     Returns: function (inputs, targets, count) -> (Σ loss, norm of the gradient before clipping)
     """
     def step(inputs, targets, count):
-        replica = tf.distribute.get_replica_context()
         with tf.GradientTape() as tape:
             loss = loss_function(targets, network(inputs, training=True))
-            # The replicas' gradients are added up: each takes its share of the regularisers.
-            penalty = sum(network.losses) / replica.num_replicas_in_sync
+            # The workers' gradients are added up: each takes its share of the regularisers.
+            penalty = sum(network.losses) / workers.count()
             objective = loss / tf.cast(count, loss.dtype) + tf.cast(penalty, loss.dtype)
         weights = network.trainable_variables
         gradients = tape.gradient(objective, [weight.value for weight in weights],
                                   unconnected_gradients=tf.UnconnectedGradients.ZERO)
         # An embedding's gradient lists repeated rows: only the dense tensor has the right norm.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        loss, *gradients = workers.summed([loss, *map(tf.convert_to_tensor, gradients)])
         return loss, update(optimizer, weights, gradients, clip_norm, average or Average([], 0))
     return step
 
@@ -184,8 +185,8 @@ class Training:
     def take(self, batch):
         """One step on one batch. Raises ValueError when the loss or the gradient is not finite."""
         progress = self.progress
-        loss, norm = (float(value) for value in
-                      self.step(batch.inputs, batch.targets, np.float32(batch.count)))
+        inputs, targets = tf.nest.map_structure(workers.part, (batch.inputs, batch.targets))
+        loss, norm = (float(value) for value in self.step(inputs, targets, np.float32(batch.count)))
         progress.step += 1
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise ValueError(
@@ -272,8 +273,9 @@ def train(network, loss_function, batches, validate, run, settings, on_epoch=Non
     training = Training(network, loss_function, batches, settings)
     if training.resume(run) and not training.progress.finished(settings):
         print(f"Resuming at epoch {training.progress.epoch + 1}, step {training.progress.step}.")
-    clock = _Clock(training.progress)
-    with _Interrupt() as interrupt, tensorboard(settings.tensorboard) as log:
+    workers.begin(network.variables)
+    clock, folder = _Clock(training.progress), settings.tensorboard if workers.is_chief() else None
+    with workers.watched(run.folder), _Interrupt() as interrupt, tensorboard(folder) as log:
         while not training.progress.finished(settings):
             data = batches(training.progress.epoch)
             display = (Bar if moves() else Line)(training, len(data))
@@ -282,6 +284,7 @@ def train(network, loss_function, batches, validate, run, settings, on_epoch=Non
             if on_epoch:
                 on_epoch(dict(training.progress.history[-1]))
             interrupt.stop(training.progress, run)
+        workers.leave()
     run.write_history(training.progress.history)
     training.use_best(run)
     progress = training.progress
@@ -343,7 +346,8 @@ class _Clock:
 class _Interrupt:
     """Notes Ctrl-C and a request to terminate until the current step is whole.
 
-    A second Ctrl-C ends at once, as does any signal outside the `with`.
+    Of several workers the chief alone does, which writes the checkpoint: the others end after it. A
+    second Ctrl-C ends at once, as does any signal outside the `with`.
     """
 
     def __init__(self):
@@ -351,8 +355,9 @@ class _Interrupt:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # Python allows it only there
+            note = self._note if workers.is_chief() else signal.SIG_IGN
             for number in (signal.SIGINT, signal.SIGTERM):
-                self.handlers[number] = signal.signal(number, self._note)
+                self.handlers[number] = signal.signal(number, note)
         return self
 
     def __exit__(self, *_):

@@ -290,6 +290,23 @@ class Run:
                 (self.folder / name).rmdir()
 
 
+class Followed(Run):
+    """A run that another process writes: this one only reads it."""
+
+    def lock(self):
+        pass
+
+    def save_checkpoint(self, arrays, progress, name="latest"):
+        pass
+
+    @contextlib.contextmanager
+    def _whole(self, name):
+        yield io.BytesIO()
+
+    def _remove_written(self):
+        pass
+
+
 def command_of(task, folder):
     """What trains into a folder, as a shell takes it.
 

@@ -9,17 +9,14 @@ def update(optimizer, weights, gradients, clip_norm, average):
     """Move the weights by gradients scaled to at most `clip_norm`, then update `average`.
 
     One pass over memory where the native engine runs here, else an operation for each thing and weight.
-    Under a strategy a replica gives its share of the gradients.
 
-    Returns: norm of the gradients before clipping, of all replicas together
+    Returns: norm of the gradients before clipping
     """
     if type(optimizer) is Adam and optimizer.one_pass(weights):
         optimizer.build(weights)
         return optimizer.step_in_one_pass(gradients, weights, clip_norm, average)
-    replicas = tf.distribute.get_replica_context()
-    norm = tf.linalg.global_norm(replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients))
+    norm = tf.linalg.global_norm(gradients)
     scale = tf.minimum(tf.ones_like(norm), clip_norm / norm) if clip_norm else 1.
-    # Scaled before the optimizer adds the replicas' gradients: the sum has the right norm.
     optimizer.apply([gradient * tf.cast(scale, gradient.dtype) for gradient in gradients], weights)
     average.update(optimizer.iterations.value)
     return norm

@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-import browser
-from export import fixed_shapes, tokenizer
+from benchmarks import browser
+from export import fixed_shapes
 from heads import classifier, generator, tagger, translator
 from test_export_run import continued, on_device
 
@@ -26,9 +26,7 @@ def browsers(free):
 def in_browser(head, folder, script, given):
     """What a page with a head's web file, `head`, posts."""
     path = on_device(head, folder / "web", "web", browsers)
-    files = {**head.assets(), **tokenizer.files(head.text), "given.json": json.dumps(given)}
-    for name, text in files.items():
-        (path.parent / name).write_text(text, encoding="utf-8")
+    (path.parent / "given.json").write_text(json.dumps(given), encoding="utf-8")
     found = browser.posted(path.parent, f"""
         const given = await (await fetch("given.json")).json(), head = await open("/web.tflite");
         const found = [];

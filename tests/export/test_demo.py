@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-import browser
+from benchmarks import browser
 from conftest import ROOT
-from export import demo
+from export import demo, tflite
 
 WEB = ROOT / "export" / "web"
 
@@ -26,25 +26,24 @@ def modules(tmp_path):
 @pytest.fixture
 def finished(tmp_path):
     """A run with a web file."""
-    for name, text in {"model_web.tflite": "TFL3", "tokenizer.json": "{}",
-                       "model.json": '{"head": "tagger"}'}.items():
-        path = tmp_path / "runs/tagging/tflite" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    path = tmp_path / "runs/tagging/tflite/model_web.tflite"
+    path.parent.mkdir(parents=True)
+    path.write_text("TFL3")
+    tflite.append(path, {"model.json": '{"head": "tagger"}', "tokenizer.json": "{}"})
     return tmp_path / "runs/tagging"
 
 
 def test_the_folder_holds_page_runtime_and_models(tmp_path, modules, finished):
     models = demo.write([finished], tmp_path / "site", modules)
-    assert models == [{"name": "tagging", "head": "tagger", "bytes": 4}]
+    size = (finished / "tflite/model_web.tflite").stat().st_size
+    assert models == [{"name": "tagging", "head": "tagger", "bytes": size}]
     assert json.loads((tmp_path / "site/models.json").read_text()) == models
     site = tmp_path / "site"
     written = {path.relative_to(site).as_posix() for path in site.rglob("*.*")}
     scripts = {path.name for path in WEB.glob("*.js")}
     assert written == scripts | {
         "index.html", "page.css", "models.json", "litert/core.js", "litert/wasm-utils.js",
-        "litert/wasm/litert_wasm_internal.wasm", "models/tagging/model.json",
-        "models/tagging/model_web.tflite", "models/tagging/tokenizer.json"}
+        "litert/wasm/litert_wasm_internal.wasm", "models/tagging/model_web.tflite"}
 
 
 def test_what_is_missing_is_one_line(tmp_path, modules, finished):
@@ -77,14 +76,11 @@ def test_the_page_names_the_ids_and_files_that_there_are():
 def test_a_text_enters_the_page_as_text(tmp_path):
     from heads import tagger
     from test_browser import browsers
-    from test_export_run import on_device, tokenizer
+    from test_export_run import on_device
     head = tagger("crf")
     folder = tmp_path / "runs/tagging/tflite"
     folder.parent.mkdir(parents=True)
-    path = on_device(head, folder, "model_web", browsers)
-    for name, text in {**head.assets(), **tokenizer.files(head.text)}.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    assert path.is_file()
+    on_device(head, folder, "model_web", browsers)
     demo.write([folder.parent], tmp_path / "site", browser.MODULES)
     shutil.copy(tmp_path / "site/index.html", tmp_path / "site/page.html")
     typed = '<img src=x onerror="document.title=1"> good </p><b>'

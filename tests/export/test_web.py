@@ -3,13 +3,14 @@ import json
 import random
 import shutil
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from conftest import ROOT
-from export import run, tokenizer
+from export import run, tflite, tokenizer
 from test_export_run import COUNT, EVERY, TEXTS, WORDS, strings
 from zoo.decoding.beam_search import beam_search
 from zoo.decoding.options import BeamOptions, SamplingOptions
@@ -204,3 +205,19 @@ def test_symbols_stream_until_the_end(tmp_path):
 def test_settings_are_the_zoos_where_nobody_says_others(tmp_path):
     sampling, beam = node(tmp_path, "answer([decoding.SAMPLING, decoding.BEAM]);", {})
     assert sampling.items() <= run.Generator.options.items() and beam == run.Translator.options
+
+
+def test_what_a_file_holds_is_read_from_its_zip(tmp_path):
+    texts = {"model.json": "{}", "labels.txt": "gut\nschlecht 好\n" * 50, "empty.txt": ""}
+    files = [tmp_path / name for name in ("plain.tflite", "zipped.tflite", "stored.tflite")]
+    for path in files:
+        path.write_bytes(b"TFL3" + bytes(1000))
+    tflite.append(files[1], texts)
+    with zipfile.ZipFile(files[2], "a", zipfile.ZIP_STORED) as within:
+        for name, text in texts.items():
+            within.writestr(name, text)
+    read = f"""
+        const {{filesWithin}} = await import("{WEB.as_uri()}/zip.js");
+        answer(await Promise.all(given.map((path) => filesWithin(readFileSync(path)))));"""
+    found = node(tmp_path, read, list(map(str, files)))
+    assert found == [{}, texts, texts]

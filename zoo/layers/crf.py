@@ -107,17 +107,22 @@ def log_likelihood(emissions, tags, mask, transitions, start, end):
 
 def marginals(emissions, mask, transitions, start, end):
     """P(y_t = j | x), [B, T, C]; zeros where masked."""
-    lattice = Lattice(cleared(emissions, mask), mask, transitions, start, end)
+    lattice = Lattice(cleared(emissions, mask), mask, transitions, start, end, relative=True)
     found = lattice.marginals(lattice.forward()[0], lattice.backward())
     # The shape, which a choice between two graphs has made TFLite forget.
     return tf.reshape(tf.transpose(found, [1, 0, 2]), tf.shape(emissions))
 
 
 class Lattice:
-    """All paths of a batch: the sums over their beginnings and ends. Time-major: [T, B, …]."""
+    """All paths of a batch: the sums over their beginnings and ends. Time-major: [T, B, …].
 
-    def __init__(self, emissions, mask, transitions, start, end):
+    `relative`: those of a step are known up to a factor, which is enough for marginals. They do not grow
+    with the length of the text then, and neither does what rounding loses of them.
+    """
+
+    def __init__(self, emissions, mask, transitions, start, end, relative=False):
         first, last = _ends(mask)
+        self.relative = relative
         self.start, self.end = start, end
         self.mask, self.first, self.last = (_in_time(steps) for steps in (mask, first, last))
         self.moved = self.mask & ~self.first  # steps that come from another step
@@ -134,24 +139,29 @@ class Lattice:
     def forward(self):
         """α_1 … α_T [T, B, C], repeated where masked, and the last one."""
         alphas, final = self._forward(_log_product, self.factors)
-        lost = self._lost(_least_of(alphas - self.arrival), _later(_most_of(alphas)))
+        lost = self._lost(_least_of(alphas - self.arrival), lambda: _later(_most_of(alphas)))
         return tf.cond(lost, lambda: self._forward(_log_sum, self.log_factors), lambda: (alphas, final))
 
     def backward(self):
         """β_1 … β_T [T, B, C]."""
         betas = self._backward(_log_product, tf.transpose(self.factors))
-        lost = self._lost(_later(_least_of(betas)), _most_of(betas + self.arrival))
+        lost = self._lost(_later(_least_of(betas)), lambda: _most_of(betas + self.arrival))
         return tf.cond(lost, lambda: self._backward(_log_sum, tf.transpose(self.log_factors)),
                        lambda: betas)
 
     def _lost(self, smallest, largest):
         """Whether a step's smallest sum may lack terms that underflowed beside its largest term."""
-        return tf.reduce_any((smallest - largest < np.log(_threshold(largest.dtype))) & self.moved)
+        beside = smallest if self.relative else smallest - largest()
+        return tf.reduce_any((beside < np.log(_threshold(beside.dtype))) & self.moved)
+
+    def _scaled(self, logs):
+        return logs - _most_of(logs) if self.relative else logs
 
     def _forward(self, log_sums, factors):
         def step(t, states, sequences):
-            moved = tf.where(tf.gather(self.moved, t), log_sums(states[0], factors), 0)
-            alpha = tf.where(tf.gather(self.mask, t), tf.gather(self.arrival, t) + moved, states[0])
+            before = self._scaled(states[0])
+            moved = tf.where(tf.gather(self.moved, t), log_sums(before, factors), 0)
+            alpha = tf.where(tf.gather(self.mask, t), tf.gather(self.arrival, t) + moved, before)
             return [alpha], [put(sequences[0], t, alpha)]
 
         return self._scan(step, tf.zeros(self.shape[1:], self.arrival.dtype))
@@ -159,11 +169,11 @@ class Lattice:
     def _backward(self, log_sums, factors):
         def step(s, states, sequences):
             t, beta = self.shape[0] - 1 - s, states[0]
-            before = log_sums(tf.gather(self.arrival, t) + beta, factors)
-            sequences = [put(sequences[0], t, beta)]
+            before = log_sums(self._scaled(tf.gather(self.arrival, t) + beta), factors)
+            sequences = [put(sequences[0], s, beta)]
             return [tf.where(tf.gather(self.moved, t), before, beta)], sequences
 
-        return self._scan(step, tf.broadcast_to(self.end, self.shape[1:]))[0]
+        return tf.reverse(self._scan(step, tf.broadcast_to(self.end, self.shape[1:]))[0], [0])
 
     def _scan(self, step, state):
         empty = reserve(self.shape[0], self.shape[1:], state.dtype)
@@ -297,10 +307,10 @@ def _follow_back(origins, slots):
     def step(s, states, sequences):
         t = steps - 1 - s
         before = tf.gather(tf.gather(origins, t), states[0], batch_dims=1)
-        return [before], [put(sequences[0], t, states[0])]
+        return [before], [put(sequences[0], s, states[0])]
 
     _, sequences = loop(step, steps, [slots], [reserve(steps, shape, tf.int32)], False)
-    return stack(sequences[0], shape, tf.int32)
+    return tf.reverse(stack(sequences[0], shape, tf.int32), [0])
 
 
 def allowed_transitions(labels, scheme):

@@ -132,40 +132,8 @@ def in_fork(job):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def mirrored_step_in_child():
-    """One step of two replicas moves the weights as one step of one process does."""
-    devices = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    for optimizer in (keras.optimizers.SGD, Adam):
-        compare_replicas(strategy, batches(size=16)(0)[0], optimizer)
-
-
-def compare_replicas(strategy, batch, make_optimizer):
-    alone = tiny(dropout=0.0)
-    expected = stepper(alone, batch, make_optimizer(0.5), clip_norm=0.1)
-    with strategy.scope():
-        together, optimizer = tiny(dropout=0.0), make_optimizer(0.5)
-        together(batch.inputs)
-        optimizer.build(together.trainable_variables)
-        step = loop.make_step(together, summed_loss, optimizer, clip_norm=0.1)
-
-    @tf.function
-    def both(count):
-        def half():
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            inputs, targets = tf.constant(batch.inputs), tf.constant(batch.targets)
-            return step(inputs[replica::2], targets[replica::2], count)
-        return strategy.run(half)
-    loss, norm = both(tf.constant(16.0))
-    np.testing.assert_allclose(sum(strategy.experimental_local_results(loss)), expected[0], 1e-5)
-    np.testing.assert_allclose(strategy.experimental_local_results(norm)[1], expected[1], 1e-5)
-    for one, two in zip(alone.get_weights(), together.get_weights()):
-        np.testing.assert_allclose(one, two, atol=1e-6)
-
-
 def main(folder):
-    """Prints the exit statuses of: an unbroken run, a broken one, a step of two replicas."""
+    """Prints the exit statuses of an unbroken run and of a broken one."""
     rng = np.random.default_rng()
     steps = EPOCHS * len(batches()(0))
     interrupt, *kills = sorted(rng.choice(np.arange(1, steps), 5, replace=False).tolist())
@@ -175,8 +143,7 @@ def main(folder):
     jobs += [lambda at=at: train_in_child(broken, kill_at=at) for at in kills]
     jobs += [lambda: train_in_child(broken, while_writing=0), lambda: train_in_child(broken)]
     statuses = [in_fork(job) for job in jobs]
-    print(json.dumps({"broken": statuses, "mirrored": in_fork(mirrored_step_in_child),
-                      "interrupt": interrupt, "kills": kills}))
+    print(json.dumps({"broken": statuses, "interrupt": interrupt, "kills": kills}))
 
 
 # The claims ----------------------------------------------------------------------------------
@@ -216,12 +183,6 @@ def test_ctrl_c_prints_one_line_that_says_how_to_go_on(children):
     if rest:
         assert f"after {epochs} epochs and {rest} steps" in lines[0]
     assert len(lines) == 1 and "same command" in lines[0] and str(folder / "broken") in lines[0]
-
-
-@pytest.mark.slow
-def test_two_replicas_take_the_step_of_one_process(children):
-    report, _, done = children
-    assert report["mirrored"] == 0, done.stderr[-3000:]
 
 
 def test_training_lowers_the_loss_and_reports_every_epoch(tmp_path, capsys):

@@ -178,11 +178,6 @@ def test_the_environment_turns_it_off(engine, monkeypatch):
     assert "ZOO_NATIVE" in adam.unmet([])
 
 
-def test_a_strategy_goes_its_old_way(engine):
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        assert "strategy" in adam.unmet([])
-
-
 def test_gradients_that_do_not_fit_are_an_error_not_a_crash(engine):
     variables = [[tf.Variable(array)] for array in 4 * [np.ones(40, "float32")]]
     with pytest.raises(tf.errors.InvalidArgumentError, match="a weight of 3 elements, received 40"):

@@ -8,8 +8,6 @@
 Source:  Kingma & Ba 2015; Loshchilov & Hutter 2019 (decoupled decay); Polyak & Juditsky 1992 (average)
 """
 
-import tensorflow as tf
-
 from zoo.engines import graphs
 from zoo.engines.native import ops
 
@@ -20,8 +18,6 @@ def unmet(weights):
         return ops.unmet_here()
     if any(weight.dtype != "float32" for weight in weights):
         return "float32 weights"
-    if tf.distribute.has_strategy():
-        return "no tf.distribute strategy, whose replicas' gradients would have to be added up"
     return ops.operations().missing
 
 

@@ -7,12 +7,12 @@ import os
 import pathlib
 import queue
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 
-from conftest import ROOT
-
+ROOT = pathlib.Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 MODULES = pathlib.Path(os.environ.get("ZOO_NODE_MODULES", ROOT / "export" / "web" / "node_modules"))
 IMPORTS = {f"@litertjs/{name}": f"/node_modules/@litertjs/{name}/dist/index.js"
@@ -80,9 +80,9 @@ def posted(folder, script, seconds=120):
         browser = subprocess.Popen(
             [CHROMIUM, "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
              "--remote-debugging-port=0", f"{address}/test.html"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             return found.get(timeout=seconds)
         finally:
-            browser.terminate()
+            os.killpg(browser.pid, signal.SIGKILL)      # its renderers too
             browser.wait()
