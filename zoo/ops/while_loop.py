@@ -11,8 +11,8 @@ def loop(step, steps, states, sequences, unroll, done=None, resized=False):
     """Apply `step(t, states, sequences)` for t = 0 … steps-1, or until `done(states)` if that is given.
 
     `unroll` is the static length, or falsy. What an early end leaves of the sequences is zero. Step t
-    puts item t: a converter to ONNX takes the items in the order in which they come. A step of a loop that
-    is `resized` may change the first axes of states.
+    puts item t: a converter to ONNX takes the items in the order in which they come. A step of a loop
+    that is `resized` may change the first axes of states.
     """
     if unroll:
         for t in range(unroll):
