@@ -68,7 +68,7 @@ def measured(name, count, folder):
         command = [sys.executable, "-c", f"from tasks.training import launch; launch.launch({count}, "
                    f"{command!r})"]
     done = subprocess.run(command, env={**os.environ, "FOLDER": str(folder)}, capture_output=True,
-                          text=True, check=True)
+                          check=True, encoding="utf-8")
     return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FOUND"))[6:])
 
 
