@@ -3,9 +3,10 @@
     python -m benchmarks.layers [--quick] [--output_dir=runs/benchmarks] [--threads=2] [--busy]
 
 For every cell, shape [B, T, D = H] and mode (inference; training, that is forward and backward with the
-input's gradient and no optimiser) all contenders take turns in one process: this project's engines,
-`keras.layers` as a graph and under XLA, and PyTorch and ONNX Runtime where they are installed. A turn is
-a rest, one call that does not count, and some that do, one after another. Writes `layers.md`,
+input's gradient and no optimiser) all contenders take turns in one process: this project's engines in
+float32; its native engine in bfloat16, beside them and in no ratio; `keras.layers` as a graph and under
+XLA; PyTorch and ONNX Runtime where they are installed. A turn is a rest, one call that does not count,
+and some that do, one after another. Writes `layers.md`,
 `layers.csv` and `layers.png`: medians, quartiles, ratios, GFLOP/s, and the share of the machine's own
 peak, which is the fastest square float32 matrix product measured in the same run. With `--busy` another
 process keeps one core busy all the while.
@@ -104,15 +105,17 @@ def layer_function(layer, case, jit_compile=False):
             y = layer(x, training=True)
         return tape.gradient(y, [x, *weights], dy)
 
+    dtype = layer.compute_dtype
     run = layer if case.mode == "inference" else training
-    arrays = [tf.constant(case.array(seed)) for seed in range(1 if case.mode == "inference" else 2)]
+    arrays = [tf.cast(case.array(seed), dtype) for seed in range(1 if case.mode == "inference" else 2)]
     return functools.partial(tf.function(lambda *given: run(*given), jit_compile=jit_compile), *arrays)
 
 
-def engine_contender(engine):
+def engine_contender(engine, dtype="float32"):
     def contender(case):
         layer = getattr(zoo, case.cell)
-        return layer_function(layer(case.shape[-1], return_sequences=True, engine=engine), case)
+        options = {"return_sequences": True, "engine": engine, "dtype": dtype}
+        return layer_function(layer(case.shape[-1], **options), case)
     return contender
 
 
@@ -178,6 +181,8 @@ def onnx_model(cell, H, gates):
 def contenders():
     """Name → contender: all that this machine has."""
     found = {f"zoo {name}": engine_contender(name) for name in usable_engines()}
+    if "zoo native" in found:
+        found["bfloat16"] = engine_contender("native", "mixed_bfloat16")
     found |= {"Keras": keras_contender(False), "Keras XLA": keras_contender(True)}
     if torch is not None:
         found["PyTorch"] = torch_contender

@@ -26,6 +26,8 @@ each_padding = pytest.mark.parametrize("masked", (None, EVERY), ids=("no mask", 
 each_direction = pytest.mark.parametrize("directions", (1, 2))
 
 GPU = tf.config.list_physical_devices("GPU")
+if GPU:
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def with_gpu(test):

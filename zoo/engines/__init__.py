@@ -42,6 +42,11 @@ def exporting(engine="loop"):
         _exporting = before
 
 
+def exports_to_tflite():
+    """Whether a graph is being traced for a TFLite file: there no array may shrink in a loop."""
+    return _exporting == "lite"
+
+
 def check(name):
     """Raise ValueError unless `name` is "auto" or an engine."""
     if name != "auto" and name not in ENGINES:

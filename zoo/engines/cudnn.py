@@ -10,6 +10,9 @@ all of them as one flat buffer, every matrix before any bias:
 The GRU's two rows of bias are these two sets; elsewhere b' is zero. The backward pass is TensorFlow's own
 gradient of the operation.
 
+On GPUs since Ampere TensorFlow lets float32 products be computed in TF32, three digits; to agree with the
+other engines takes `tf.config.experimental.enable_tensor_float_32_execution(False)`.
+
 Source: cuDNN's reference, `cudnnRNNForward` and `cudnnGetRNNWeightParams`; Appleyard et al. 2016
 """
 
@@ -93,7 +96,7 @@ def weights_of(cell, kept=None):
     return kernel, cell.recurrent_matrix(kept), bias
 
 
-def recur(weights, mode, x, states, mask=None, directions=1, dropout=0.0, seed=0):
+def recur(weights, mode, x, states, mask=None, directions=1):
     """All pseudo-layers in one operation, for a mask of any pattern.
 
     Args:    weights     (W, U, b) of each pseudo-layer; W is None where the first layer has none
@@ -102,7 +105,6 @@ def recur(weights, mode, x, states, mask=None, directions=1, dropout=0.0, seed=0
              states      h, or h and c, each [B, pseudo-layers, H]
              mask        [B, T] bool or None: where False, all layers keep their states
              directions  1, or 2: forward and backward
-             dropout     rate of the dropout between layers, drawn from `seed`
     Returns: the last layer's outputs [B, T, directions·H], masked steps as `expand` has them or, with
              two directions, zero; final states
     """
@@ -110,26 +112,45 @@ def recur(weights, mode, x, states, mask=None, directions=1, dropout=0.0, seed=0
     lengths = tf.fill([tf.shape(x)[0]], tf.shape(x)[1])
     if mask is not None:
         x, lengths = compress(cleared(x, mask), mask)
+    batch, steps = tf.unstack(tf.shape(x)[:2])
     sequence, h, c, *_ = tf.raw_ops.CudnnRNNV3(
         # Time-major: with batch-major arrays TensorFlow hands cuDNN the states of several layers as
         # they lie in memory, [B, layers, H], where it reads [layers, B, H].
-        input=tf.transpose(x, [1, 0, 2]), **_time_major(states), params=pack(weights),
-        sequence_lengths=tf.maximum(lengths, 1), time_major=True,
+        input=tf.transpose(one_at_least(x, 2), [1, 0, 2]), params=pack(weights),
+        **_time_major([one_at_least(state, 1) for state in states]),
+        sequence_lengths=tf.maximum(one_at_least(lengths, 1), 1), time_major=True,
         rnn_mode=mode, input_mode="skip_input" if weights[0][0] is None else "linear_input",
         direction="bidirectional" if directions == 2 else "unidirectional",
         # Eager calls of equal settings share what TensorFlow remembers of the first one, such as
-        # whether there was padding: `seed2` keeps masked calls and others apart.
-        dropout=dropout, seed=seed, seed2=int(mask is not None),
+        # whether there was padding: `seed2` keeps masked calls and others apart. Dropout is not left to
+        # it: it would draw the same numbers anew for each new length of batch or sequence.
+        dropout=0.0, seed2=int(mask is not None),
         is_training=True)  # whether or not a tape is watching: the gradient refuses anything else
-    sequence = tf.transpose(sequence, [1, 0, 2])
-    last = [tf.transpose(state, [1, 0, 2]) for state in (h, c)[:len(states)]]
+    sequence = tf.transpose(sequence, [1, 0, 2])[:batch, :steps]
+    last = [tf.transpose(state, [1, 0, 2])[:batch] for state in (h, c)[:len(states)]]
+    any_step = tf.reshape(lengths > 0, [-1, 1, 1])
+    last = [tf.where(any_step, new, old) for new, old in zip(last, states)]
     if mask is None:
         return sequence, last
     sequence = expand(sequence, mask)
     if directions == 2:
         sequence = tf.where(tf.expand_dims(mask, -1), sequence, 0)
-    any_step = tf.reshape(lengths > 0, [-1, 1, 1])
-    return sequence, [tf.where(any_step, new, old) for new, old in zip(last, states)]
+    return sequence, last
+
+
+def one_at_least(array, axes):
+    """The array with a zero in each of the first axes that is empty: cuDNN refuses no rows and no steps.
+
+    >>> tuple(one_at_least(tf.zeros([2, 0, 3]), 2).shape)
+    (2, 1, 3)
+    """
+    if all(array.shape[:axes]):
+        return array
+    missing = tf.maximum(0, 1 - tf.shape(array)[:axes])  # nothing, as a rule: then nothing is copied
+    pairs = tf.pad(tf.expand_dims(missing, 1), [[0, array.shape.rank - axes], [1, 0]])
+    padded = tf.pad(array, pairs)
+    padded.set_shape(axes * [None] + array.shape[axes:])
+    return padded
 
 
 def _time_major(states):

@@ -100,14 +100,17 @@ class Attention(keras.layers.Layer):
 
     @autocast
     def attend(self, query, memory, coverage=None):
-        """query [B, Q] or [B, T, Q], coverage [B, S] → context and weights, as a call returns them."""
+        """query [B, Q] or [B, T, Q], coverage [B, S] → context and weights, as a call returns them.
+
+        A query [B·K, Q], coverage [B·K, S], is K for each sequence: hypotheses that share a memory.
+        """
         query = tf.cast(query, self.compute_dtype)
-        queries = tf.expand_dims(query, 1) if query.shape.rank == 2 else query
+        queries = grouped(query, memory) if query.shape.rank == 2 else query
         scores = (self._sum if self.additive else self._product)(queries, memory.keys, coverage)
         weights = masked_softmax(scores, tf.expand_dims(memory.mask, 1))
         context = tf.matmul(weights, memory.values)
         if query.shape.rank == 2:
-            return tf.squeeze(context, 1), tf.squeeze(weights, 1)
+            return flat(context), flat(weights)
         return context, weights
 
     def _product(self, queries, keys, coverage):
@@ -124,14 +127,14 @@ class Attention(keras.layers.Layer):
         return tf.squeeze(dot(tf.tanh(a), tf.convert_to_tensor(self.score_kernel)), -1)
 
     def _covered(self, queries, coverage):
-        """w·coverage, [B, 1, S, K]; before the first step nothing is covered."""
-        if coverage is None and queries.shape[1] != 1:
+        """w·coverage, [B, T, S, K]; before the first step nothing is covered."""
+        if coverage is None and queries.shape[1] not in (1, None):
             raise ValueError("coverage: expected one query [B, Q] at a time, with the sum of the earlier "
                              f"weights, received queries {list(queries.shape)}")
         if coverage is None:
             return tf.zeros([], queries.dtype)
-        column = tf.reshape(coverage, tf.concat([tf.shape(coverage), [1]], 0))
-        return tf.expand_dims(dot(column, tf.convert_to_tensor(self.coverage_kernel)), 1)
+        shape = tf.stack([*tf.unstack(tf.shape(queries)[:2]), tf.shape(coverage)[1], 1])
+        return dot(tf.reshape(coverage, shape), tf.convert_to_tensor(self.coverage_kernel))
 
     def compute_mask(self, query, mask=None):
         return [mask, None]
@@ -139,6 +142,17 @@ class Attention(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "score": self.score, "units": self.units,
                 "scale": self.scale, "coverage": self.coverage}
+
+
+def grouped(query, memory):
+    """[B·K, Q] → [B, K, Q], for a memory of B sequences."""
+    return tf.reshape(query, tf.stack([tf.shape(memory.keys)[0], -1, query.shape[1]]))
+
+
+def flat(array):
+    """[B, K, N] → [B·K, N]."""
+    return tf.reshape(array, tf.stack([-1, tf.shape(array)[2]]) if array.shape[2] is None
+                      else [-1, array.shape[2]])
 
 
 def masked_softmax(scores, mask):

@@ -19,9 +19,9 @@ class CudnnRecurrent(OverSequences):
 
         H⁰ = x        Hˡ = [→layer_l(Hˡ⁻¹) ←layer_l(Hˡ⁻¹)], dropout between layers
 
-    On an NVIDIA GPU all of it is one `CudnnRNNV3`. Anywhere else, and in every exported graph, the
-    plain layers of the zoo compute the same from the same weights, one after the other: train on a GPU,
-    serve anywhere. Dropout draws other numbers there, at the same rate.
+    On an NVIDIA GPU all of it is one `CudnnRNNV3`, or with dropout one a layer. Anywhere else, and in
+    every exported graph, the plain layers of the zoo compute the same from the same weights, one after
+    the other: train on a GPU, serve anywhere.
 
     Weights are those of the plain layers, bottom up, the forward direction first: `kernel`,
     `recurrent_kernel`, `bias`. `get_plain_weights` and `set_plain_weights` exchange them with a `Stack`,
@@ -139,13 +139,19 @@ class CudnnRecurrent(OverSequences):
         return [tf.cast(tf.convert_to_tensor(state), self.compute_dtype) for state in as_list(states)]
 
     def _in_one(self, x, states, mask, training):
-        weights = [cudnn.weights_of(layer.cell) for layer in self.layers]
-        return cudnn.recur(weights, cudnn.mode(self.layers[0].cell), x, states, mask, self.directions,
-                           self.dropout if training else 0.0, self._dropout_seed())
+        if not (training and self.dropout):
+            return self._as_one(self.layers, x, states, mask)
+        last = []
+        for n in range(0, len(self.layers), self.directions):
+            x = self.between(x, training=True) if n else x
+            own = slice(n, n + self.directions)
+            x, new = self._as_one(self.layers[own], x, [state[:, own] for state in states], mask)
+            last.append(new)
+        return x, [tf.concat(state, 1) for state in zip(*last)]
 
-    def _dropout_seed(self):
-        """What Keras's own dropout starts from, where there is one; an attribute of 32 bits."""
-        return self.between.seed_generator.get_config()["seed"] % 2 ** 31 if self.dropout else 0
+    def _as_one(self, layers, x, states, mask):
+        weights = [cudnn.weights_of(layer.cell) for layer in layers]
+        return cudnn.recur(weights, cudnn.mode(layers[0].cell), x, states, mask, self.directions)
 
     def _layer_by_layer(self, x, states, mask, training):
         last = []

@@ -155,14 +155,14 @@ class Recurrent(OverSequences):
     def timing(self, x, mask, training):
         """What a call does besides the cell's equations, freshly drawn; for inputs x [B, T, D]."""
         dropout = weight_drop = zoneout = None
-        shape = tf.concat([tf.shape(x)[:2], [self.cell.units]], 0)
         if training and self.cell.recurrent_dropout:
-            ones = tf.ones([shape[0], self.cell.units], x.dtype)
+            ones = tf.ones([tf.shape(x)[0], self.cell.units], x.dtype)
             dropout = self.cell.drawn(ones, self.cell.recurrent_dropout)
         if training and self.weight_drop:
             ones = tf.ones_like(self.cell.recurrent_matrix())
             weight_drop = self.cell.drawn(ones, self.weight_drop)
         if self.zoneout:
+            shape = tf.concat([tf.shape(x)[:2], [self.cell.units]], 0)
             zoneout = tuple(self._zoneout(shape, x.dtype, training) for _ in range(self.cell.states))
         return Timing(
             mask, zoneout, dropout, weight_drop, self.truncate, self.go_backwards, self.unroll)

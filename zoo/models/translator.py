@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from zoo import engines
 from zoo.decoding.beam_search import beam_search, spread
 from zoo.decoding.options import BeamOptions
 from zoo.layers.attention import Attention, Memory
@@ -277,12 +278,17 @@ class TextTranslator(Head):
     def search(self, ids, width=BeamOptions.width, alpha=BeamOptions.alpha, **settings):
         """Ids [B, S] → the n best translations of each, as ids; see `zoo.decoding.beam_search`."""
         source, states = self.network.encode(ids)
-        source = {name: spread(tensor, width) for name, tensor in source.items()}
         start, size = self._start(ids), tf.shape(ids)[1] if self.network.attends else None
         most = self.longest * tf.reduce_sum(tf.cast(ids > 0, tf.int32), 1) + MORE
+
+        def step(ids, states, source=source):
+            if not self.network.attends:  # attention knows whose hypotheses it looks for
+                source = {name: spread(tensor, width) for name, tensor in source.items()}
+            return self.network.step(ids, states, source)
+
         return beam_search(
-            lambda ids, states: self.network.step(ids, states, source), start, states, width, most,
-            [self.text.target.end], alpha, forbidden=self.forbidden, source_length=size, **settings)
+            step, start, states, width, most, [self.text.target.end], alpha, forbidden=self.forbidden,
+            source_length=size, source=None if engines.exports_to_tflite() else source, **settings)
 
     def _start(self, ids):
         """What is read first: [B]."""

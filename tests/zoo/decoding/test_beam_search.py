@@ -7,7 +7,7 @@ from conftest import slow_but
 import tensorflow as tf
 
 from steps import Markov, Speaker
-from zoo.decoding.beam_search import NOTHING, beam_search, spread
+from zoo.decoding.beam_search import NOTHING, beam_search, largest, spread
 from zoo.decoding.sampling import generate
 
 V, T, END = 4, 5, 2  # id 0 is forbidden
@@ -364,3 +364,35 @@ def test_tflite_with_phrases_and_alignments_finds_what_tensorflow_finds(tmp_path
             said = found(wanted, row)
             assert said and all(contains(text, phrase) for text in said for phrase in phrases(asked))
             assert not any(contains(text, phrase) for text in said for phrase in phrases(banned))
+
+
+@pytest.mark.parametrize("graph", (False, True), ids=("eager", "graph"))
+def test_texts_that_are_done_leave_the_batch_and_what_is_found_stays_the_same(graph):
+    normal, rows = np.random.default_rng(3).normal, []
+    table, bias = (tf.constant(normal(size=shape, scale=2), tf.float32) for shape in ((9, 9), (6, 9)))
+
+    def step(ids, states, source):
+        rows.append(ids.shape[0])
+        logits = tf.gather(table, ids) + spread(source["bias"], 3)
+        return logits, [states[0] + 1], tf.expand_dims(states[0], 1)
+
+    def search(**more):
+        return beam_search(more.pop("step"), tf.range(6), [tf.zeros([6])], 3, [4, 12, 7, 30, 2, 12], [8],
+                           n_best=2, source_length=1, **more)
+
+    staying, leaving = (tf.function(search, autograph=False) if graph else search for _ in "12")
+    wanted = staying(step=lambda ids, states: step(ids, states, {"bias": bias}))
+    before = len(rows)
+    found = leaving(step=step, source={"bias": bias})
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array)
+    if not graph:
+        assert set(rows[:before]) == {18} and sorted(rows[before:], reverse=True) == rows[before:]
+        assert rows[-1] < 18
+
+
+def test_the_largest_of_many_are_those_of_a_sort():
+    array = tf.constant(np.random.default_rng(0).normal(size=(3, 64 * 20 + 5)), tf.float32)
+    for count in (1, 4, 70):
+        for found, wanted in zip(largest(array, count), tf.math.top_k(array, count)):
+            np.testing.assert_array_equal(found, wanted)

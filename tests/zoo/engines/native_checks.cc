@@ -4,9 +4,11 @@
 //   native_checks agree    every cell, mask and size: the same bits from any number of threads, also when several
 //                          callers come at once
 //   native_checks memory   every allocation fails in turn: a status, or the same bits, and nothing is lost
+//   native_checks halves   products of bfloat16 numbers are those of the rounded numbers, in sums of doubles
+//   native_checks bits     prints a number that all bits of all answers go into: that of another blocking is the same
 //   native_checks fork     children made while a call runs compute the same bits, on the cores they may use
 //
-// Compiled with native.cc, product.cc and adam.cc, whose operations are named Forward, Backward and Adam.
+// Compiled with native.cc, product.cc, bfloat16.cc and adam.cc, whose operations are named Forward, Backward and Adam.
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -27,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "bfloat16.h"
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_datatype.h"
@@ -280,7 +283,7 @@ TF_Tensor mask(int kind, long B, long T) {
 }
 
 // A cell forward and backward.
-Calls recurrence(int cell, int masked, long B, long T, long D, long H) {
+Calls recurrence(int cell, int masked, long B, long T, long D, long H, bool half = false) {
   const long G = cell == kLstm ? 4 : cell < kGru ? 1 : 3;
   const bool lstm = cell == kLstm, drops = masked == kHoles;
   const std::vector<TF_Tensor> common = {
@@ -292,7 +295,8 @@ Calls recurrence(int cell, int masked, long B, long T, long D, long H) {
   return [=](int threads) {
     Outside here;
     const std::map<std::string, double> attributes = {{"cell", cell}, {"threads", threads}, {"keep", 1},
-                                                      {"go_backwards", drops}, {"return_sequences", 1}};
+                                                      {"go_backwards", drops}, {"return_sequences", 1},
+                                                      {"narrow", half}};
     Answer answer;
     std::vector<TF_Tensor> inputs = common;
     inputs.insert(inputs.end(), {bias, recurrent_bias});
@@ -327,14 +331,15 @@ Calls adam() {
 
 // Nothing to share out, rows to share out, units to share out; nothing at all.
 constexpr long kSizes[][4] = {{4, 7, 3, 5}, {13, 40, 9, 70}, {1, 60, 10, 140}, {3, 60, 10, 140}, {2, 0, 3, 5},
-                              {0, 4, 3, 5}};
+                              {0, 4, 3, 5}, {44, 6, 9, 70}};
 
 std::vector<Calls> all() {
   std::vector<Calls> calls = {adam()};
   for (int cell = 0; cell < kKinds; ++cell)
     for (int masked = 0; masked < kMasks; ++masked)
       for (const auto& size : kSizes)
-        calls.push_back(recurrence(cell, masked, size[0], size[1], size[2], size[3]));
+        for (bool half : {false, true})
+          calls.push_back(recurrence(cell, masked, size[0], size[1], size[2], size[3], half));
   return calls;
 }
 
@@ -364,6 +369,57 @@ void agree() {
     });
   for (std::thread& caller : callers) caller.join();
   expect(other == 0, "callers at once do not disturb each other", other);
+}
+
+float as_bfloat16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t below = bits & 0xffff;
+  bits -= below;
+  if (below > 0x8000 || (below == 0x8000 && bits & 0x10000)) bits += 0x10000;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// Every number of rows, and every width of a panel.
+void halves_of(long rows, long depth, int vectors) {
+  using namespace zoo;
+  const long padded = padded_depth(depth), width = vectors * kLanes;
+  const TF_Tensor a = normal({rows, depth}), b = normal({depth, width});
+  const auto* from = reinterpret_cast<const float*>(a.data->data());
+  const auto* weights = reinterpret_cast<const float*>(b.data->data());
+  std::vector<uint16_t> numbers((rows + kMostRows) * padded);
+  std::vector<float> panel(padded / 2 * width), sums(kMostRows * width);
+  const auto line = [&](long k, int v) { return k < depth ? load(weights + k * width + v * kLanes) : Vec{}; };
+  for (long r = 0; r < rows; ++r) narrow(from + r * depth, depth, numbers.data() + r * padded);
+  for (long k = 0; k < padded; k += 2)
+    for (int v = 0; v < vectors; ++v)
+      store(panel.data() + k / 2 * width + v * kLanes, words(line(k, v), line(k + 1, v)));
+  const Tiles tiles;
+  multiply_bfloat16(numbers.data(), rows, panel.data(), padded, vectors, sums.data());
+  double worst = 0;
+  for (long r = 0; r < rows; ++r)
+    for (long j = 0; j < width; ++j) {
+      double sum = 0;
+      for (long k = 0; k < depth; ++k)
+        sum += double(as_bfloat16(from[r * depth + k])) * as_bfloat16(weights[k * width + j]);
+      worst = std::max(worst, std::abs(sum - sums[r * width + j]));
+    }
+  expect(worst < 1e-6 * depth, "products of bfloat16 numbers are summed in float32", rows);
+}
+
+void halves() {
+  for (long rows = 1; rows <= zoo::kMostRows; ++rows)
+    for (int vectors = 1; vectors <= zoo::kVectors; ++vectors)
+      for (long depth : {1, 31, 32, 75}) halves_of(rows, depth, vectors);
+  std::printf("%s\n", zoo::bfloat16_unit());
+}
+
+void bits() {
+  const std::hash<std::string> hash;
+  size_t number = 0;
+  for (const Calls& one : all()) number = 31 * number + hash(one(3).bits);
+  std::printf("%zu\n", number);
 }
 
 // The answer where the allocation number `allowed`, and all after it where memory is `lost`, fails.
@@ -432,9 +488,9 @@ void fork_while_a_call_runs() {
 int main(int count, char** arguments) {
   Outside here;
   const std::map<std::string, void (*)()> checks = {
-      {"agree", agree}, {"memory", memory}, {"fork", fork_while_a_call_runs}};
+      {"agree", agree}, {"memory", memory}, {"halves", halves}, {"bits", bits}, {"fork", fork_while_a_call_runs}};
   const auto check = checks.find(count == 2 ? arguments[1] : "");
-  if (check == checks.end()) return std::puts("expected one of: agree, memory, fork"), 2;
+  if (check == checks.end()) return std::puts("expected one of: agree, memory, halves, bits, fork"), 2;
   check->second();
   return mistakes ? 1 : 0;
 }

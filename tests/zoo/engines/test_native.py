@@ -3,6 +3,7 @@ import concurrent.futures
 import functools
 import os
 import pathlib
+import platform
 import random
 import subprocess
 import sys
@@ -118,6 +119,40 @@ def test_a_long_sequence_agrees_with_the_oracle(cell, several_threads):
     masked = np.arange(150) < np.arange(150, 15, -15)[:, None]
     actual = computed(compiled(cell, units=48), given, mask=masked)
     assert_agree(actual, expected(cell, given, mask=masked), AGREEMENT)
+
+
+HALF_SHAPES = [(4, 7, 3, 5), (7, 4, 5, 33), (40, 3, 20, 72), (2, 40, 9, 136)]
+
+
+@pytest.mark.parametrize("shape", HALF_SHAPES, ids=str)
+@each_cell
+def test_bfloat16_agrees_with_the_oracle_to_its_accuracy(cell, shape, several_threads):
+    batch, time, features, units = shape
+    given = case(cell, 1, batch, time, features, units).to("float32")
+    masked = mask("with holes", batch, time)
+    layer = make(cell, engine="native", dtype="mixed_bfloat16", units=units)
+    found = {name: a.astype("float32") for name, a in computed(layer, given, mask=masked).items()}
+    assert_agree(found, expected(cell, given, mask=masked), 2 ** -6)
+    assert all(weight.dtype == "float32" for weight in layer.weights)
+
+
+@each_cell
+def test_bfloat16_rounds_the_factors_and_not_the_sums(cell):
+    """One step of a single row from h = 0: what is left is x·W, whose factors are given in bfloat16."""
+    x, W = (np.asarray(tf.cast(normal, tf.bfloat16), "float32") for normal in (
+        selftest.normal(1, [1, 1, 64]), selftest.normal(2, [64, 32 * reference.CELLS[cell].gates])))
+    given = case(cell, 0, 1, 1, 64, 32).to("float32")
+    given.x[:], given.weights[0] = x, W / 8
+    given.states = [0 * state for state in given.states]
+    given.weights[-1] *= 0
+    layer = make(cell, engine="native", dtype="mixed_bfloat16", units=32)
+    ready(layer, given)
+    spy = []
+    forward = ops.operations().forward
+    with pytest.MonkeyPatch.context() as patch:  # before the results become bfloat16
+        patch.setattr(ops.operations(), "forward", lambda *a, **b: spy.append(forward(*a, **b)) or spy[0])
+        layer(x)
+    assert_agree({"h": spy[0][1].numpy()}, {"h": expected(cell, given)["state 0"]}, AGREEMENT)
 
 
 def few_rows(cell, batch, **options):
@@ -591,10 +626,13 @@ with ThreadPoolExecutor(16) as pool:
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory):
     """`native_checks.cc` compiled."""
-    path = tmp_path_factory.mktemp("checks") / "checks"
+    return compiled_checks(tmp_path_factory.mktemp("checks") / "checks")
+
+
+def compiled_checks(path, *flags):
     names = [f'-DZOO_{way.upper()}="{way.capitalize()}"' for way in ops.WAYS]
     main = pathlib.Path(__file__).with_name("native_checks.cc")
-    build.call([*build.find_compiler(), *ops.FLAGS, "-O1", *names, f"-I{ops.FOLDER}",
+    build.call([*build.find_compiler(), *ops.FLAGS, "-O1", *flags, *names, f"-I{ops.FOLDER}",
                 f"-I{tf.sysconfig.get_include()}", *map(str, (main, *ops.SOURCES)), "-o", str(path)])
     return path
 
@@ -607,14 +645,33 @@ def test_the_engine_without_tensorflow_passes_its_checks(checks, name):
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
+@pytest.mark.slow
+@needs_linux
+def test_bfloat16_is_right_on_what_any_processor_has(checks, tmp_path):
+    units = [build.call([checks, "halves"]).strip()]
+    for n, without in enumerate((["-mno-amx-bf16"], ["-mno-amx-bf16", "-mno-avx512bf16"])):
+        if platform.machine() == "x86_64":
+            units.append(build.call([compiled_checks(tmp_path / str(n), *without), "halves"]).strip())
+    assert units[-1] == "float32" or platform.machine() != "x86_64"
+    assert set(units) <= {"amx", "avx512_bf16", "float32"}
+
+
+@pytest.mark.slow
+@needs_linux
+def test_a_smaller_cache_changes_the_blocks_and_no_bit(checks, tmp_path):
+    small = compiled_checks(tmp_path / "small", "-DZOO_L2=8192")  # none of the weights fits
+    assert build.call([small, "agree"]) == ""
+    assert build.call([small, "bits"]) == build.call([checks, "bits"])
+
+
 # ---------------------------------------------------------------- what it cannot run
 
 @pytest.mark.parametrize("layer, options, condition", [
     ("LSTM", {"activation": "relu"}, "activation tanh, not relu"),
     ("GRU", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation sigmoid, not hard_sigmoid"),
     ("SimpleRNN", {"activation": "softsign"}, "activation tanh or relu, not softsign"),
-    ("LSTM", {"dtype": "float64"}, "float32, not float64"),
-    ("GRU", {"dtype": "mixed_bfloat16"}, "float32, not bfloat16"),
+    ("LSTM", {"dtype": "float64"}, "float32 or bfloat16, not float64"),
+    ("GRU", {"dtype": "mixed_float16"}, "float32 or bfloat16, not float16"),
     ("LSTM", {"truncate": 5}, "truncate=None, not 5"),
     ("GRU", {"layer_normalization": True}, "layer normalisation off"),
 ])
@@ -687,7 +744,7 @@ def test_a_cache_folder_that_cannot_be_had_is_said_in_words(fresh, monkeypatch, 
 @pytest.mark.slow
 @pytest.mark.parametrize("source, right, wrong, judge", [
     (0, "o * tanh(c)", "o * c", "the loop for LSTMCell"),
-    (2, "g * g - old", "g - old", "the formula of Adam")])
+    (-1, "g * g - old", "g - old", "the formula of Adam")])
 def test_a_build_that_disagrees_is_not_kept(fresh, monkeypatch, tmp_path, source, right, wrong, judge):
     sources, path = list(ops.SOURCES), tmp_path / "wrong.cc"
     assert right in sources[source].read_text()

@@ -130,6 +130,34 @@ def test_dropout_acts_between_layers_and_only_in_training():
     assert abs((drawn == 0).mean() - share) < 4 * np.sqrt(share * (1 - share) / drawn.size)
 
 
+@pytest.mark.parametrize("masked", (None, EVERY), ids=("no mask", "every pattern"))
+@each_direction
+def test_dropout_draws_the_same_on_every_engine(directions, masked, stand_in):
+    x, found = case("gru", batch=ROWS, time=STEPS).x, []
+    for engine in ("cudnn", "loop"):
+        layer = deep("lstm", 3, directions, dropout=0.4, seed=1, engine=engine)
+        layer.build(x.shape)
+        layer.set_weights([a for w in arrays("lstm", 3, directions) for a in w])
+        found.append(layer(x, mask=masked, training=True))
+        assert np.abs(found[-1][0] - layer(x, mask=masked)[0]).max() > 1e-3
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch, time", ((0, 3), (2, 0), (0, 0)))
+@each_mode
+def test_no_rows_or_no_steps_give_what_the_other_engines_give(mode, batch, time, stand_in):
+    x, results = np.zeros((batch, time, D)), []
+    states = [np.ones((batch, 2, H)) + n for n in range(1 + (mode == "lstm"))]
+    for engine in ("cudnn", "loop"):
+        layer = deep(mode, 2, engine=engine)
+        layer.build((None, None, D))
+        layer.set_weights([a for w in arrays(mode, 2) for a in w])
+        found, _ = passes(layer, x, None, list(map(tf.constant, states)))
+        results.append(found)
+    assert_agree(*results)
+
+
 @with_gpu
 def test_a_gpu_drops_between_layers_and_only_in_training():
     x = case("gru").x

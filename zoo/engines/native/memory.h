@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -14,6 +15,15 @@
 #include "process.h"
 
 namespace zoo {
+
+// Asks the system for huge pages, before the memory is written for the first time: it then comes in few pieces,
+// and lies within what the core's table of pages reaches. Pages that the memory shares with its neighbours stay.
+inline void prefer_huge_pages([[maybe_unused]] float* data, [[maybe_unused]] size_t size) {
+#if defined(MADV_HUGEPAGE)
+  const uintptr_t page = 4096, begin = (uintptr_t(data) + page - 1) & -page, end = uintptr_t(data + size) & -page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
 
 // Blocks of floats that no call holds, for whichever thread asks next. What it keeps depends on what one call
 // needs, not on how many threads have called: four blocks as large as the largest, or 64 MB.
@@ -80,9 +90,7 @@ class FreeList {
   static float* map(size_t size) {
     void* data = mmap(nullptr, size * sizeof(float), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)  // weights beyond what the core's tables of pages reach
-    madvise(data, size * sizeof(float), MADV_HUGEPAGE);
-#endif
+    prefer_huge_pages(static_cast<float*>(data), size);
     return static_cast<float*>(data);
   }
 

@@ -10,6 +10,8 @@
 //   * Threads share out the batch: each takes some rows through all steps, so nothing waits for another
 //     thread inside the time loop, and a thread that loses its core delays only its own rows. Where there
 //     are too few rows for that, they share out the units and meet after each step (threads.h).
+//   * Where U exceeds a core's own cache (caches.h), more rows share a look at it, and the next panel is fetched
+//     while they meet the one before.
 //   * x·W is computed for a few steps at a time and read while it is in the cache; on the way back δ·Wᵀ is
 //     made of δ in the same manner (section 5).
 //   * A masked step of a row is skipped, not computed and thrown away.
@@ -23,6 +25,8 @@
 #include <functional>
 #include <numeric>
 
+#include "bfloat16.h"
+#include "caches.h"
 #include "memory.h"
 #include "operation.h"
 #include "product.h"
@@ -37,42 +41,54 @@ using namespace zoo;
 // 1  Panels: a weight matrix cut into strips of at most four vectors of columns, each strip contiguous.
 //    A strip holds `groups` groups of kLanes units; a group holds one vector for each gate.
 
-// A matrix [depth, gates × units]; strides in floats.
+// A matrix [depth, gates × units]; strides in floats. `half` where it meets others in bfloat16.
 struct Matrix {
   const float* data;
   long depth, units, down, across, gate;
   int gates;
+  bool half;
 };
 
 class Panels {
  public:
-  // Room for them; there is nothing in it until all parts are packed.
-  Panels(const Matrix& m, Scratch& scratch)
-      : depth(m.depth), units(m.units), gates(m.gates), groups(kVectors / m.gates), matrix_(m),
-        data_(scratch.get(depth * gates * padded(units))) {}
+  // Room for them; there is nothing in it until all parts are packed. Where only `rows` will meet the matrix, so
+  // few that a copy costs more than it saves, it is read where it lies.
+  Panels(const Matrix& m, Scratch& scratch, long rows = kMany)
+      : depth(m.depth), lines(m.half ? padded_depth(m.depth) / 2 : m.depth), units(m.units), gates(m.gates),
+        groups(kVectors / m.gates), half(m.half),
+        packed(rows >= kMany || m.across != 1 || m.gates == 2 || m.units % kLanes || m.half), matrix_(m),
+        data_(packed ? scratch.get(lines * gates * padded(units)) : nullptr) {}
 
   void pack(Part part = {}) const {
-    for (long panel = part.begin(count()); panel < part.end(count()); ++panel) pack(panel);
+    for (long panel = part.begin(count()); packed && panel < part.end(count()); ++panel) pack(panel);
   }
 
   long count() const { return (units + width() - 1) / width(); }
   long width() const { return groups * kLanes; }
   int vectors(long panel) const { return gates * here(panel); }
-  const float* operator[](long panel) const { return data_ + panel * width() * gates * depth; }
+
+  Strip operator[](long panel) const {
+    if (packed) return {data_ + panel * width() * gates * lines, 0, 0, true};
+    return {matrix_.data + panel * width(), matrix_.down, gates == 1 ? kLanes : matrix_.gate, false};
+  }
 
   // The groups in a panel: fewer in the last one.
   int here(long panel) const {
     return int(std::min<long>(groups, (units - panel * width() + kLanes - 1) / kLanes));
   }
 
-  const long depth, units;
+  static constexpr long kMany = 9;
+  long size() const { return lines * gates * units; }
+
+  const long depth, lines, units;  // `lines` of vectors: a line has one place in depth, or two in bfloat16
   const int gates, groups;
+  const bool half, packed;
 
  private:
   // The matrix is read along its own rows: as it is, or, transposed, square by square.
   __attribute__((noinline)) void pack(long panel) const {
     const Matrix& m = matrix_;
-    float* to = data_ + panel * width() * gates * depth;
+    float* to = data_ + panel * width() * gates * lines;
     const float* from[kVectors];
     int n[kVectors], count = 0;
     for (int group = 0; group < here(panel); ++group)
@@ -81,11 +97,34 @@ class Panels {
         from[count] = m.data + unit * m.across + gate * m.gate;
         n[count] = lanes(units, unit);
       }
+    if (half) return pack_words(from, n, count, to);
     if (m.across != 1)
       for (int v = 0; v < count; ++v) transpose(m, from[v], n[v], to + v * kLanes, count * kLanes);
     else
       for (long k = 0; k < depth; ++k)
         for (int v = 0; v < count; ++v, to += kLanes) store(to, load(from[v] + k * m.down, n[v]));
+  }
+
+  void pack_words(const float* const* from, const int* n, int count, float* to) const {
+    alignas(64) float across[2 * kLanes * kLanes];
+    for (long k = 0; k < 2 * lines; k += 2 * kLanes)
+      for (int v = 0; v < count; ++v) {
+        const long rows = std::clamp<long>(depth - k, 0, 2 * kLanes), end = std::min<long>(lines, k / 2 + kLanes);
+        const auto row = [&](long i) {
+          if (i >= rows) return Vec{};
+          return matrix_.across == 1 ? load(from[v] + (k + i) * matrix_.down, n[v]) : load(across + i * kLanes);
+        };
+        if (matrix_.across != 1) turn(from[v] + k * matrix_.down, rows, n[v], across);
+        for (long line = k / 2; line < end; ++line)
+          store(to + (line * count + v) * kLanes, words(row(2 * line - k), row(2 * line + 1 - k)));
+      }
+  }
+
+  // Some rows of a transposed matrix.
+  void turn(const float* from, long rows, int n, float* to) const {
+    for (int j = 0; j < kLanes; ++j)
+      for (long i = 0; i < rows; ++i)
+        to[i * kLanes + j] = j < n ? from[i * matrix_.down + j * matrix_.across] : 0.f;
   }
 
   static void transpose(const Matrix& m, const float* from, int n, float* to, long line) {
@@ -104,29 +143,77 @@ class Panels {
 // ---------------------------------------------------------------------------------------------------------
 // 2  Product: any number of rows times panels.
 
+// The sums of some rows and a panel, group by group.
+template <class Row, class Each>
+void hand_out(const Panels& panels, long panel, Row* const* rows, long count, const float* sums, Each each) {
+  for (long r = 0; r < count; ++r)
+    for (int g = 0; g < panels.here(panel); ++g, sums += panels.gates * kLanes) {
+      const long u = panel * panels.width() + g * kLanes;
+      each(*rows[r], u, lanes(panels.units, u), sums);
+    }
+}
+
+// Room for rows of bfloat16 numbers, and for the tile that the last of them may begin.
+inline uint16_t* rows_of_numbers(long count, long depth, Scratch& scratch) {
+  return reinterpret_cast<uint16_t*>(scratch.get((count + kMostRows) * padded_depth(depth) / 2));
+}
+
+// `sweep` for rows that are bfloat16 numbers already, one after the other.
+template <class Row, class Each, class Ask>
+void sweep_numbers(const Panels& panels, Part part, Row* const* rows, long count, const uint16_t* numbers, Each each,
+                   Ask ask) {
+  alignas(64) float sums[kMostRows * kVectors * kLanes];
+  const long depth = 2 * panels.lines, most = count > kTileRows ? kMostRows : kTileRows;
+  const Tiles tiles;
+  for (long panel = part.begin(panels.count()); panel < part.end(panels.count()); ++panel)
+    for (long row = 0; row < count; row += most) {
+      const long size = std::min(most, count - row);
+      for (long r = 0; r < size; ++r) ask(*rows[row + r], panel * panels.width(), panels.here(panel) * kLanes);
+      multiply_bfloat16(numbers + row * depth, size, panels[panel].data, depth, panels.vectors(panel), sums);
+      hand_out(panels, panel, rows + row, size, sums, each);
+    }
+}
+
+// `sweep` in bfloat16: the rows are rounded on their way in.
+template <class Row, class Operand, class Each, class Ask>
+void sweep_half(const Panels& panels, Part part, Row* const* rows, long count, Operand operand, Each each, Ask ask) {
+  Scratch scratch;
+  uint16_t* numbers = rows_of_numbers(count, panels.depth, scratch);
+  for (long r = 0; r < count; ++r) narrow(operand(*rows[r]), panels.depth, numbers + r * 2 * panels.lines);
+  sweep_numbers(panels, part, rows, count, numbers, each, ask);
+}
+
 // operand(row)·panels for all rows and a part of the panels. Calls each(row, unit, lanes, sums) for every
-// group of units: sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units.
-template <int Step = 1, class Row, class Operand, class Each>
-void sweep(const Panels& panels, Part part, Row* const* rows, long count, Operand operand, Each each) {
+// group of units: sums[g·kLanes …] is the group's sum for gate g, of which the first `lanes` lanes are units. What
+// `each` will read may be asked for before a product by ask(row, unit, units).
+template <int Step = 1, class Row, class Operand, class Each, class Ask>
+void sweep(const Panels& panels, Part part, Row* const* rows, long count, Operand operand, Each each, Ask ask) {
+  if (panels.half) return sweep_half(panels, part, rows, count, operand, each, ask);
   alignas(64) float sums[kRows * kVectors * kLanes];
   const long blocks = (count + kRows - 1) / kRows;
-  for (long panel = part.begin(panels.count()); panel < part.end(panels.count()); ++panel) {
-    const int vectors = panels.vectors(panel), groups = panels.here(panel);
-    const long unit = panel * panels.width();
+  const bool far = panels.packed && blocks > 1 && panels.size() > kOwnCache;
+  const long begin = part.begin(panels.count()), end = part.end(panels.count());
+  for (long panel = begin; panel < end; ++panel) {
+    const Strip strip = panels[panel];
+    const int vectors = panels.vectors(panel);
+    const long next = panel + 1 < end ? panel + 1 : begin;
     for (long block = 0; block < blocks; ++block) {
       Row* const* first = rows + count * block / blocks;
       const long size = rows + count * (block + 1) / blocks - first;
       const float* operands[kRows];
-      for (long r = 0; r < size; ++r) operands[r] = operand(*first[r]);
-      multiplier<Step>(size, vectors)(operands, panels[panel], panels.depth, sums);
-      for (long r = 0; r < size; ++r)
-        for (int g = 0; g < groups; ++g) {
-          const long u = unit + g * kLanes;
-          each(*first[r], u, lanes(panels.units, u), sums + (r * vectors + g * panels.gates) * kLanes);
-        }
+      for (long r = 0; r < size; ++r) {
+        operands[r] = operand(*first[r]);
+        ask(*first[r], panel * panels.width(), panels.here(panel) * kLanes);
+      }
+      const bool asks = far && block < panels.vectors(next);
+      const Ahead ahead = {asks ? panels[next].data + block * panels.depth * kLanes : strip.data, asks ? kLanes : 0};
+      multiplier<Step>(size, vectors, panels.packed)(operands, strip, panels.depth, sums, ahead);
+      hand_out(panels, panel, first, size, sums, each);
     }
   }
 }
+
+const auto nothing = [](const auto&, long, long) {};
 
 // ---------------------------------------------------------------------------------------------------------
 // 3  Rows and time.
@@ -146,6 +233,7 @@ struct Share {
 struct Call {
   Kind kind;
   bool go_backwards;
+  bool half;                     // products in bfloat16
   int threads;
   long B, T, D, H, G;
 
@@ -283,19 +371,35 @@ std::vector<long> by_length(const Call& call) {
 // How many products of two numbers there are in x·W and h·U.
 long products(const Call& call) { return call.B * call.T * (call.D + call.H) * call.H * call.G; }
 
+// How many rows meet W and U, as far as that matters: few, where every step is read off them as they lie.
+long rows_met(const Call& call) { return call.T > 4 ? Panels::kMany : call.B * call.T; }
+
+// How much of a cache U takes.
+long floats_of_U(const Call& call) { return call.G * call.H * call.H / (call.half ? 2 : 1); }
+
 // In how many parts the units go to the threads: one, unless there are too few rows to share out, and steps
-// enough to make up for waking a thread. Then every core's cache has to hold only a part of U.
+// enough to make up for waking a thread. Then every core's cache has to hold only a part of U: where it cannot
+// hold all of it, that is worth the waiting for some more rows.
 int parts(const Call& call) {
-  const long weights = call.G * call.H * call.H;
-  if (call.B > 3 || weights < 1 << 14 || products(call) < 1 << 22) return 1;
+  const long weights = floats_of_U(call), few = weights > kOwnCache ? 8 : 3;
+  if (call.B > few || weights < 1 << 14 || products(call) < 1 << 22) return 1;
   return int(std::min<long>(call.threads, call.H / kLanes));
 }
 
-// In how many pieces the batch goes to the threads: of about kRows rows, so that a core that is free takes
-// over from one that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
+// How many rows share a look at U. Where it comes from beyond the core's own cache at every step, they are as
+// many as it takes to fetch a panel of U while they meet the one before it; more would gain little, and make a
+// core that is busy with something else hold up more of the batch.
+long rows_at_once(const Call& call) {
+  const bool far = floats_of_U(call) > kOwnCache;
+  if (call.half) return far ? kMostRows : kTileRows;
+  return far ? kVectors * kRows : kRows;
+}
+
+// In how many pieces the batch goes to the threads: small ones, so that a core that is free takes over from one
+// that is busy. Two rows alone gain nothing: reading the weights costs as much for one.
 long pieces(const Call& call) {
   if (call.B < 3 || products(call) < 1 << 20) return 1;
-  const long full = (call.B + kRows - 1) / kRows;
+  const long rows = rows_at_once(call), full = (call.B + rows - 1) / rows;
   return std::min(call.B, (full + call.threads - 1) / call.threads * call.threads);
 }
 
@@ -321,12 +425,12 @@ inline Vec release(const Call& call, const Row& row, int s, long u, int n, Vec& 
 
 // The gates first … first + gates − 1 of U, side by side.
 Matrix forward_matrix(const Call& call, int first, int gates) {
-  return {call.U + first * call.H, call.H, call.H, call.G * call.H, 1, call.H, gates};
+  return {call.U + first * call.H, call.H, call.H, call.G * call.H, 1, call.H, gates, call.half};
 }
 
 // Uᵀ of the same gates, below each other.
 Matrix backward_matrix(const Call& call, int first, int gates) {
-  return {call.U + first * call.H, gates * call.H, call.H, 1, call.G * call.H, 0, 1};
+  return {call.U + first * call.H, gates * call.H, call.H, 1, call.G * call.H, 0, 1, call.half};
 }
 
 // The gates of one group of units of one row.
@@ -400,7 +504,7 @@ void elementwise(const Call& call, const Rows& rows, Member& member, Each each) 
 // The same after a product: calls each(row, unit, lanes, sums).
 template <class Operand, class Each>
 void multiplied(const Panels& U, const Rows& rows, Member& member, Operand operand, Each each) {
-  member.together([&](Part part) { sweep(U, part, rows.active(), rows.count(), operand, each); });
+  member.together([&](Part part) { sweep(U, part, rows.active(), rows.count(), operand, each, nothing); });
 }
 
 // ∂L/∂h_{t-1} += δ·Uᵀ
@@ -425,7 +529,7 @@ enum Direction { kForward, kBackward };
 
 Panels panels(const Call& call, Direction direction, int first, int gates, Scratch& scratch) {
   return {direction == kForward ? forward_matrix(call, first, gates) : backward_matrix(call, first, gates),
-          scratch};
+          scratch, rows_met(call)};
 }
 
 struct Cell {
@@ -627,13 +731,13 @@ struct Projection {
   float* to;
 };
 
-template <int Step = 1, class Each>
+template <class Each>
 void project(const Panels& panels, Part part, std::vector<Projection>& projections, Each each) {
   std::vector<Projection*> pointers;
   for (Projection& one : projections) pointers.push_back(&one);
   const auto from = [](const Projection& one) { return one.from; };
-  sweep<Step>(panels, part, pointers.data(), long(pointers.size()), from,
-              [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); });
+  sweep(panels, part, pointers.data(), long(pointers.size()), from,
+        [&](Projection& one, long u, int n, const float* sums) { each(one.to, u, n, sums); }, nothing);
 }
 
 // The inputs of the gates, x·W + b, of the steps first … first + steps − 1.
@@ -800,7 +904,8 @@ void share_out(const Call& call, const std::function<void(Part)>& pack,
 
 void forward_all(const Call& call) {
   Scratch scratch;
-  const Panels W({call.W, call.D, call.H, call.G * call.H, 1, call.H, int(call.G)}, scratch);
+  const Panels W({call.W, call.D, call.H, call.G * call.H, 1, call.H, int(call.G), call.half}, scratch,
+                 rows_met(call));
   const std::unique_ptr<Cell> cell = make_cell(call, kForward);
   share_out(
       call, [&](Part part) { W.pack(part), cell->pack(part); },
@@ -823,12 +928,13 @@ struct WeightGradient {
   float* to;
   long to_stride;
   float* bias;
+  bool half;
 
   // One of `count` shares of its rows; the first one has the bias.
   WeightGradient part(long i, long count) const {
     const long from = rows * i / count, end = rows * (i + 1) / count;
     return {a, from, end - from, delta, columns, delta_stride, to + from * to_stride, to_stride,
-            i ? nullptr : bias};
+            i ? nullptr : bias, half};
   }
 };
 
@@ -843,66 +949,140 @@ std::vector<WeightGradient> weight_gradients(const Call& call) {
     return Operand{call.before(0, b, step), call.dropout ? call.dropout + b * call.H : nullptr};
   };
   const auto gated = [&call](long place) { return Operand{call.reset + place * call.H, nullptr}; };
-  const WeightGradient dW = {x, 0, call.D, call.delta, width, width, call.dW, width, call.dbias};
+  const bool half = call.half;
+  const WeightGradient dW = {x, 0, call.D, call.delta, width, width, call.dW, width, call.dbias, half};
   if (call.kind != kGru && call.kind != kGruResetBefore)
-    return {dW, {h, 0, H, call.delta, width, width, call.dU, width, nullptr}};
-  const WeightGradient dU_zr = {h, 0, H, call.delta, 2 * H, width, call.dU, width, nullptr};
+    return {dW, {h, 0, H, call.delta, width, width, call.dU, width, nullptr, half}};
+  const WeightGradient dU_zr = {h, 0, H, call.delta, 2 * H, width, call.dU, width, nullptr, half};
   float* dU_n = call.dU + 2 * H;
-  if (call.kind == kGru) return {dW, dU_zr, {h, 0, H, call.inner_delta, H, H, dU_n, width, call.dinner_bias}};
-  return {dW, dU_zr, {gated, 0, H, call.delta + 2 * H, H, width, dU_n, width, nullptr}};
+  if (call.kind == kGru) return {dW, dU_zr, {h, 0, H, call.inner_delta, H, H, dU_n, width, call.dinner_bias, half}};
+  return {dW, dU_zr, {gated, 0, H, call.delta + 2 * H, H, width, dU_n, width, nullptr, half}};
 }
 
 // B·T is taken a slice at a time, as deep as the cache likes.
 constexpr long kSlice = 256;
 constexpr long kStrip = (kSlice + 1) * kLanes;  // distances of a power of two share places in the cache
 
-// A slice of a, `deep` places from `place` on, in strips of kLanes columns: contiguous, as panels are.
-void lay_out(const WeightGradient& g, long place, long deep, float* strips) {
-  for (long i = 0; i < deep; ++i) {
-    const Operand a = g.a(place + i);
-    for (long row = 0; row < g.rows; row += kLanes) {
-      const int n = lanes(g.rows, row);
-      Vec v = a.data ? load(a.data + g.first + row, n) : Vec{};
-      if (a.dropout) v *= load(a.dropout + g.first + row, n);
-      store(strips + row / kLanes * kStrip + i * kLanes, v);
+// kLanes columns of a, from `row` on, at one place.
+inline Vec columns(const WeightGradient& g, const Operand& a, long row) {
+  const int n = lanes(g.rows, row);
+  Vec v = a.data ? load(a.data + g.first + row, n) : Vec{};
+  if (a.dropout) v *= load(a.dropout + g.first + row, n);
+  return v;
+}
+
+// The columns of a slice of a: they become the rows of a product. For the bias there is one more, of ones.
+class Columns {
+ public:
+  explicit Columns(const WeightGradient& g) : g_(g) {
+    data_ = scratch_.get((padded(g.rows) / kLanes + 1) * kStrip);
+    std::fill(ones(), ones() + kStrip, 1.f);
+  }
+
+  // `deep` places from `place` on, in strips of kLanes columns: contiguous, as panels are.
+  void lay_out(long place, long deep) {
+    for (long i = 0; i < deep; ++i) {
+      const Operand a = g_.a(place + i);
+      for (long row = 0; row < g_.rows; row += kLanes)
+        store(data_ + row / kLanes * kStrip + i * kLanes, columns(g_, a, row));
     }
+  }
+
+  const float* operator[](long row) const {
+    return row < g_.rows ? data_ + row / kLanes * kStrip + row % kLanes : ones();
+  }
+
+ private:
+  float* ones() const { return data_ + padded(g_.rows) / kLanes * kStrip; }
+
+  const WeightGradient& g_;
+  Scratch scratch_;
+  float* data_;
+};
+
+// The same as rows of bfloat16 numbers.
+class NarrowColumns {
+ public:
+  explicit NarrowColumns(const WeightGradient& g) : g_(g) { data_ = rows_of_numbers(padded(g.rows) + 1, kSlice, scratch_); }
+
+  void lay_out(long place, long deep) {
+    depth_ = padded_depth(deep);
+    const auto a = [&](long i) { return i < deep ? g_.a(place + i) : Operand{}; };
+    for (long i = 0; i < depth_; i += 2) {
+      const Operand first = a(i), second = a(i + 1);
+      for (long row = 0; row < g_.rows; row += kLanes) put(row, i, columns(g_, first, row), columns(g_, second, row));
+      if (g_.bias) put(g_.rows, i, all(1.f), all(1.f));
+    }
+  }
+
+  const uint16_t* data() const { return data_; }
+
+ private:
+  // Two places of kLanes rows; those past the last one have room, and nothing reads them.
+  void put(long row, long place, Vec first, Vec second) {
+    const Bits pairs = Bits(words(first, second));
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const uint32_t pair = pairs[lane];
+      std::memcpy(data_ + (row + lane) * depth_ + place, &pair, sizeof pair);
+    }
+  }
+
+  const WeightGradient& g_;
+  Scratch scratch_;
+  uint16_t* data_;
+  long depth_ = 0;
+};
+
+// Calls product(panels of δ, column) for the columns of a slice of δ.
+template <class Product>
+void by_columns(const WeightGradient& g, long place, long deep, Product product) {
+  Scratch scratch;
+  for (long column = 0; column < g.columns; column += kVectors * kLanes) {
+    const long width = std::min<long>(g.columns - column, kVectors * kLanes);
+    const float* corner = g.delta + place * g.delta_stride + column;
+    const Panels delta({corner, deep, width, g.delta_stride, 1, 0, 1, g.half}, scratch);
+    delta.pack();
+    product(delta, column);
   }
 }
 
-// The columns of a slice of a become the rows of a product, which meet its columns of δ panel by panel; for the
-// bias there is one more, of ones.
+// The columns of a slice of a meet its columns of δ panel by panel.
 void add_up(const WeightGradient& g, long depth) {
-  Scratch scratch[2];
-  float* strips = scratch[0].get((padded(g.rows) / kLanes + 1) * kStrip);
-  float* ones = strips + padded(g.rows) / kLanes * kStrip;
-  std::fill(ones, ones + kStrip, 1.f);
-  std::vector<Projection> rows;
-  for (long row = 0; row < g.rows; ++row)
-    rows.push_back({strips + row / kLanes * kStrip + row % kLanes, g.to + row * g.to_stride});
-  if (g.bias) rows.push_back({ones, g.bias});
+  std::vector<float*> to;
+  for (long row = 0; row < g.rows; ++row) to.push_back(g.to + row * g.to_stride);
+  if (g.bias) to.push_back(g.bias);
+  std::vector<float**> rows;
+  for (float*& row : to) rows.push_back(&row);
+  std::unique_ptr<Columns> strips(g.half ? nullptr : new Columns(g));
+  std::unique_ptr<NarrowColumns> numbers(g.half ? new NarrowColumns(g) : nullptr);
   for (long place = 0; place < depth; place += kSlice) {
     const long deep = std::min(kSlice, depth - place);
-    lay_out(g, place, deep, strips);
-    for (long column = 0; column < g.columns; column += kVectors * kLanes) {
-      const long width = std::min<long>(g.columns - column, kVectors * kLanes);
-      const float* corner = g.delta + place * g.delta_stride + column;
-      const Panels delta({corner, deep, width, g.delta_stride, 1, 0, 1}, scratch[1]);
-      delta.pack();
-      project<kLanes>(delta, {}, rows, [&](float* row, long u, int n, const float* sums) {
-        float* to = row + column + u;
-        store(to, place ? load(to, n) + load(sums) : load(sums), n);
-      });
-    }
+    g.half ? numbers->lay_out(place, deep) : strips->lay_out(place, deep);
+    by_columns(g, place, deep, [&](const Panels& delta, long column) {
+      const auto add = [&](float* row, long u, int n, const float* sums) {
+        store(row + column + u, place ? load(row + column + u, n) + load(sums) : load(sums), n);
+      };
+      const auto ask = [&](const float* row, long u, long n) { fetch(row + column + u, n); };  // far from the last
+      if (g.half) return sweep_numbers(delta, {}, rows.data(), long(rows.size()), numbers->data(), add, ask);
+      const auto strip = [&](float* const& row) { return (*strips)[&row - to.data()]; };
+      sweep<kLanes>(delta, {}, rows.data(), long(rows.size()), strip, add, ask);
+    });
   }
+}
+
+// How many rows of a weight gradient a thread takes at a time: the more of them, the less often δ is made into
+// panels. Two parts or more for each thread, and a slice of a in a quarter of the core's own cache.
+long rows_of_gradient(const Call& call) {
+  const long shared = (call.D + call.H) / (2 * call.threads), most = kOwnCache / 3 / kSlice;
+  return std::max<long>(20 * kRows, std::min(shared, most));
 }
 
 // ∂L/∂W, ∂L/∂U and those of the biases: every thread takes some rows of one of them at a time. The sums run over
 // B·T in one order, whatever the number of threads.
 void add_up_all(const Call& call) {
-  constexpr long kMost = 20 * kRows;
   std::vector<WeightGradient> parts;
   for (const WeightGradient& gradient : weight_gradients(call)) {
-    const long count = std::max<long>(2, (gradient.rows + kMost - 1) / kMost);
+    const long most = rows_of_gradient(call), count = (gradient.rows + most - 1) / most;
     for (long i = 0; i < count; ++i)
       parts.push_back(gradient.part(i, count));
   }
@@ -911,7 +1091,7 @@ void add_up_all(const Call& call) {
 
 void backward_all(const Call& call) {
   Scratch scratch;
-  const Panels W({call.W, call.G * call.H, call.D, 1, call.G * call.H, 0, 1}, scratch);
+  const Panels W({call.W, call.G * call.H, call.D, 1, call.G * call.H, 0, 1, call.half}, scratch);
   const std::unique_ptr<Cell> cell = make_cell(call, kBackward);
   share_out(
       call, [&](Part part) { W.pack(part), cell->pack(part); },
@@ -929,10 +1109,10 @@ struct Settings {
       : cell(integer(construction, "cell", status)), threads(integer(construction, "threads", status)),
         go_backwards(boolean(construction, "go_backwards", status)),
         return_sequences(boolean(construction, "return_sequences", status)),
-        keep(boolean(construction, "keep", status)) {}
+        keep(boolean(construction, "keep", status)), half(boolean(construction, "narrow", status)) {}
 
   const int64_t cell, threads;
-  const bool go_backwards, return_sequences, keep;
+  const bool go_backwards, return_sequences, keep, half;
 };
 
 // Both operations begin with these inputs.
@@ -947,6 +1127,7 @@ Call common(const Settings& settings, Context& context) {
   Call call = {};
   call.kind = Kind(settings.cell);
   call.go_backwards = settings.go_backwards;
+  call.half = settings.half;
   call.threads = int(std::max<int64_t>(1, settings.threads));
   call.B = context.size(kX, 0);
   call.T = context.size(kX, 1);
@@ -1038,7 +1219,7 @@ const bool registered = [] {
     return more;
   };
   const std::vector<const char*> attributes = {"cell: int", "threads: int", "go_backwards: bool",
-                                               "return_sequences: bool", "keep: bool"};
+                                               "return_sequences: bool", "keep: bool", "narrow: bool"};
   register_op(ZOO_FORWARD, after({"bias: float", "recurrent_bias: float"}),
               {"sequence: float", "h_last: float", "c_last: float", "gates: float", "extra: float"},
               attributes, kernel<Settings, compute_forward>());

@@ -16,6 +16,8 @@
 #include "tensorflow/c/tf_status.h"
 #include "tensorflow/c/tf_tensor.h"
 
+#include "memory.h"
+
 namespace zoo {
 
 struct Status {
@@ -78,7 +80,9 @@ class Context {
     TF_Tensor* tensor = TF_ForwardInputOrAllocateOutput(context_, &from, from < 0 ? 0 : 1, index,
                                                         shape.data(), int(shape.size()), &forwarded,
                                                         status_.it);
-    return kept(tensor);
+    float* data = kept(tensor);
+    if (data && forwarded < 0) written_anew(data, tensor);
+    return data;
   }
 
   float* output(int index, bool wanted, const std::vector<int64_t>& shape) {
@@ -111,6 +115,13 @@ class Context {
     }
     TF_Tensor* it = nullptr;
   };
+
+  // TensorFlow maps the memory of a large output anew in every call, page by page as it is written.
+  static void written_anew(float* data, const TF_Tensor* tensor) {
+    constexpr long kLarge = 1 << 20;  // floats
+    const long count = TF_TensorElementCount(tensor);
+    if (count >= kLarge) prefer_huge_pages(data, count);
+  }
 
   using Owned = std::unique_ptr<TF_Tensor, void (*)(TF_Tensor*)>;
 

@@ -24,7 +24,7 @@ from zoo.engines.native.build import BuildError
 from zoo.engines.native.cores import cores
 
 FOLDER = pathlib.Path(__file__).parent
-SOURCES = tuple(FOLDER / name for name in ("native.cc", "product.cc", "adam.cc"))
+SOURCES = tuple(FOLDER / name for name in ("native.cc", "product.cc", "bfloat16.cc", "adam.cc"))
 HEADERS = tuple(sorted(FOLDER.glob("*.h")))
 # Hidden symbols: another build in the same process has its own threads.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno",
@@ -53,8 +53,8 @@ def _unmet_option(layer):
         return unmet_here()
     if not kinds.is_known(cell):
         return f"a SimpleRNNCell, GRUCell or LSTMCell, not a {type(cell).__name__}"
-    if layer.compute_dtype != "float32":
-        return f"float32, not {layer.compute_dtype}"
+    if layer.compute_dtype not in ("float32", "bfloat16"):
+        return f"float32 or bfloat16, not {layer.compute_dtype}"
     if layer.truncate is not None:
         return f"truncate=None, not {layer.truncate}"
     if cell.layer_normalization:
@@ -84,14 +84,17 @@ class Operations:
         tf.RegisterGradient(names[1])(second_order.gradient)
 
     def run(self, cell, inputs, states, timing, return_sequences):
+        """As `zoo.engines.loop.run`. In bfloat16 the factors of products are rounded."""
         graphs.refuse_to_save("native")
         tensors = [inputs, tf.convert_to_tensor(cell.kernel), cell.recurrent_matrix(timing.weight_drop),
                    *pair(states), *given(timing), *biases(cell)]
+        tensors = [t if t.dtype == tf.bool else tf.cast(t, tf.float32) for t in tensors]
         # Without a tape nothing is kept; a gradient asked for all the same runs the steps again.
         keep = record.should_record_backprop([t for t in tensors if t.dtype == tf.float32])
         sequence, h, c, *_ = self.forward(
             *tensors, cell=kind(cell), threads=threads(), go_backwards=timing.go_backwards,
-            return_sequences=return_sequences, keep=keep)
+            return_sequences=return_sequences, keep=keep, narrow=inputs.dtype == tf.bfloat16)
+        sequence, h, c = (tf.cast(output, inputs.dtype) for output in (sequence, h, c))
         shape = [inputs.shape[0], cell.units]
         last = [shaped(state, shape) for state in (h, c)[:len(states)]]
         return shaped(sequence, [*inputs.shape[:2], cell.units]) if return_sequences else None, last
@@ -100,7 +103,7 @@ class Operations:
         """∂L/∂ the inputs of the forward operation, in their order."""
         *common, bias, recurrent_bias = forward.inputs
         settings = {name: forward.get_attr(name)
-                    for name in ("cell", "threads", "go_backwards", "return_sequences")}
+                    for name in ("cell", "threads", "go_backwards", "return_sequences", "narrow")}
         outputs = forward.outputs
         if not forward.get_attr("keep"):
             outputs = self.forward(*forward.inputs, keep=True, **settings)

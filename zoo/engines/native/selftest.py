@@ -9,6 +9,7 @@ from zoo.engines import loop
 from zoo.engines.native.build import BuildError
 
 AGREEMENT = 1e-5  # with the loop: max|a−b| over max|b|
+AGREEMENT_IN_BFLOAT16 = 2 ** -5
 
 
 def check(operations):
@@ -18,6 +19,9 @@ def check(operations):
         found = outputs_and_gradients(operations, cell)
         if not all(agree(a, b) for a, b in zip(found, wanted)):
             raise BuildError(f"the build disagrees with the loop for {type(cell).__name__}")
+        rounded = outputs_and_gradients(operations, cell, tf.bfloat16)
+        if not all(agree(a, b, AGREEMENT_IN_BFLOAT16) for a, b in zip(rounded, wanted)):
+            raise BuildError(f"the build disagrees with the loop in bfloat16 for {type(cell).__name__}")
     if not all(agree(a, b) for a, b in zip(*found_and_wanted(operations.adam), strict=True)):
         raise BuildError("the build disagrees with the formula of Adam")
 
@@ -35,13 +39,15 @@ def sample_cells():
     return cells
 
 
-def outputs_and_gradients(engine, cell):
+def outputs_and_gradients(engine, cell, dtype=tf.float32):
     inputs, states = normal(10, [7, 5, 3]), [normal(20 + n, [7, 19]) for n in range(cell.states)]
     timing = loop.Timing(mask=normal(30, [7, 5]) > -1, go_backwards=True)
     sources = [inputs, *states, *[weight.value for weight in cell.weights]]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        sequence, last = engine.run(cell, inputs, states, timing, True)
+        sequence, last = engine.run(
+            cell, tf.cast(inputs, dtype), [tf.cast(state, dtype) for state in states], timing, True)
+        sequence, *last = (tf.cast(value, tf.float32) for value in (sequence, *last))
         loss = tf.add_n([tf.reduce_sum(value * normal(40, value.shape)) for value in (sequence, *last)])
     return [sequence, *last, *tape.gradient(loss, sources)]
 
@@ -50,8 +56,8 @@ def normal(seed, shape):
     return tf.random.stateless_normal(shape, [seed, 0])
 
 
-def agree(a, b):
-    return bool(tf.reduce_max(tf.abs(a - b)) <= AGREEMENT * tf.reduce_max(tf.abs(b)))
+def agree(a, b, tolerance=AGREEMENT):
+    return bool(tf.reduce_max(tf.abs(a - b)) <= tolerance * tf.reduce_max(tf.abs(b)))
 
 
 # The training step of `adam.py`.
