@@ -442,7 +442,7 @@ def test_free_running_converts_to_builtin_ops_for_any_batch_and_length(tmp_path,
     ({"feedback": "argmax", "output_activation": "sigmoid"}, "received 'argmax' with sigmoid"),
     ({"engine": "native"}, "no recurrence of hidden units, received 'native'; set hidden=True"),
     ({"engine": "fast"}, "engine: expected one of"),
-    ({"hidden": True, "engine": "native", "dtype": "float64"}, "needs float32, not float64")])
+    ({"hidden": True, "engine": "native", "dtype": "float64"}, "needs float32 or bfloat16, not float64")])
 def test_an_option_out_of_its_range_is_one_clear_line(options, message):
     with pytest.raises(ValueError, match=message) as error:
         OutputRecurrentRNN(**{"units": H, "outputs": C, **options})
