@@ -30,7 +30,7 @@ def written(folder, texts, count):
                 file.write(json.dumps({"id": n, "text": next(every)}) + "\n")
 
 
-def rate_of_shards(run, folder, output, cores):
+def rate_of_shards(run, folder, output, cores, count):
     """Texts a second of `tasks.batch`; each must have been answered once, in order."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "tasks.batch", run, f"--input={folder}/*.jsonl",
@@ -38,9 +38,9 @@ def rate_of_shards(run, folder, output, cores):
     seconds, ids = time.perf_counter() - start, []
     for path in sorted(output.glob("*.jsonl")):
         ids += [json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines()]
-    if ids != list(range(len(ids))):
+    if ids != list(range(count)):
         raise ValueError("expected each text once, in order, received others")
-    return len(ids) / seconds
+    return count / seconds
 
 
 def rate_of_saved_model(run, texts):
@@ -72,7 +72,7 @@ def main():
         shards, output = pathlib.Path(folder) / "shards", pathlib.Path(folder) / "answers"
         shards.mkdir()
         written(shards, texts, flags.texts)
-        found = rate_of_shards(flags.run, shards, output, cores)
+        found = rate_of_shards(flags.run, shards, output, cores, flags.texts)
     alone = rate_of_saved_model(flags.run, texts)
     print(f"tasks.batch: {found:,.0f} texts a second on {cores} cores; the SavedModel: {alone:,.0f} on "
           f"one; {found / alone / cores:.0%} of {cores} times that")

@@ -67,12 +67,20 @@ def _model(source, folder):
         path = trained.folder(source)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / FILE
-    if zipfile.is_zipfile(path / "tflite" / FILE):
+    if _is_whole(path / "tflite" / FILE):
         shutil.copyfile(path / "tflite" / FILE, file)
     else:
         _convert(path, file)
     head = run.read_json(file, "model.json")["head"]
     return {"name": folder.name, "head": head, "bytes": file.stat().st_size}
+
+
+def _is_whole(file):
+    """Whether a file holds what a prediction takes."""
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as within:
+        return {"model.json", "tokenizer.json"} <= set(within.namelist())
 
 
 def _convert(source, file):

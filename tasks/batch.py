@@ -11,34 +11,41 @@ and the reason, into NAME.refused.jsonl. The run's exported TFLite file answers,
 """
 
 import argparse
-import collections
 import concurrent.futures
 import contextlib
 import dataclasses
-import glob
-import gzip
 import hashlib
 import importlib
 import itertools
 import json
-import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
+import signal
 import socket
+import threading
 import time
+import zlib
 
-from export import program
+from export import one_line, optional, program
 from tasks import prediction, pretrained
-from tasks.reading import roles
+from tasks.reading.shards import column_of, lines_of, record_of, refused_of, shards_of, target_of
 from tasks.reporting import predictions
 from tasks.training.run_directory import Run
 from zoo import trained
 
-ENDINGS = ".jsonl", ".txt"          # and .gz after them
 ROWS = 4096                         # that are answered together
 RECORD = "batch.json"               # in the output folder: what its answers come from
 
-Done = collections.namedtuple("Done", "shard answered refused")
+
+@dataclasses.dataclass
+class Done:
+    """What became of a shard: how many of its lines were answered and refused; 0 and 0 if its answers
+    were there; or why it has none."""
+    shard: str
+    answered: int = 0
+    refused: int = 0
+    error: str = ""
 
 
 @dataclasses.dataclass
@@ -54,38 +61,63 @@ class Answers:
     output: str
 
     def __call__(self, shard):
-        """Write the answers to a shard. Returns: `Done`; it is (shard, 0, 0) if they are there."""
-        target = target_of(shard, self.output)
+        """Write the answers to a shard, if they are not there. Returns: `Done`."""
+        target, answered = target_of(shard, self.output), 0
         if target.exists():
-            return Done(shard, 0, 0)
+            return Done(shard)
         self.opened = getattr(self, "opened", None) or predictor(self.model)
-        self.refused, answered = [], 0
+        self.refused, first = [], zlib.crc32(target.name.encode())      # of the numbers of its texts
         with whole(target) as file:
             rows = self.readable(shard)
             while batch := list(itertools.islice(rows, ROWS)):
-                self.write(file, batch)
-                answered += len(batch)
+                lines = self.lines(batch, first + answered)
+                file.writelines(lines)
+                answered += len(lines)
             if self.refused:
-                with whole(refused_of(target)) as lines:
-                    lines.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in self.refused)
+                with whole(refused_of(target)) as file_of_refused:
+                    file_of_refused.writelines(json.dumps(one) + "\n" for one in self.refused)
         return Done(shard, answered, len(self.refused))
 
-    def write(self, file, records):
-        texts = [record[self.column] for record in records]
-        added = [self.opened.added(one, text)
-                 for one, text in zip(self.opened.predict(texts, 0), texts)]
-        writer = predictions.Writer(file, ".jsonl", list(dict.fromkeys(itertools.chain(*records))))
-        writer.write(records, added)
+    def lines(self, batch, first):
+        """The lines of the answers to [(number, line, record)], of which some may be refused."""
+        texts = [record[self.column] for _, _, record in batch]
+        try:
+            return [line_of(record, self.opened.added(one, text)) for (_, _, record), text, one
+                    in zip(batch, texts, self.opened.predict(texts, first))]
+        except ValueError as error:
+            if len(batch) > 1:      # one of them is at fault
+                return [line for n, one in enumerate(batch) for line in self.lines([one], first + n)]
+            self.refuse(*batch[0][:2], one_line(error))
+            return []
+
+    def refuse(self, number, line, reason):
+        """Keep a line that has no answer."""
+        self.refused.append({"line": number, "reason": reason, "record": line.decode("utf-8", "replace")})
 
     def readable(self, shard):
-        """The records of a shard; what is none is kept in `refused`."""
+        """(number, line, record) of the lines of a shard that are records."""
         for number, line in lines_of(shard):
             record = record_of(line, shard, self.column)
             if isinstance(record, dict):
-                yield record
+                yield number, line, record
             else:
-                self.refused.append({"line": number, "reason": record,
-                                     "record": line.decode("utf-8", "replace")})
+                self.refuse(number, line, record)
+
+
+def line_of(record, added):
+    """A record with what is added to it, as JSON; what it has already is called predicted_….
+
+    Raises:  ValueError: that is there too
+
+    >>> print(line_of({"text": "good", "label": "?"}, {"label": "positive"}), end="")
+    {"text": "good", "label": "?", "predicted_label": "positive"}
+    """
+    added = {f"predicted_{name}" if name in record else name: value for name, value in added.items()}
+    both = sorted(record.keys() & added.keys())
+    if both:
+        raise ValueError(f"expected no key {both[0]}, which is added, received one")
+    line = json.dumps({**record, **added}, ensure_ascii=False)
+    return (json.dumps({**record, **added}) if predictions.HALVES.search(line) else line) + "\n"
 
 
 def predictor(model):
@@ -113,53 +145,6 @@ def task_of(folder):
     return Run(folder).read_json("settings.json")["task"]
 
 
-def lines_of(shard):
-    """(number from 1, bytes) of the lines of a shard that are not empty."""
-    opened = gzip.open if shard.endswith(".gz") else open
-    with opened(shard, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, line.rstrip(b"\r\n")
-
-
-def record_of(line, shard, column):
-    """The record in a line, or the reason why it is none."""
-    try:
-        text = line.decode("utf-8")
-        record = {column: text} if is_text(shard) else json.loads(text)
-    except ValueError as error:
-        return f"{'UTF-8' if isinstance(error, UnicodeDecodeError) else 'JSON'}: {error}"
-    if not isinstance(record, dict):
-        return f"expected an object, received {line[:40].decode()}"
-    if not isinstance(record.get(column), str):
-        return f"expected a text as {column!r}, received {json.dumps(record.get(column))[:40]}"
-    return record
-
-
-def is_text(shard):
-    """Whether a shard is a text a line."""
-    return ending_of(shard) == ".txt"
-
-
-def ending_of(shard):
-    """The ending of a shard's name, apart from that of its compression."""
-    return pathlib.Path(shard.removesuffix(".gz")).suffix.lower()
-
-
-def target_of(shard, output):
-    """Where the answers to a shard are written.
-
-    >>> target_of("shards/a.jsonl.gz", "answers").as_posix()
-    'answers/a.jsonl'
-    """
-    return pathlib.Path(output) / pathlib.Path(shard.removesuffix(".gz")).with_suffix(".jsonl").name
-
-
-def refused_of(target):
-    """Where the lines of a shard are written that are no records."""
-    return target.with_suffix(".refused.jsonl")
-
-
 @contextlib.contextmanager
 def whole(path):
     """A text file that takes its name once it is complete; several processes may write it."""
@@ -168,6 +153,8 @@ def whole(path):
     try:
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         for left in path.parent.glob(f"{unfinished}.*"):
@@ -186,83 +173,54 @@ def lives(process):
     return True
 
 
-def shards_of(pattern, output):
-    """The shards that a pattern finds.
-
-    Raises:  FileNotFoundError, ValueError: none, one of another format, two of one name
-    """
-    found = sorted(path for path in glob.glob(os.path.expanduser(pattern), recursive=True)
-                   if os.path.isfile(path))
-    if not found:
-        raise FileNotFoundError(f"input: expected files, found none for {pattern}; check the pattern, "
-                                "and put it in quotes")
-    other = [path for path in found if ending_of(path) not in ENDINGS]
-    if other:
-        raise ValueError(f"input: expected files that end in .jsonl or .txt, perhaps with .gz, received "
-                         f"{other[0]}; the task's own --input reads tables")
-    taken = collections.Counter(target_of(path, output) for path in found)
-    twice = [path for path in found if taken[target_of(path, output)] > 1]
-    if twice:
-        raise ValueError(f"input: expected files of different names, received {twice[0]} and "
-                         f"{twice[1]}; rename one")
-    return found
-
-
-def column_of(shards, given):
-    """The key of the text in the records: what is given, else a usual one that the first record has."""
-    if given or is_text(shards[0]):
-        return given or "text"
-    texts = first_texts(shards)
-    usual = [key for key in texts if key.lower() in roles.TEXT_NAMES] or texts
-    if len(usual) != 1:
-        raise ValueError(f"text_column: expected one key of a text in {shards[0]}, received "
-                         f"{', '.join(texts) or 'none'}; set --text_column")
-    return usual[0]
-
-
-def first_texts(shards):
-    """The keys of the first object that have a text."""
-    for _, line in itertools.chain.from_iterable(map(lines_of, shards)):
-        with contextlib.suppress(ValueError):
-            record = json.loads(line)
-            if isinstance(record, dict):
-                return [key for key, value in record.items() if isinstance(value, str)]
-    return []
-
-
-def recorded(answers):
+def recorded(answers, shards):
     """Note what the answers come from.
 
     Raises:  ValueError: those that are there come from something else
     """
     path, file = pathlib.Path(answers.output) / RECORD, predictor(answers.model).file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() and any(path.parent.glob("*.jsonl")):
+        raise ValueError(f"output: expected a new folder, or one of answers, received {answers.output}, "
+                         "which holds other files; choose another")
     wanted = {"model": str(answers.model), "column": answers.column,
               "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != wanted:
-        raise ValueError(f"output: expected a new folder, or the answers of {answers.model}, received "
-                         f"{answers.output}, which holds others; choose another")
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {**wanted, "shards": {}}
+    now = {target_of(shard, answers.output).name: [shard, os.path.getsize(shard)] for shard in shards}
+    known = before.pop("shards")
+    changed = [name for name in now if known.get(name, now[name]) != now[name]]
+    if before != wanted or changed:
+        raise ValueError(f"output: expected a new folder, or the answers of {answers.model} to these "
+                         f"shards, received {answers.output}, which holds others; choose another")
     with whole(path) as file:
-        file.write(json.dumps(wanted, indent=1) + "\n")
+        file.write(json.dumps({**wanted, "shards": {**known, **now}}, indent=1) + "\n")
 
 
 def here(answers, shards, workers):
     """`Done` of each shard, by processes of this machine; one that dies is replaced."""
-    waiting = list(shards)
+    waiting, deaths = list(shards), 0
     while waiting:
         before = len(waiting)
         try:
             with concurrent.futures.ProcessPoolExecutor(
-                    workers, multiprocessing.get_context("spawn")) as pool:
+                    workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
                 for future in concurrent.futures.as_completed(
                         [pool.submit(answered, answers, shard) for shard in waiting]):
                     yield future.result()
                     waiting.remove(future.result().shard)
         except concurrent.futures.process.BrokenProcessPool:
-            waiting = [shard for shard in waiting if not target_of(shard, answers.output).exists()]
-            if len(waiting) == before:
+            deaths = deaths + 1 if len(waiting) == before else 0
+            if deaths > 1:
                 raise ChildProcessError(f"a process that answered one of {', '.join(waiting[:workers])} "
                                         "died twice; look at these files") from None
+
+
+def end_with_parent():
+    """Have a process of the pool end with the program, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process().sentinel
+    threading.Thread(target=lambda: multiprocessing.connection.wait([parent]) and os._exit(1),
+                     daemon=True).start()
 
 
 _opened = {}        # of a process: the answers that it gives
@@ -270,19 +228,23 @@ _opened = {}        # of a process: the answers that it gives
 
 def answered(answers, shard):
     """`answers(shard)` by the model that this process has opened."""
-    return _opened.setdefault(answers.model, answers)(shard)
+    try:
+        return _opened.setdefault(answers.model, answers)(shard)
+    except (ValueError, OSError) as error:
+        return Done(shard, error=one_line(error))
 
 
 def on_ray(answers, shards, workers):
     """The same by the actors of a Ray cluster; Ray replaces one that dies."""
-    import ray
+    with optional("ray"):
+        import ray
 
     class Actor:
         def __call__(self, batch):
-            done = [answered(answers, str(shard)) for shard in batch["item"]]
-            return {name: [getattr(one, name) for one in done] for name in Done._fields}
+            done = [dataclasses.asdict(answered(answers, str(shard))) for shard in batch["item"]]
+            return {name: [one[name] for one in done] for name in done[0]}
 
-    rows = ray.data.from_items([str(shard) for shard in shards], override_num_blocks=len(shards))
+    rows = ray.data.from_items(shards, override_num_blocks=len(shards))
     for row in rows.map_batches(Actor, batch_size=1, concurrency=workers).iter_rows():
         yield Done(**row)
 
@@ -300,24 +262,38 @@ def main():
     parser.add_argument("--ray", action="store_true", help="on a Ray cluster: the extra `ray`")
     flags = parser.parse_args()
     shards = shards_of(flags.input, flags.output)
-    answers = Answers(flags.model, column_of(shards, flags.text_column), flags.output)
-    recorded(answers)
+    model = flags.model if is_name(flags.model) else os.path.abspath(flags.model)
+    answers = Answers(model, column_of(shards, flags.text_column), os.path.abspath(flags.output))
+    recorded(answers, shards)
+    print(f"{len(shards):,} shards, texts: {answers.column}", flush=True)
     answer(answers, shards, on_ray if flags.ray else here, max(1, flags.workers))
 
 
 def answer(answers, shards, way, workers):
-    """Answer all shards, a line for each."""
-    start, total = time.perf_counter(), collections.Counter()
-    for n, done in enumerate(way(answers, shards, min(workers, len(shards))), 1):
-        total.update(answered=done.answered, refused=done.refused)
-        said = f"{done.answered:,} answered" if done.answered or done.refused else "was there"
-        if done.refused:
-            said += f", {done.refused} refused: {refused_of(target_of(done.shard, answers.output))}"
-        print(f"{n}/{len(shards)} {done.shard}: {said}", flush=True)
-    seconds = time.perf_counter() - start
-    print(f"{total['answered']:,} texts answered in {seconds:.0f} s, "
-          f"{total['answered'] / seconds:,.0f} a second, {total['refused']:,} lines refused: "
-          f"{answers.output}")
+    """Answer all shards, a line for each.
+
+    Raises:  ValueError: some have no answers
+    """
+    start, every = time.perf_counter(), []
+    for done in way(answers, shards, min(workers, len(shards))):
+        every.append(done)
+        print(f"{len(every)}/{len(shards)} {os.path.basename(done.shard)}: {said(done, answers)}",
+              flush=True)
+    seconds, total = time.perf_counter() - start, sum(done.answered for done in every)
+    print(f"{total:,} texts answered in {seconds:.0f} s, {total / seconds:,.0f} a second, "
+          f"{sum(done.refused for done in every):,} lines refused: {answers.output}")
+    failed = [done for done in every if done.error]
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(shards)} shards have no answers, the first: "
+                         f"{failed[0].error}")
+
+
+def said(done, answers):
+    """What became of a shard, in words."""
+    if done.error or not (done.answered or done.refused):
+        return done.error or "was there"
+    where = refused_of(target_of(done.shard, answers.output))
+    return f"{done.answered:,} answered" + f", {done.refused:,} refused: {where}" * (done.refused > 0)
 
 
 if __name__ == "__main__":

@@ -176,8 +176,9 @@ def guarded(function):
     except BrokenPipeError:
         hang_up()
     except ModuleNotFoundError as error:
-        fail(f"expected the package {error.name}, received none; install it, in this project's folder: "
-             "python -m pip install -e .")
+        said = str(error).startswith("expected")        # `export.optional` knows the extra
+        fail(error if said else f"expected the package {error.name}, received none; install it, in this "
+             "project's folder: python -m pip install -e .")
     except (ValueError, OSError) as error:
         fail(error)
     except Exception as error:

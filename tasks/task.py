@@ -109,8 +109,8 @@ class Task:
         environment = {**loop.environment(), "engine": head.network.engine_in_use}
         with workers.chief_first():
             run = (Run if workers.is_chief() else Followed).open(
-                settings.output_dir, self.name, self.recorded(corpus), settings.overwrite, environment,
-                settings.before())
+                settings.output_dir, self.name, self.recorded(corpus),
+                settings.overwrite and workers.is_chief(), environment, settings.before())
         return head, run
 
     def reason(self, corpus):

@@ -1,5 +1,6 @@
 #include "zoo_json.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,8 +126,10 @@ static bool number(struct input *in, zoo_json *value)
 {
     char digits[64];
     size_t size = 0;
-    while (in->at < in->end && size < sizeof digits - 1 && *in->at && strchr("+-.0123456789eE", *in->at))
-        digits[size++] = *in->at++;
+    while (in->at < in->end && size < sizeof digits - 1 && *in->at && strchr("+-.0123456789eE", *in->at)) {
+        const char c = *in->at++;
+        digits[size++] = c == '.' ? *localeconv()->decimal_point : c; /* which strtod expects */
+    }
     digits[size] = 0;
     char *end = NULL;
     value->number = strtod(digits, &end);

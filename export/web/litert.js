@@ -8,7 +8,10 @@ let runtime = null;
 
 /** The head of the TFLite file at an address, which holds all that it needs. `wasm`: the folder of that of LiteRT.js. */
 export async function load(address, wasm) {
-  runtime ??= loadLiteRt(wasm);
+  runtime ??= loadLiteRt(wasm).catch((error) => {
+    runtime = null;     // the next call tries again
+    throw error;
+  });
   const bytes = new Uint8Array(await (await fetched(address)).arrayBuffer());
   const within = await filesWithin(bytes);
   const [facts, specification] = ["model.json", "tokenizer.json"].map((name) => {

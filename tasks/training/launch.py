@@ -8,6 +8,8 @@ Elsewhere something else starts them, each with its own TF_CONFIG: Kubernetes, S
 """
 
 import contextlib
+import ctypes
+import functools
 import json
 import os
 import pathlib
@@ -19,9 +21,10 @@ import sys
 import tempfile
 import time
 
-from export import one_line
+from export import one_line, optional
 
 CONFIG = "TF_CONFIG"
+PR_SET_PDEATHSIG = 1        # of prctl.h
 POLL, GRACE = 0.2, 60       # seconds: between looks; until the others have ended too
 
 
@@ -31,6 +34,8 @@ def wanted(settings):
     Raises:  ValueError: an option that does not go with several
     """
     several = settings.workers > 1
+    if settings.ray and not several:
+        raise ValueError("ray: expected --workers above 1 with it, received 1; set --workers")
     if (several or CONFIG in os.environ) and settings.tune_minutes:
         raise ValueError("tune_minutes: expected one worker, received several; choose the options first, "
                          "without --workers")
@@ -40,10 +45,12 @@ def wanted(settings):
 def place(config):
     """(index, count) of the worker that a TF_CONFIG is for; the chief, where there is one, comes first.
 
+    Raises:  ValueError: it is for something else
+
     >>> place({"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}})
     (1, 2)
     """
-    cluster, kind = config["cluster"], config["task"]["type"]
+    cluster, kind = config.get("cluster", {}), config.get("task", {}).get("type")
     if kind not in ("chief", "worker"):
         raise ValueError(f"{CONFIG}: expected a task chief or worker, received {kind}; start those alone")
     before = len(cluster.get("chief", []))
@@ -56,16 +63,20 @@ def launch_on_ray(count, arguments):
 
     Raises:  ModuleNotFoundError: no Ray; ChildProcessError: a worker has failed
     """
-    import ray
-    from ray import train
-    from ray.train.tensorflow import TensorflowTrainer
+    with optional("ray"):
+        import ray
+        from ray import train
+        from ray.train.tensorflow import TensorflowTrainer
     folder, variables = os.getcwd(), {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
     def worker():
         os.chdir(folder)
         sys.argv = arguments
-        with contextlib.suppress(SystemExit):       # the way in which all but the first end
+        try:
             runpy.run_path(arguments[0], run_name="__main__")
+        except SystemExit as end:       # the way in which all but the first end, with 0
+            if end.code:
+                raise RuntimeError(f"exit status {end.code}; the lines above say why") from None
 
     ray.init(runtime_env={"env_vars": variables}, ignore_reinit_error=True)
     try:
@@ -78,8 +89,8 @@ def launch_on_ray(count, arguments):
 def launch(count, command):
     """Run a command as `count` workers until the first, which alone prints, has ended.
 
-    A worker that dies stops the others. Ctrl-C and a request to terminate go to the first, which writes
-    a checkpoint and ends.
+    A worker that dies stops the others. Ctrl-C, a request to terminate and a closed terminal go to the
+    first, which writes a checkpoint and ends.
 
     Raises:  SystemExit: with the exit status of the first; ChildProcessError: a worker has died
     """
@@ -88,41 +99,62 @@ def launch(count, command):
         logs = [pathlib.Path(folder) / f"{n}.log" for n in range(count)]
         workers = [start(command, addresses, n, logs[n]) for n in range(count)]
         stack.callback(stop, workers)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, frame: workers[0].send_signal(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: workers[0].send_signal(
+                signal.SIGTERM if number == signal.SIGHUP else number))
         dead = watch(workers)
-        if dead:
-            status = workers[dead].returncode
+        status = workers[dead].returncode
+        if dead or status < 0:
             cause = f"signal {-status}" if status < 0 else "an error"
             raise ChildProcessError(
                 f"worker {dead} of {count} ended with {cause}{last_line(logs[dead])}; the others are "
                 "stopped, the same command goes on from the last checkpoint")
-        raise SystemExit(workers[0].returncode)
+        raise SystemExit(status)
 
 
 def start(command, addresses, n, log):
-    """The process of a worker; only the first one prints. Each has its share of the cores."""
+    """The process of a worker; only the first one prints. Each has as many cores, and a GPU if there are
+    enough."""
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": n}}
     variables = {**os.environ, CONFIG: json.dumps(config)}
-    if pathlib.Path("/dev/nvidia0").exists():
-        variables["CUDA_VISIBLE_DEVICES"] = str(n)      # a GPU each
+    if len(devices()) >= len(addresses):
+        variables["CUDA_VISIBLE_DEVICES"] = devices()[n]
     with open(log, "wb") as said:
         output = {} if n == 0 else {"stdout": subprocess.DEVNULL, "stderr": said}
         # Ctrl-C in the terminal is for the launcher, which passes it on to the first alone.
-        worker = subprocess.Popen(command, env=variables, start_new_session=True, **output)
+        worker = subprocess.Popen(command, env=variables, start_new_session=True,
+                                  preexec_fn=functools.partial(end_with_parent, n), **output)
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(worker.pid, cores[n::len(addresses)] or cores)
+        each = max(1, len(cores) // len(addresses))
+        os.sched_setaffinity(worker.pid, {cores[(n * each + k) % len(cores)] for k in range(each)})
     return worker
+
+
+def end_with_parent(n):
+    """Have Linux end this process when the launcher is killed, the first worker with a checkpoint."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL if n else signal.SIGTERM)
+
+
+def devices():
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [one for one in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if one.strip()]
+    files = sorted(pathlib.Path("/dev").glob("nvidia[0-9]*"))
+    return [path.name.removeprefix("nvidia") for path in files]
 
 
 def watch(workers):
     """Wait until the first has ended and the others with it: 0, or the number of one that died before."""
-    while workers[0].poll() is None:
-        for n, worker in enumerate(workers):
-            if worker.poll() not in (None, 0):
-                return n
+    while True:
+        ended = workers[0].poll() is not None
+        dead = [n for n, worker in enumerate(workers) if n and worker.poll() not in (None, 0)]
+        if dead or ended:
+            break
         time.sleep(POLL)
+    if dead and workers[0].returncode != 0:
+        return dead[0]
     end = time.monotonic() + GRACE * (workers[0].returncode == 0)
     while any(worker.poll() is None for worker in workers) and time.monotonic() < end:
         time.sleep(POLL)

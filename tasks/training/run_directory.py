@@ -303,9 +303,6 @@ class Followed(Run):
     def _whole(self, name):
         yield io.BytesIO()
 
-    def _remove_written(self):
-        pass
-
 
 def command_of(task, folder):
     """What trains into a folder, as a shell takes it.

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import ROOT
 from tasks import batch, prediction, pretrained
+from tasks.reading import shards as reading
 from tasks.sentiment.options import Settings
 
 MODEL = "language-id"
@@ -67,43 +68,104 @@ def test_what_is_there_is_not_answered_again(tmp_path):
     left.write_text("what a process that was killed left")
     assert answers(str(tmp_path / "in.txt")).answered == 2
     before = (tmp_path / "in.jsonl").stat().st_mtime_ns
-    assert answers(str(tmp_path / "in.txt")) == (str(tmp_path / "in.txt"), 0, 0)
+    assert answers(str(tmp_path / "in.txt")) == batch.Done(str(tmp_path / "in.txt"))
     assert (tmp_path / "in.jsonl").stat().st_mtime_ns == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "in.txt"]
 
 
 def test_a_text_that_is_not_utf8_is_refused_alone(tmp_path):
     (tmp_path / "in.txt").write_bytes(b"one\n\xff\xfe\ntwo\n")
-    assert batch.Answers(MODEL, "text", str(tmp_path))(str(tmp_path / "in.txt"))[1:] == (2, 1)
+    done = batch.Answers(MODEL, "text", str(tmp_path))(str(tmp_path / "in.txt"))
+    assert (done.answered, done.refused) == (2, 1)
     assert [one["text"] for one in found(tmp_path)] == ["one", "two"]
 
 
 def test_the_column_is_a_usual_name_or_is_asked_for(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"id": "7", "review": "good"}\n')
-    assert batch.column_of([str(path)], None) == "review"
+    assert reading.column_of([str(path)], None) == "review"
     path.write_text('not JSON\n{"a": "7", "b": "good"}\n')
     with pytest.raises(ValueError, match="expected one key of a text in .*, received a, b; set --text"):
-        batch.column_of([str(path)], None)
-    assert batch.column_of([str(path)], "b") == "b"
+        reading.column_of([str(path)], None)
+    assert reading.column_of([str(path)], "b") == "b"
 
 
 def test_shards_that_cannot_be_answered_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="found none for .*nothing"):
-        batch.shards_of(f"{tmp_path}/nothing*", tmp_path)
+        reading.shards_of(f"{tmp_path}/nothing*", tmp_path)
     for name in ("a.jsonl", "a.txt", "b.csv"):
         (tmp_path / name).write_text("x")
     with pytest.raises(ValueError, match="received .*b.csv; the task's own --input"):
-        batch.shards_of(f"{tmp_path}/*", tmp_path)
-    with pytest.raises(ValueError, match="of different names, received .*a.jsonl and .*a.txt"):
-        batch.shards_of(f"{tmp_path}/a.*", tmp_path)
+        reading.shards_of(f"{tmp_path}/*", tmp_path)
+    with pytest.raises(ValueError, match="expected files of objects or of texts, received both"):
+        reading.shards_of(f"{tmp_path}/a.*", tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.jsonl").write_text("x")
+    with pytest.raises(ValueError, match="of different names, received .*a.jsonl and .*a.jsonl"):
+        reading.shards_of(f"{tmp_path}/**/a.jsonl", tmp_path / "out")
+    with pytest.raises(ValueError, match="another folder than that of the shards"):
+        reading.shards_of(f"{tmp_path}/a.jsonl", tmp_path)
+    (tmp_path / "c.refused.jsonl").write_text("x")
+    with pytest.raises(ValueError, match="received .*c.refused.jsonl"):
+        reading.shards_of(f"{tmp_path}/c*", tmp_path / "out")
 
 
-def test_answers_of_another_model_are_not_mixed_in(tmp_path):
-    batch.recorded(batch.Answers(MODEL, "text", str(tmp_path)))
-    batch.recorded(batch.Answers(MODEL, "text", str(tmp_path)))
+def test_answers_of_another_model_or_other_shards_are_not_mixed_in(tmp_path):
+    shard, output = tmp_path / "a.txt", str(tmp_path / "out")
+    shard.write_text("one\n")
+    for _ in range(2):
+        batch.recorded(batch.Answers(MODEL, "text", output), [str(shard)])
     with pytest.raises(ValueError, match="holds others; choose another"):
-        batch.recorded(batch.Answers(MODEL, "review", str(tmp_path)))
+        batch.recorded(batch.Answers(MODEL, "review", output), [str(shard)])
+    shard.write_text("other\n")
+    with pytest.raises(ValueError, match="holds others; choose another"):
+        batch.recorded(batch.Answers(MODEL, "text", output), [str(shard)])
+    (tmp_path / "b.jsonl").write_text("")
+    with pytest.raises(ValueError, match="which holds other files"):
+        batch.recorded(batch.Answers(MODEL, "text", str(tmp_path)), [str(shard)])
+
+
+def test_one_line_that_cannot_be_answered_is_refused_alone(tmp_path):
+    lines = [json.dumps(["车" * 30], ensure_ascii=False), "[" * 100_000, '{"text": "a", "label": "x"}',
+             '{"text": "b", "label": 1, "predicted_label": 2}', '{"text": "c"}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    done = batch.Answers(MODEL, "text", str(tmp_path / "out"))(str(tmp_path / "in.jsonl"))
+    assert (done.answered, done.refused) == (2, 3)
+    first, last = found(tmp_path / "out")
+    assert first["label"] == "x" and "predicted_label" in first and "predicted_label" not in last
+
+
+def test_a_shard_that_is_not_whole_is_named_and_the_others_are_answered(tmp_path, capsys):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"one\n" * 9999)[:-9])
+    (tmp_path / "b.txt").write_text("two\n")
+    answers = batch.Answers(MODEL, "text", str(tmp_path / "out"))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ValueError, match="1 of 2 shards have no answers, .* whole gzip .*a.txt"):
+        batch.answer(answers, [str(tmp_path / name) for name in ("a.txt.gz", "b.txt")],
+                     lambda answers, shards, _: [batch.answered(answers, shard) for shard in shards], 1)
+    assert [one["text"] for one in found(tmp_path / "out")] == ["two"]
+    batch._opened.clear()
+
+
+def test_other_texts_get_other_numbers(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(batch, "ROWS", 2)
+
+    class Model:
+        def predict(self, texts, first):
+            asked.extend(range(first, first + len(texts)))
+            return texts
+
+        def added(self, one, text):
+            return {"answer": one}
+
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text("x\ny\nz\n")
+        answers = batch.Answers(MODEL, "text", str(tmp_path))
+        answers.opened = Model()
+        answers(str(tmp_path / f"{name}.txt"))
+    assert len(set(asked)) == 6
 
 
 @pytest.mark.slow

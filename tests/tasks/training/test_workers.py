@@ -102,6 +102,27 @@ def test_a_worker_that_is_killed_stops_the_others_and_the_command_goes_on(tmp_pa
     assert "Resuming at epoch" in printed and "Stopped after" in printed
 
 
+def runs(pid):
+    """Whether a process is there, and has not ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
+def test_workers_end_when_the_launcher_is_killed(tmp_path):
+    process, pids = started(tmp_path / "run")
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 60
+    while any(map(runs, pids)):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
 @pytest.mark.slow
 def test_workers_that_would_learn_other_things_are_refused(tmp_path):
     code = TRAIN.replace("workers.join()", "workers.join(); seed = workers._group.index").replace(
@@ -148,6 +169,17 @@ def test_alone_everything_stays_as_it_is():
     assert workers.summed([rows])[0] is rows
     assert workers.shared(str, range(3)) == ["0", "1", "2"]
     assert workers.count() == 1 and workers.is_chief()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="asks for cores")
+@pytest.mark.parametrize("cores, count, sizes", [(3, 2, [1, 1]), (4, 2, [2, 2]), (2, 3, [1, 1, 1])])
+def test_all_workers_have_as_many_cores(monkeypatch, tmp_path, cores, count, sizes):
+    given = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, chosen: given.append(chosen))
+    for n in range(count):
+        launch.start(["true"], ["a"] * count, n, tmp_path / "log").wait()
+    assert list(map(len, given)) == sizes and set().union(*given) <= set(range(cores))
 
 
 def test_the_chief_is_the_first_worker():
