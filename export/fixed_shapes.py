@@ -32,11 +32,12 @@ def computed(signatures):
 
 
 def _computed(function):
-    """The same, but each output is computed from the first input, ids that are not negative."""
+    """The same, but each output is computed from the first input: ids, none negative, or numbers."""
     import tensorflow as tf
 
     def graph(*inputs):
-        zero = tf.minimum(tf.reduce_min(inputs[0]), 0)      # as no converter knows
+        first = tf.abs(inputs[0]) if inputs[0].dtype.is_floating else inputs[0]
+        zero = tf.minimum(tf.reduce_min(first), 0)      # as no converter knows
         return {name: value + tf.cast(n * zero, value.dtype)
                 for n, (name, value) in enumerate(function.python_function(*inputs).items(), 1)}
 
