@@ -5,7 +5,6 @@
 An output that is called as an input is called next_… there, since a name of ONNX stands for one tensor.
 It takes the extra `onnx`: tf2onnx converts, ONNX Runtime checks.
 """
-import contextlib
 import logging
 import os
 import pathlib
@@ -13,7 +12,8 @@ import time
 
 import numpy as np
 
-from export import ExportError, cannot_write, one_line, optional, stock_ops, tokenizer, unfinished, verify
+from export import (
+    ExportError, cannot_write, one_line, optional, quiet, stock_ops, tokenizer, unfinished, verify)
 from export.saved_model import answers_of
 from zoo.models.head import batch
 
@@ -89,16 +89,9 @@ def _summed(context, node, name, arguments):
     node.set_attr("reduction", "add")
 
 
-@contextlib.contextmanager
 def _quiet():
     # The converter logs each rewriter that does not apply.
-    logger = logging.getLogger("tf2onnx")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    return quiet.logging_from("tf2onnx", logging.CRITICAL)
 
 
 class Session:

@@ -5,6 +5,7 @@ read; so standard error (file descriptor 2) is turned away for the length of the
 """
 
 import contextlib
+import logging
 import os
 
 
@@ -20,6 +21,18 @@ def standard_error_to(path):
         os.dup2(saved, 2)
         os.close(target)
         os.close(saved)
+
+
+@contextlib.contextmanager
+def logging_from(name, level):
+    """Have a logger of Python's say only what is of this level and above."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def import_tensorflow():

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from export import (
-    ExportError, cannot_write, checksums, one_line, plain_variables, stock_ops, tf_serving, unfinished,
-    verify)
+    ExportError, cannot_write, checksums, one_line, plain_variables, quiet, stock_ops, tf_serving,
+    unfinished, verify)
 from export.cpp_loader import loader
 from export.serving.versions import folders, numbers
 from zoo.engines.native.build import BuildError
@@ -100,16 +100,9 @@ def _newest(folder):
     return str(found[max(found)])
 
 
-@contextlib.contextmanager
 def _without_warnings():
     # The loader warns that gradients were not saved; that was the intention.
-    logger = logging.getLogger("absl")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    return quiet.logging_from("absl", logging.ERROR)
 
 
 def _save(head, signatures, work):

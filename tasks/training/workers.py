@@ -19,7 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.training import launch
-from tasks.training.launch import CONFIG
 
 APART = 1_000_003       # between the seeds of two workers
 
@@ -44,12 +43,12 @@ _group = Group()
 def join():
     """Become one of the workers that TF_CONFIG names, before TensorFlow has done anything else."""
     global _group
-    if CONFIG in os.environ and _group.count == 1:
-        index, number = launch.place(json.loads(os.environ[CONFIG]))
+    if launch.CONFIG in os.environ and _group.count == 1:
+        index, number = launch.place(json.loads(os.environ[launch.CONFIG]))
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         if strategy.num_replicas_in_sync != number:
             raise ValueError("expected one GPU a worker, received several; set CUDA_VISIBLE_DEVICES")
-        del os.environ[CONFIG]      # what this process starts is no worker
+        del os.environ[launch.CONFIG]      # what this process starts is no worker
         _group = Group(index, number, strategy)
 
 
