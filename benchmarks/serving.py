@@ -1,6 +1,7 @@
 """Whether the server holds: many clients, valid and hostile requests, for minutes.
 
     python -m benchmarks.serving runs/sentiment --minutes=10 --clients=32
+    python -m benchmarks.serving runs/sentiment --minutes=0.5 --hostile=0 --words=10 --batching
 
 Starts `export.serve` over a run and asks it by both protocols, from as many threads as there are
 clients. Half of the requests (see --hostile) are valid: their answers are compared with what the
@@ -48,9 +49,12 @@ class BenchmarkOptions(Options):
                             most=1)
     words: int = option(40, "Words of a valid text, at most.", least=1)
     megabytes: int = option(1500, "The most memory that the server may take.", least=1)
+    batching: bool = option(False, "A table of batch sizes and timeouts, each for so many minutes.")
 
 
 Settings = options.settings(benchmark=BenchmarkOptions)
+# Batch sizes and timeouts, in milliseconds.
+BATCHING = [(1, 0), (8, 0), (8, 3), (32, 0), (32, 1), (32, 3), (64, 0), (64, 1), (64, 3), (64, 10)]
 TOLERANCE = 1e-5  # a batch of one and a batch of some are rounded differently
 
 
@@ -223,10 +227,10 @@ def resident(process):
         return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) / 1024
 
 
-def started(folder, port):
+def started(folder, port, flags=()):
     """The server's process, once it answers."""
     process = subprocess.Popen([sys.executable, "-m", "export.serve", folder, f"--port={port}",
-                                "--grpc_port=0"],
+                                "--grpc_port=0", *flags],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(3000):
         try:
@@ -240,7 +244,10 @@ def started(folder, port):
 
 
 def soak(folder, process, tally, settings):
-    """Ask for as long as the settings say; the server's memory over time, in megabytes."""
+    """Ask for as long as the settings say.
+
+    Returns: the server's memory over time, in megabytes; requests a second; milliseconds of CPU of each
+    """
     versions, name = located(folder)
     number = numbers(versions)[-1]
     version = Version(versions / str(number))
@@ -261,9 +268,8 @@ def soak(folder, process, tally, settings):
     for each in clients:
         each.join()
     count = sum(tally.statuses.values())
-    print(f"{count / 60 / settings.minutes:.0f} requests a second, "
-          f"{1e3 * (cpu_seconds(process) - before) / max(1, count):.2f} ms of CPU each")
-    return memory
+    return (memory, count / 60 / settings.minutes,
+            1e3 * (cpu_seconds(process) - before) / max(1, count))
 
 
 def report(tally, memory, megabytes):
@@ -280,15 +286,37 @@ def report(tally, memory, megabytes):
     return not tally.faults and last <= 1.1 * warm and max(memory) <= megabytes
 
 
-def main(folder, settings):
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    tally = Tally()
-    process = started(folder, settings.port)
+def measured(folder, settings, flags=()):
+    """The `Tally` of a server with such flags, and what `soak` returns."""
+    tally, process = Tally(), started(folder, settings.port, flags)
     try:
-        memory = soak(folder, process, tally, settings)
+        return tally, *soak(folder, process, tally, settings)
     finally:
         process.terminate()
         process.wait(60)
+
+
+def batching(folder, settings):
+    """Print how many requests are answered with each batch size and timeout; whether all were right."""
+    print("| batch size | timeout, ms | requests a second | ms of CPU each | median, ms | 95 %, ms |",
+          "|---|---|---|---|---|---|", sep="\n")
+    faults = []
+    for size, timeout in BATCHING:
+        tally, _, rate, cpu = measured(folder, settings,
+                                       [f"--batch_size={size}", f"--batch_timeout={timeout}"])
+        p50, p95 = np.percentile(tally.milliseconds["valid"], [50, 95])
+        print(f"| {size} | {timeout} | {rate:,.0f} | {cpu:.2f} | {p50:.1f} | {p95:.1f} |", flush=True)
+        faults += tally.faults
+    print(*faults[:5], sep="\n", end="")
+    return not faults
+
+
+def main(folder, settings):
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if settings.batching:
+        sys.exit(0 if batching(folder, settings) else 1)
+    tally, memory, rate, cpu = measured(folder, settings)
+    print(f"{rate:.0f} requests a second, {cpu:.2f} ms of CPU each")
     sys.exit(0 if report(tally, memory, settings.megabytes) else 1)
 
 

@@ -2,7 +2,7 @@
 
 A call takes the first request and those behind it to the same signature that fit:
 
-    Σ rows ≤ ROWS,  Σ rows × the greatest length ≤ SHARED
+    Σ rows ≤ the batch size,  Σ rows × the greatest length ≤ SHARED
 
 If another call is under way it first waits a moment for more of them. All calls under way of a model
 together are no larger than the largest request may be, which bounds the memory they take. Nothing here
@@ -44,10 +44,12 @@ class Queue:
     """Jobs of a model, done by threads of its own.
 
     Args: settle  called with [(future, result, error)] of the jobs that a call has ended
+          rows    the batch size;   moment  seconds that the first job waits for others at the most
     """
 
-    def __init__(self, largest, settle, calls=CALLS, waiting=WAITING, moment=MOMENT):
+    def __init__(self, largest, settle, calls=CALLS, waiting=WAITING, rows=ROWS, moment=MOMENT):
         self._largest, self._settle, self._most, self._moment = largest, settle, waiting, moment
+        self._rows = rows
         self._waiting, self._changed = collections.deque(), threading.Condition()
         self._under_way = []  # sizes of the calls
         for _ in range(calls):
@@ -61,8 +63,8 @@ class Queue:
             if len(self._waiting) >= self._most:
                 raise Full(f"expected at most {self._most} requests that wait")
             self._waiting.append(job)
-            if len(self._waiting) == 1 or len(self._waiting) >= ROWS:  # else a thread waits a moment
-                self._changed.notify_all()
+            if len(self._waiting) == 1 or len(self._waiting) >= self._rows:
+                self._changed.notify_all()      # else a thread waits a moment
 
     def _work(self):
         while True:
@@ -93,7 +95,7 @@ class Queue:
         return self._waiting and (not taken or taken + self._waiting[0].size <= self._largest)
 
     def _has_enough(self):
-        return not self._under_way or len(self._waiting) >= ROWS
+        return not self._under_way or len(self._waiting) >= self._rows
 
     def _taken(self):
         """The first job, and those that can share its call."""
@@ -102,10 +104,11 @@ class Queue:
         jobs, left = [self._waiting.popleft()], collections.deque()
         rows, length = jobs[0].rows, jobs[0].length
         room = self._largest - sum(self._under_way)
-        while self._waiting and jobs[0].kind is not None and rows < ROWS:
+        while self._waiting and jobs[0].kind is not None and rows < self._rows:
             job = self._waiting.popleft()
             together = (rows + job.rows) * max(length, job.length)
-            if job.kind == jobs[0].kind and rows + job.rows <= ROWS and together <= min(SHARED, room):
+            fits = rows + job.rows <= self._rows and together <= min(SHARED, room)
+            if job.kind == jobs[0].kind and fits:
                 if not job.is_dropped:
                     jobs.append(job)
                     rows, length = rows + job.rows, max(length, job.length)

@@ -36,7 +36,7 @@ with optional("serve"):
     from export.serving.application import Endpoints
 sys.argv[1:] = _arguments
 
-from export.serving import connections, limits, rpc  # noqa: E402
+from export.serving import connections, limits, queues, rpc  # noqa: E402
 from export.serving.metrics import measure  # noqa: E402
 from export.serving.service import Service  # noqa: E402
 from export.serving.versions import Versions, numbers  # noqa: E402
@@ -60,6 +60,10 @@ def define_flags():
                         "the bytes of the longest text or the numbers of a row, times the beam's width")
     parser.add_argument("--values", type=int, default=limits.VALUES,
                         help="limit of an answer: its numbers and bytes of text")
+    parser.add_argument("--batch_size", type=int, default=queues.ROWS,
+                        help="rows of the requests that share a call; 1: they share none")
+    parser.add_argument("--batch_timeout", type=float, default=1000 * queues.MOMENT,
+                        help="milliseconds that a request waits for others while a call is under way")
     parser.add_argument("--connections", type=int, default=connections.CONNECTIONS,
                         help="limit of connections over HTTP")
     parser.add_argument("--connections_of_address", type=int, default=connections.OF_ADDRESS,

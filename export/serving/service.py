@@ -24,7 +24,8 @@ class Refused(Exception):
 class Service:
     """Models by name.
 
-    Args:    versions  [`Versions`];   flags  of the command line: seconds, largest, values
+    Args:    versions  [`Versions`]
+             flags     of the command line: seconds, largest, values, batch_size, batch_timeout
     """
 
     def __init__(self, versions, flags):
@@ -35,7 +36,8 @@ class Service:
         loop = asyncio.get_running_loop()
         for name in self.models:
             self._queues[name] = Queue(
-                self.flags.largest, lambda done: loop.call_soon_threadsafe(settled, done))
+                self.flags.largest, lambda done: loop.call_soon_threadsafe(settled, done),
+                rows=self.flags.batch_size, moment=self.flags.batch_timeout / 1000)
 
     def model(self, name):
         """The versions of a model."""

@@ -61,6 +61,14 @@ def test_only_what_is_alike_and_fits_shares_a_call():
     assert calls.made[1:] == [["a", "b"], ["other"], ["alone"], ["long"], ["many"]]
 
 
+def test_calls_have_the_batch_size_that_is_asked_for():
+    calls = Calls(rows=2)
+    first, others = calls.begin(), [calls.put(name) for name in "abc"]
+    calls.gate.set()
+    concurrent.futures.wait([first, *others], 60)
+    assert calls.made == [["first"], ["a", "b"], ["c"]]
+
+
 def test_a_full_queue_says_so_at_once():
     calls = Calls(waiting=2)
     calls.begin()

@@ -46,7 +46,8 @@ def served(tmp_path_factory):
         write(head, run / "saved_model", ["good film", "not bad a"], patch)
         write(head, run / "saved_model", ["good film", "not bad a"], patch)
     found = versions.Versions(run, lambda line: None)
-    flags = types.SimpleNamespace(seconds=60, largest=1000, values=100_000)
+    flags = types.SimpleNamespace(seconds=60, largest=1000, values=100_000, batch_size=64,
+                                  batch_timeout=3)
     return head, found, start(Service([found], flags), 100_000)
 
 
