@@ -6,8 +6,9 @@
 A shard is a file of JSON objects, or of texts, one a line. Its answers, each beside its record and in
 the same order, are a file of JSON Lines in the output folder, which appears once it is whole: after a
 kill the same command answers the shards that are missing. A line that is no record goes, with its number
-and the reason, into NAME.refused.jsonl. The run's exported TFLite file answers, without TensorFlow; with
---ray the shards go to the machines of a Ray cluster, which see the same folders.
+and the reason, into NAME.refused.jsonl. The SavedModel of a classifier answers, of any other model the
+TFLite file, without TensorFlow; with --ray the shards go to the machines of a Ray cluster, which see the
+same folders.
 """
 
 import argparse
@@ -27,15 +28,16 @@ import threading
 import time
 import zlib
 
-from export import one_line, optional, program
-from tasks import prediction, pretrained
+from export import checksums, one_line, optional, program
+from tasks import loaded, prediction, pretrained
 from tasks.reading.shards import column_of, lines_of, record_of, refused_of, shards_of, target_of
 from tasks.reporting import predictions
 from tasks.training.run_directory import Run
 from zoo import trained
 
-ROWS = 4096                         # that are answered together
+ROWS = 8192                         # that are answered together
 RECORD = "batch.json"               # in the output folder: what its answers come from
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclasses.dataclass
@@ -112,24 +114,39 @@ def line_of(record, added):
     >>> print(line_of({"text": "good", "label": "?"}, {"label": "positive"}), end="")
     {"text": "good", "label": "?", "predicted_label": "positive"}
     """
-    added = {f"predicted_{name}" if name in record else name: value for name, value in added.items()}
-    both = sorted(record.keys() & added.keys())
-    if both:
-        raise ValueError(f"expected no key {both[0]}, which is added, received one")
-    line = json.dumps({**record, **added}, ensure_ascii=False)
-    return (json.dumps({**record, **added}) if predictions.HALVES.search(line) else line) + "\n"
+    if not added.keys().isdisjoint(record):
+        added = {f"predicted_{name}" if name in record else name: value for name, value in added.items()}
+        both = sorted(record.keys() & added.keys())
+        if both:
+            raise ValueError(f"expected no key {both[0]}, which is added, received one")
+    record = {**record, **added}
+    line = _encoded(record)
+    return (json.dumps(record) if predictions.HALVES.search(line) else line) + "\n"
 
 
 def predictor(model):
     """The opened `tasks.prediction.Prediction` of a run, or of a pretrained model."""
+    found, version = located(model)
+    if not version:
+        return found.opened()
+    found.model = loaded.Model(version)
+    return found
+
+
+def located(model):
+    """The `Prediction`, and the version of the SavedModel that answers; None: the TFLite file does.
+
+    A classifier's SavedModel takes texts as they are, and cuts them faster than Python does.
+    """
     task = trained.about(model)["task"] if is_name(model) else task_of(model)
     settings = importlib.import_module(f"tasks.{task}.options").Settings
     chosen = {"model_from": model} if is_name(model) else {"output_dir": model}
     found = prediction.of(task, pretrained.chosen(task, settings.of(input="-", **chosen)))
-    if found.needs_model:
-        raise FileNotFoundError(f"expected an exported TFLite file in {model}, found none; python -m "
+    version = loaded.newest(found.run.folder / "saved_model") if task == "sentiment" else None
+    if found.needs_model and not version:
+        raise FileNotFoundError(f"expected an export in {model}, found none; python -m "
                                 f"tasks.{task} --output_dir={model} --mode=export")
-    return found.opened()
+    return found, version
 
 
 def is_name(model):
@@ -178,7 +195,8 @@ def recorded(answers, shards):
 
     Raises:  ValueError: those that are there come from something else
     """
-    path, file = pathlib.Path(answers.output) / RECORD, predictor(answers.model).file
+    path, (found, version) = pathlib.Path(answers.output) / RECORD, located(answers.model)
+    file = version / checksums.NAME if version else found.file
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() and any(path.parent.glob("*.jsonl")):
         raise ValueError(f"output: expected a new folder, or one of answers, received {answers.output}, "

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import glob
 import gzip
 import itertools
@@ -48,6 +49,7 @@ def record_of(line, shard, column):
     return record
 
 
+@functools.lru_cache(maxsize=1024)
 def is_text(shard):
     """Whether a shard is a text a line."""
     return ending_of(shard) == ".txt"
