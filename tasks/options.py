@@ -140,8 +140,9 @@ def column(role):
 class CorpusOptions(Options):
     """Of what a model is trained on."""
 
-    corpus: str = option("auto", "Name of a corpus, or the path of your own file or folder; auto is the "
-                         "standard corpus if it can be had within seconds, else the built-in sample.",
+    corpus: str = option("auto", "Name of a corpus, the path of your own file or folder, or a pattern of "
+                         "shards; auto is the standard corpus if it can be had within seconds, else the "
+                         "built-in sample.",
                          first=True)
     encoding: str = option(None, "Encoding of the corpus's files, such as gbk or cp1251; UTF-8, UTF-16 "
                            "and most of cp1252 are found without it.", of_corpus=True,

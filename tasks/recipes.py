@@ -39,6 +39,9 @@ CLASSIFICATION = {
     # Counts say nothing here: only the order of the words does.
     "sample": {**SENTENCES, "model": "bilstm", "epochs": 10, "learning_rate": 3e-3},
 }
+# Of shards: what learns by steps alone, and sees everything a few times.
+STREAMED = {"sentiment": {"model": "bilstm", "epochs": 3}, "tagging": {"epochs": 3},
+            "translation": {"epochs": 3}}
 TEXTS, FEWEST_EPOCHS, MOST_EPOCHS = 5000, 3, 30
 
 

@@ -1,5 +1,6 @@
 """The way of every task that trains a head: data → model → train → evaluate → export."""
 
+import copy
 import dataclasses
 import functools
 import json
@@ -11,13 +12,14 @@ import numpy as np
 import zoo
 from export import model_card, onnx, saved_model
 from tasks import exporting, prediction, tuning
+from tasks.reading import sharded
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
-from tasks.recipes import CANDIDATES
+from tasks.recipes import CANDIDATES, STREAMED
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
 from tasks.training import loop, precision, workers
-from tasks.training.batches import Batches, bucketed
+from tasks.training.batches import Batches, Streamed, bucketed, shared_out
 from tasks.training.run_directory import FINGERPRINT, Followed, Run, command_of, register
 from zoo.options import names_of
 from zoo.text import word_vectors
@@ -35,7 +37,7 @@ class Task:
         name, head_class           of `python -m tasks.<name>`; the class of its heads
         unit, size                 what a split of a corpus is made of, in the plural, and its number
         kind, example              what its models are, in words; a text to call one with
-        load_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
+        read_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
         head_class                 of its heads
@@ -82,9 +84,28 @@ class Task:
         head.save(run.folder)
         self.finish(run, head, corpus, data, result)
 
+    def load_corpus(self, held_out=HELD_OUT):
+        """The corpus of the settings; that of a pattern is read shard by shard."""
+        if not sharded.is_pattern(self.settings.corpus):
+            return self.read_corpus(held_out)
+        if held_out is not HELD_OUT:
+            raise ValueError("corpus: expected a file or a folder to measure on, or to take a share of, "
+                             f"received a pattern, {self.settings.corpus}")
+        return sharded.load(self.settings.corpus, self.read_shard)
+
+    def read_shard(self, path, first):
+        """All examples of a shard, as the test split of a corpus; tags are in the first one's scheme."""
+        known = {"scheme": first.scheme} if first and first.scheme else {}
+        task = copy.copy(self)
+        task.settings = dataclasses.replace(self.settings, corpus=path, **known)
+        return task.read_corpus(WHOLE)
+
     def tune(self, corpus):
         """Choose options on the validation split, if that is wanted."""
         if self.settings.tune_minutes:
+            if corpus.stream:
+                raise ValueError("tune_minutes: expected a corpus in memory, received shards; tune on one "
+                                 "of them")
             self.settings = tuning.tuned(self, corpus)
 
     def candidates(self):
@@ -94,13 +115,14 @@ class Task:
     def begun(self, corpus):
         """A new head for a corpus, and the run directory that it is trained in."""
         loop.deterministic(self.settings.seed)
-        recipe = {name: value for name, value in self.recipe(corpus).items()
+        recipe = {**self.recipe(corpus), **(STREAMED[self.name] if corpus.stream else {})}
+        recipe = {name: value for name, value in recipe.items()
                   if getattr(self.settings, name) is None}
         self.settings = settings = self.settings.filled(recipe)
         if recipe:
             labels = f"{len(corpus.labels):,} labels, " * bool(corpus.labels)
             reason = self.reason(corpus) and f" ({self.reason(corpus)})"
-            print(f"recipe for {labels}{self.size(corpus.train):,} {self.unit}{reason}: "
+            print(f"recipe for {labels}{self.counted(corpus)['train']:,} {self.unit}{reason}: "
                   + ", ".join(f"{name} {value}" for name, value in recipe.items()))
         with precision.mixed(settings.mixed_precision):
             head = self.untrained(corpus)
@@ -146,7 +168,10 @@ class Task:
 
     def datasets(self, head, corpus, names=SPLITS):
         """{split: `tasks.training.dataset.Data`}."""
-        return {split: self.data(head, getattr(corpus, split)) for split in names}
+        data = {split: self.data(head, getattr(corpus, split)) for split in names}
+        if "train" in data:
+            data["train"].stream = corpus.stream
+        return data
 
     def recorded(self, corpus):
         """What shapes the result: the settings, and which corpus they led to."""
@@ -157,10 +182,14 @@ class Task:
         """The corpus, once what it is and what was odd about it is printed."""
         for warning in corpus.warnings:
             print(f"note: {warning}")
-        sizes = {split: self.size(getattr(corpus, split)) for split in SPLITS}
-        sizes = [f"{size:,} for {split}" for split, size in sizes.items() if size]
+        sizes = [f"{size:,} for {split}" for split, size in self.counted(corpus).items() if size]
         print(f"{corpus.name}: {', '.join(sizes)} ({self.unit})", *corpus.description, sep="\n  ")
         return corpus
+
+    def counted(self, corpus):
+        """{split: its size}; of shards all that they hold."""
+        sizes = {split: self.size(getattr(corpus, split)) for split in SPLITS}
+        return {**sizes, "train": len(corpus.stream)} if corpus.stream else sizes
 
     def prepare(self, head, training):
         """Before training: what is counted on the training split."""
@@ -194,11 +223,33 @@ class Task:
 
     def batches(self, head, training):
         """epoch → its batches: by default of texts of similar length."""
+        size, seed = self.settings.batch_size, self.settings.seed
+        if training.stream:
+            return self.streamed(head, training.stream)
+        lengths, make = self.examples(training)
+        return lambda epoch: Batches(bucketed(lengths, size, seed, epoch), make)
+
+    def streamed(self, head, stream):
+        """epoch → its batches, of shards that are read while it goes on."""
+        size, seed = self.settings.batch_size, self.settings.seed
+
         def batches(epoch):
-            settings = self.settings
-            groups = bucketed(training.lengths, settings.batch_size, settings.seed, epoch)
-            return Batches(groups, training.batch)
+            groups = stream.groups(seed, epoch)
+            counts = [sum(-(-stream.sizes[shard] // size) for shard in group) for group in groups]
+
+            def read(n):
+                lengths, make = self.examples(self.data_in(head, stream.examples(groups[n])))
+                return Batches(shared_out(lengths, counts[n], [seed, epoch, n]), make)
+            return Streamed(counts, read)
         return batches
+
+    def data_in(self, head, examples):
+        """The data of training examples that are in no sample."""
+        return self.data(head, examples)
+
+    def examples(self, training):
+        """([N] lengths that batches are sorted by, indices → a `Batch`) of the data of training."""
+        return training.lengths, training.batch
 
     def predictions(self, head, data):
         """The head's predictions for validation and test."""
@@ -281,7 +332,7 @@ class Task:
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
             "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
-                corpus.name, *(self.size(getattr(corpus, split)) for split in SPLITS), unit=self.unit),
+                corpus.name, *self.counted(corpus).values(), unit=self.unit),
             "terms": corpus.terms,
             "labels": self.label_counts(corpus),
             "use": self.calls(run),

@@ -26,6 +26,8 @@ class Corpus:
     scheme                    of tags; None where they are no spans
     intents                   of sentences, sorted; empty where they have none
     source_language, target_language   codes such as "de", or "und" where nobody said
+    stream                    None, or a `tasks.reading.sharded.Stream` of the training split, of which
+                              `train` is a sample
     """
     name: str
     train: object
@@ -41,11 +43,12 @@ class Corpus:
     intents: list = dataclasses.field(default_factory=list)
     source_language: str | None = None
     target_language: str | None = None
+    stream: object = None
 
     @functools.cached_property
     def fingerprint(self):
         """A hash of every example, or character, and its split, in order: it tells corpora apart."""
-        digest = hashlib.blake2b(digest_size=8)
+        digest = hashlib.blake2b(repr(self.stream or "").strip("'").encode(), digest_size=8)
         for split in SPLITS:
             for block in _hashed(split, getattr(self, split)):
                 digest.update(block)

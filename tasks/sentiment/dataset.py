@@ -52,9 +52,13 @@ class Texts(Data):
         """The texts, some at a time."""
         return (self.texts[n:n + size] for n in range(0, len(self.texts), size))
 
-    def standardise(self, head):
+    def learn_scale(self, head):
         """Learn numbers of mean 0 and deviation 1, whatever their unit; the head turns them back."""
         head.mean, head.deviation = float(self.targets.mean()), float(self.targets.std()) or 1.0
+        self.standardise(head)
+
+    def standardise(self, head):
+        """Take the targets on the scale that the head has learnt."""
         self.wanted = (self.targets - head.mean) / head.deviation
 
     def count(self, network, seed):

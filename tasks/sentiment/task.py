@@ -36,7 +36,7 @@ class Sentiment(Task):
     alternative = {"model": AUTO}
     model = linear = None       # what is trained, by its name; with AUTO also the n-grams' linear model
 
-    def load_corpus(self, held_out=HELD_OUT):
+    def read_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
         settings = self.settings
         return corpora.load(
@@ -80,6 +80,9 @@ class Sentiment(Task):
         kind = "multi" if corpus.multi_label else "regression" if corpus.regression else "single"
         self.model = self.recipe(corpus)["model"] if settings.model == AUTO else settings.model
         options = configuration(CLASSIFIERS, self.model, settings.chosen(ClassifierOptions))
+        if corpus.stream and (options.get("naive_bayes") or options.get("ngrams")):
+            raise ValueError("model: expected one that learns by steps alone for shards, such as bilstm, "
+                             f"received {settings.model}, which counts words or n-grams in memory")
         if kind == "regression" and options.get("naive_bayes"):
             raise ValueError("naive_bayes: expected labels to count, received numbers; use another "
                              "--model")
@@ -107,11 +110,17 @@ class Sentiment(Task):
     def data(self, head, examples):
         return DATASETS[head.kind](head, examples)
 
+    def data_in(self, head, examples):
+        data = self.data(head, examples)
+        if head.kind == "regression":
+            data.standardise(head)
+        return data
+
     def prepare(self, head, training):
         if head.network.ratios:
             training.count(head.network, self.settings.seed)
         if head.kind == "regression":
-            training.standardise(head)
+            training.learn_scale(head)
         balanced = self.settings.class_weight == "balanced"
         self.weights = training.balanced() if balanced else None
         if head.network.wide:

@@ -37,7 +37,7 @@ class Tagging(Task):
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 
-    def load_corpus(self, held_out=HELD_OUT):
+    def read_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
         settings = self.settings
         tokenizer = settings.tokenizer or TAGGING["default"]["tokenizer"]

@@ -39,6 +39,29 @@ class Batches(collections.abc.Sequence):
         return self.make(self.groups[index])
 
 
+class Streamed(collections.abc.Sequence):
+    """The batches of an epoch in groups, of which only the one that is asked for is in memory.
+
+    Args:    counts  batches in each group;   read  number of a group → its batches
+    """
+
+    def __init__(self, counts, read):
+        self.starts, self.read = np.cumsum([0, *counts]), read
+        self.number, self.group = None, None
+
+    def __len__(self):
+        return int(self.starts[-1])
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        number = int(np.searchsorted(self.starts, index, "right")) - 1
+        if number != self.number:
+            self.group = None       # before the next one is read
+            self.number, self.group = number, self.read(number)
+        return self.group[index - int(self.starts[number])]
+
+
 def bucketed(lengths, batch_size, seed, epoch):
     """Group examples of similar length: shuffle, sort within windows, cut, shuffle the batches.
 
@@ -60,6 +83,24 @@ def bucketed(lengths, batch_size, seed, epoch):
     for window in _cut(order, WINDOW * batch_size):
         groups += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
     return [groups[index] for index in rng.permutation(len(groups))]
+
+
+def shared_out(lengths, count, seed):
+    """As `bucketed`, in just so many batches; of fewer examples some come more than once.
+
+    >>> [group.tolist() for group in shared_out([1, 9, 1, 9], 2, seed=0)]
+    [[1, 3], [2, 0]]
+    """
+    lengths = np.asarray(lengths)
+    if not len(lengths):
+        raise ValueError("expected shards with examples for training, received some of which all are held "
+                         "out; join them to others")
+    rng = np.random.default_rng(seed)
+    order = np.resize(rng.permutation(len(lengths)), max(len(lengths), count))
+    windows = np.array_split(order, -(-count // WINDOW))
+    sorted_by_length = [window[np.argsort(lengths[window], kind="stable")] for window in windows]
+    groups = np.array_split(np.concatenate(sorted_by_length), count)
+    return [groups[index] for index in rng.permutation(count)]
 
 
 def _cut(indices, size):

@@ -21,6 +21,7 @@ class Data:
         unit       of the loss
         monitor, mode   the metric that chooses, and whether "max" or "min" of it is best
         quality    the metric that judges exported files: higher is better, whatever the targets' unit
+        stream     None, or the `tasks.reading.sharded.Stream` of which the split is a sample
         budget     how much of its quality an exported file may lose
 
     and defines
@@ -34,7 +35,7 @@ class Data:
         details(predictions)   {name: JSON value}: what a `tasks.reporting.report.Report` holds besides
     """
 
-    exact, mode, budget = False, "max", 0.005
+    exact, mode, budget, stream = False, "max", 0.005, None
 
     def __len__(self):
         return len(self.lengths)

@@ -9,7 +9,6 @@ from tasks.reading.splits import HELD_OUT, SPLITS
 from tasks.recipes import TRANSLATION, recipe
 from tasks.reporting import tables
 from tasks.task import Task, held_out
-from tasks.training.batches import Batches, bucketed
 from tasks.training.run_directory import register
 from tasks.translation import baselines as translation_baselines, corpora, metrics, prediction
 from tasks.translation.dataset import Predictions, Translations
@@ -37,13 +36,16 @@ class Translation(Task):
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
 
-    def load_corpus(self, held_out=HELD_OUT):
+    def read_corpus(self, held_out=HELD_OUT):
         """The corpus of the settings."""
         settings = self.settings
-        return self.remembered(corpora.load(
+        return corpora.load(
             settings.corpus, 0, settings.source_language, settings.target_language, settings.reverse,
             settings.source_column, settings.target_column, settings.id_column, settings.encoding,
-            held_out))
+            held_out)
+
+    def load_corpus(self, held_out=HELD_OUT):
+        return self.remembered(super().load_corpus(held_out))
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of sentences and their translations."""
@@ -92,18 +94,17 @@ class Translation(Task):
             data["validation"].width = 1
         return data
 
-    def batches(self, head, training):
+    def prepare(self, head, training):
+        longer = training.pairs.longer(self.settings.max_length)
+        if longer:
+            print(f"note: {longer:,} pairs have more than {self.settings.max_length} tokens on a side and "
+                  "are not trained on (--max_length)")
+
+    def examples(self, training):
         """Pairs of which both sides are of similar length."""
         pairs = training.pairs
         kept, key = pairs.no_longer_than(self.settings.max_length), pairs.key()
-        if len(kept) < len(key):
-            print(f"note: {len(key) - len(kept):,} pairs have more than {self.settings.max_length} "
-                  "tokens on a side and are not trained on (--max_length)")
-
-        def batches(epoch):
-            groups = bucketed(key[kept], self.settings.batch_size, self.settings.seed, epoch)
-            return Batches([kept[group] for group in groups], pairs.batch)
-        return batches
+        return key[kept], lambda group: pairs.batch(kept[group])
 
     def loss(self, head):
         """−log p, summed over the tokens of a batch; the step divides it by their number."""
