@@ -104,8 +104,8 @@ class Task:
         """Choose options on the validation split, if that is wanted."""
         if self.settings.tune_minutes:
             if corpus.stream:
-                raise ValueError("tune_minutes: expected a corpus in memory, received shards; tune on one "
-                                 "of them")
+                raise ValueError("tune_minutes: expected a corpus in memory, received shards; tune on "
+                                 "one of them")
             self.settings = tuning.tuned(self, corpus)
 
     def candidates(self):

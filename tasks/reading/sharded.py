@@ -90,7 +90,8 @@ def marks(example):
 
 def number(text):
     """A hash of a text, whatever its case and spaces."""
-    digest = hashlib.blake2b(splits.normalised(text).encode("utf-8", "replace"), digest_size=8, salt=b"shards")
+    whole = splits.normalised(text).encode("utf-8", "replace")
+    digest = hashlib.blake2b(whole, digest_size=8, salt=b"shards")
     return int.from_bytes(digest.digest(), "big")
 
 
@@ -174,8 +175,8 @@ class Survey:
         hashes = frozenset(number(text) for example in validation + test for text in texts(example))
         free = [example for example in [*sample, *self.marked.values()]
                 if hashes.isdisjoint(map(number, texts(example)))]
-        splits.check_splits(name, {"train": len(free), "validation": len(validation), "test": len(test)},
-                     "examples")
+        sizes = {"train": len(free), "validation": len(validation), "test": len(test)}
+        splits.check_splits(name, sizes, "examples")
         if self.labels and len(self.labels) < 2 and not self.first.multi_label:
             raise ValueError(f"corpus '{name}': expected at least two labels, received {self.labels}")
         stream = Stream(tuple(self.shards), tuple(self.sizes), hashes,

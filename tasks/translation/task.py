@@ -97,8 +97,8 @@ class Translation(Task):
     def prepare(self, head, training):
         longer = training.pairs.longer(self.settings.max_length)
         if longer:
-            print(f"note: {longer:,} pairs have more than {self.settings.max_length} tokens on a side and "
-                  "are not trained on (--max_length)")
+            print(f"note: {longer:,} pairs have more than {self.settings.max_length} tokens on a side "
+                  "and are not trained on (--max_length)")
 
     def examples(self, training):
         """Pairs of which both sides are of similar length."""

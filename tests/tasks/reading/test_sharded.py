@@ -142,8 +142,8 @@ def test_shards_that_do_not_fit_together_are_refused(tmp_path):
     pattern = written(tmp_path / "in", rows_of("sentiment"))
     with open(tmp_path / "in/9.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps({"review": f"so {n}", "stars": "ab"[n % 2]}) + "\n" for n in range(9))
-    with pytest.raises(ValueError, match="9.jsonl: expected text: column `text`; label: column `label` as "
-                                         "in .*0.jsonl, received text: column `review`"):
+    with pytest.raises(ValueError, match="9.jsonl: expected text: column `text`; label: column `label` "
+                                         "as in .*0.jsonl, received text: column `review`"):
         task_of("sentiment", tmp_path, pattern).load_corpus()
     with pytest.raises(FileNotFoundError, match="found none for"):
         task_of("sentiment", tmp_path, f"{tmp_path}/no*").load_corpus()
@@ -206,7 +206,8 @@ def peak_of(folder):
     """MiB that reading a corpus of shards and its first group take at the most."""
     code = ("import resource, sys; from tasks.sentiment.options import Settings; "
             "from tasks.sentiment.task import Sentiment; "
-            "from tasks.reading import sharded; sharded.GROUP = 6000; sharded.SAMPLE = 1000; sharded.HELD = 100; "
+            "from tasks.reading import sharded; "
+            "sharded.GROUP, sharded.SAMPLE, sharded.HELD = 6000, 1000, 100; "
             f"corpus = Sentiment(Settings.of(corpus='{folder}/*.csv')).load_corpus(); "
             "stream = corpus.stream; [len(stream.examples(group)) for group in stream.groups(0, 0)]; "
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)")
