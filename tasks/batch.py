@@ -196,6 +196,8 @@ def recorded(answers, shards):
     Raises:  ValueError: those that are there come from something else
     """
     path, (found, version) = pathlib.Path(answers.output) / RECORD, located(answers.model)
+    if version:
+        checksums.check(version)
     file = version / checksums.NAME if version else found.file
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() and any(path.parent.glob("*.jsonl")):
@@ -221,7 +223,7 @@ def here(answers, shards, workers):
         before = len(waiting)
         try:
             with concurrent.futures.ProcessPoolExecutor(
-                    workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
+                    workers, multiprocessing.get_context("spawn"), as_one_of, [workers]) as pool:
                 for future in concurrent.futures.as_completed(
                         [pool.submit(answered, answers, shard) for shard in waiting]):
                     yield future.result()
@@ -233,8 +235,9 @@ def here(answers, shards, workers):
                                         "died twice; look at these files") from None
 
 
-def end_with_parent():
-    """Have a process of the pool end with the program, however that ends."""
+def as_one_of(workers):
+    """Have a process of the pool take its share of the cores, and end with the program."""
+    os.environ.setdefault(loaded.THREADS[0], str(max(1, os.cpu_count() // workers)))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = multiprocessing.parent_process().sentinel
     threading.Thread(target=lambda: multiprocessing.connection.wait([parent]) and os._exit(1),

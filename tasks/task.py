@@ -91,13 +91,14 @@ class Task:
         if held_out is not HELD_OUT:
             raise ValueError("corpus: expected a file or a folder to measure on, or to take a share of, "
                              f"received a pattern, {self.settings.corpus}")
+        if getattr(self.settings, "fold", None) is not None:
+            raise ValueError("fold: expected a corpus in memory with it, received shards; leave it out")
         return sharded.load(self.settings.corpus, self.read_shard)
 
-    def read_shard(self, path, first):
-        """All examples of a shard, as the test split of a corpus; tags are in the first one's scheme."""
-        known = {"scheme": first.scheme} if first and first.scheme else {}
+    def read_shard(self, path):
+        """All examples of a shard, as the test split of a corpus."""
         task = copy.copy(self)
-        task.settings = dataclasses.replace(self.settings, corpus=path, **known)
+        task.settings = dataclasses.replace(self.settings, corpus=path)
         return task.read_corpus(WHOLE)
 
     def tune(self, corpus):
@@ -115,6 +116,8 @@ class Task:
     def begun(self, corpus):
         """A new head for a corpus, and the run directory that it is trained in."""
         loop.deterministic(self.settings.seed)
+        if corpus.stream:
+            self.alternative = {}
         recipe = {**self.recipe(corpus), **(STREAMED[self.name] if corpus.stream else {})}
         recipe = {name: value for name, value in recipe.items()
                   if getattr(self.settings, name) is None}
@@ -187,7 +190,7 @@ class Task:
         return corpus
 
     def counted(self, corpus):
-        """{split: its size}; of shards all that they hold."""
+        """{split: its size}."""
         sizes = {split: self.size(getattr(corpus, split)) for split in SPLITS}
         return {**sizes, "train": len(corpus.stream)} if corpus.stream else sizes
 
@@ -235,7 +238,7 @@ class Task:
 
         def batches(epoch):
             groups = stream.groups(seed, epoch)
-            counts = [sum(-(-stream.sizes[shard] // size) for shard in group) for group in groups]
+            counts = stream.counts(groups, size)
 
             def read(n):
                 lengths, make = self.examples(self.data_in(head, stream.examples(groups[n])))
@@ -384,11 +387,13 @@ class Task:
 
     def evaluate(self):
         """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
-        given = "corpus" in self.settings.given and pathlib.Path(self.settings.corpus).exists()
+        corpus = self.settings.corpus
+        given = "corpus" in self.settings.given and (
+            pathlib.Path(corpus).exists() or sharded.is_pattern(corpus))
         run = Run.existing(self.settings.output_dir, self.name)
-        whole = given and self.settings.corpus != run.settings["corpus"]
+        whole = given and corpus != run.settings["corpus"]
         if given and not whole:
-            print(f"note: the model was trained on {self.settings.corpus}: only the "
+            print(f"note: the model was trained on {corpus}: only the "
                   f"{self.settings.split} split is evaluated")
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
         report = self.reported(self.best_head(run), corpus, "test" if whole else self.settings.split)

@@ -110,6 +110,14 @@ RECIPES = {
         ("It has learnt which characters follow each other, not what a poem says.",), outside=(
             "Of 200 poems that the int8 file wrote, 100 of each form (`benchmarks.pretrained.forms`), "
             "98.5 % have it at temperature 1, 99.0 % at 0.8.",)),
+    "translation-de-en": Recipe(
+        "translation", "de → en", "English",
+        "Tatoeba's German and English sentences, manythings.org/anki", "CC-BY-2.0-FR",
+        "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/deu.txt",
+        "--source_language=de --target_language=en --reverse --epochs=6", "bleu, chrf",
+        ("Wo ist der Bahnhof?", "Ich habe heute keine Zeit.", "Meine Schwester lernt seit drei Jahren "
+         "Deutsch."),
+        ("Short sentences of everyday language.",)),
     "translation-zh-en": Recipe(
         "translation", "zh → en", "English",
         "Tatoeba's Chinese and English sentences, manythings.org/anki", "CC-BY-2.0-FR",

@@ -48,7 +48,8 @@ class Corpus:
     @functools.cached_property
     def fingerprint(self):
         """A hash of every example, or character, and its split, in order: it tells corpora apart."""
-        digest = hashlib.blake2b(repr(self.stream or "").strip("'").encode(), digest_size=8)
+        mark = self.stream.mark if self.stream else ""
+        digest = hashlib.blake2b(mark.encode(), digest_size=8)
         for split in SPLITS:
             for block in _hashed(split, getattr(self, split)):
                 digest.update(block)

@@ -5,7 +5,7 @@
 A shard is a file that its task reads as a corpus of its own; each is in memory as a whole while it is
 read. All are read once before training: the texts with the smallest hashes are held out for validation
 and test, those with the next ones are the sample, of which vocabulary and baselines are counted. By the
-hash they are the same ones whatever the order and the number of the shards, and no text is in two splits.
+hash they are the same ones whatever the order of the shards, and no text is in two splits.
 """
 
 import collections
@@ -21,51 +21,64 @@ import numpy as np
 from tasks.reading import splits
 from tasks.reading.corpus import OWN_TERMS
 
-HELD, SAMPLE = 5_000, 50_000        # examples of a held-out split, and of the sample, at the most
+HELD, SAMPLE = 5_000, 50_000        # texts of a held-out split, and of the sample, at the most
 CHARACTERS = 50_000_000             # of all these, at the most
-GROUP = 50_000                      # examples of the shards that are mixed; a single shard may have more
+# Examples, and characters, of the shards that are mixed; a single shard may have more.
+GROUP = 50_000, 25_000_000
 SAME = 20                           # examples with the same text that are held out, at the most
 NOTES = 5                           # notes on shards that are shown
 
 
 def is_pattern(name):
     """Whether a name of a corpus is a pattern of shards."""
-    return glob.has_magic(str(name)) and not os.path.exists(name)
+    return glob.has_magic(str(name)) and not any(
+        os.path.exists(os.path.expanduser(path.strip())) for path in (str(name), *str(name).split(",")))
 
 
 @dataclasses.dataclass(frozen=True)
 class Stream:
     """The training examples of shards.
 
-    shards  their paths;   sizes  how many examples each has, with those held out
+    shards  their paths;   sizes  (examples, characters) of each, with what is held out
+    count   training examples
     held    hashes of the texts that are held out
+    mark    tells them apart from other shards
     read    path → its examples
     """
     shards: tuple
     sizes: tuple
+    count: int
     held: frozenset
+    mark: str
     read: object
 
     def __len__(self):
-        return sum(self.sizes)
+        return self.count
 
     def groups(self, seed, epoch):
         """The numbers of the shards that are mixed with each other, in the order of an epoch."""
-        groups, size = [], GROUP + 1
+        groups = [[]]
         for shard in np.random.default_rng([seed, epoch]).permutation(len(self.shards)).tolist():
-            size += self.sizes[shard]
-            if size > GROUP:
-                groups, size = [*groups, []], self.sizes[shard]
+            if groups[-1] and self._is_full([*groups[-1], shard]):
+                groups.append([])
             groups[-1].append(shard)
+        if len(groups) > 1 and not self._is_full(2 * groups[-1]):     # less than half of one
+            groups[-2] += groups.pop()
         return groups
+
+    def _is_full(self, group):
+        return any(sum(self.sizes[shard][n] for shard in group) > most for n, most in enumerate(GROUP))
+
+    def counts(self, groups, batch_size):
+        """How many batches each group has: the same number in every epoch, of at least one a group."""
+        share = np.cumsum([0, *(sum(self.sizes[shard][0] for shard in group) for group in groups)])
+        total = max(len(groups), -(-self.count // batch_size))
+        return np.diff(np.ceil(share * total / share[-1]).astype(int)).clip(1).tolist()
 
     def examples(self, group):
         """Those of a group of shards."""
         return [example for shard in group for example in self.read(self.shards[shard])
                 if self.held.isdisjoint(map(number, texts(example)))]
-
-    def __repr__(self):
-        return repr([(os.path.basename(path), size) for path, size in zip(self.shards, self.sizes)])
 
 
 def texts(example):
@@ -96,44 +109,46 @@ def number(text):
 
 
 class Smallest:
-    """The examples whose texts have the smallest hashes.
+    """The examples whose texts have the smallest hashes, whatever comes first.
 
     Args:  most  hashes that are kept;   characters  of their examples, at the most
     """
 
     def __init__(self, most, characters=CHARACTERS):
-        self.most, self.characters, self.examples, self.heap = most, characters, {}, []
+        self.most, self.left, self.heap = most, characters, []
+        self.examples, self.counts, self.bound = {}, collections.Counter(), 1 << 64
 
-    def add(self, example):
-        """Keep an example if its hash is small enough."""
-        key = number(example.text)
-        if key in self.examples:
-            if len(self.examples[key]) < SAME:
-                self._keep(key, example)
-        elif len(self.heap) < self.most or key < -self.heap[0]:
+    def add(self, key, example):
+        """Keep an example if the hash of its text is small enough."""
+        if key >= self.bound:
+            return
+        if key not in self.examples:
             self.examples[key] = []
             heapq.heappush(self.heap, -key)
-            self._keep(key, example)
-            while len(self.heap) > self.most or self.characters < 0 and len(self.heap) > 1:
-                self.characters += sum(map(_size, self.examples.pop(-heapq.heappop(self.heap))))
-
-    def _keep(self, key, example):
-        self.examples[key].append(example)
-        self.characters -= _size(example)
+        self.counts[key] += 1
+        if len(self.examples[key]) < SAME:
+            self.examples[key].append(example)
+            self.left -= size(example)
+        while len(self.heap) > self.most or self.left < 0 and len(self.heap) > 1:
+            self.bound = -heapq.heappop(self.heap)
+            self.left += sum(map(size, self.examples.pop(self.bound)))
+            del self.counts[self.bound]
 
     def in_order(self):
-        """Lists of the examples with one text each, by their hashes."""
-        return [self.examples[key] for key in sorted(self.examples)]
+        """[(hash, the examples with one text)], the smallest first."""
+        return sorted(self.examples.items())
 
 
-def _size(example):
+def size(example):
+    """The characters of an example."""
     return sum(map(len, texts(example)))
 
 
 def form(corpus):
-    """What all shards must have in common: columns, languages, scheme."""
+    """What all shards must have in common: columns, languages, scheme, intents."""
     columns = [line.partition(", ")[0] for line in corpus.description[:1]]
-    return ", ".join(columns + [corpus.scheme] * bool(corpus.scheme)) or "plain tags"
+    found = [*columns, *[corpus.scheme] * bool(corpus.scheme), *["intents"] * bool(corpus.intents)]
+    return ", ".join(found) or "plain tags"
 
 
 class Survey:
@@ -145,8 +160,9 @@ class Survey:
     def __init__(self, shards, read):
         self.shards, self.read = shards, read
         self.first = None           # the corpus of the first shard, without its examples
-        self.sizes, self.marked, self.notes = [], {}, collections.Counter()
+        self.sizes, self.notes, self.digest = [], collections.Counter(), hashlib.blake2b(digest_size=8)
         self.labels, self.intents = set(), set()
+        self.marked = {}            # label: (hash, example), which is held out only if all others are
         self.smallest = Smallest(2 * HELD + SAMPLE)
         for path in shards:
             self._add(path, read(path))
@@ -155,56 +171,87 @@ class Survey:
         self.first = self.first or dataclasses.replace(corpus, test=[])
         expected, found = form(self.first), form(corpus)
         if expected != found:
-            raise ValueError(f"{path}: expected {expected} as in {self.shards[0]}, received {found}; say "
-                             "what is meant by flags, or correct the shard")
-        self.sizes.append(len(corpus.test))
+            raise ValueError(f"{path}: expected {expected} as in {self.shards[0]}, received {found}; "
+                             "name columns or --scheme by flags, or correct the shard")
+        self.sizes.append((len(corpus.test), sum(map(size, corpus.test))))
         self.labels |= set(corpus.labels)
         self.intents |= set(corpus.intents)
         self.notes.update(corpus.warnings)
         for example in corpus.test:
-            self.smallest.add(example)
+            key = number(example.text)
+            self.digest.update(repr((*example,)).encode("utf-8", "replace"))
+            self.smallest.add(key, example)
             for mark in marks(example):
-                self.marked.setdefault(mark, example)
+                self.marked[mark] = max(self.marked.get(mark, (-1, None)), (key, example), key=first)
 
     def corpus(self, name):
         """The `Corpus`: its training split is the sample, beside the stream of all."""
         kept = self.smallest.in_order()
-        held = max(1, min(HELD, sum(self.sizes) // 10, len(kept) // 10))
-        validation, test, sample = (sum(kept[start:end], []) for start, end in (
-            (0, held), (held, 2 * held), (2 * held, None)))
-        hashes = frozenset(number(text) for example in validation + test for text in texts(example))
-        free = [example for example in [*sample, *self.marked.values()]
-                if hashes.isdisjoint(map(number, texts(example)))]
-        sizes = {"train": len(free), "validation": len(validation), "test": len(test)}
+        held = max(1, min(HELD, sum(count for count, _ in self.sizes) // 10, len(kept) // 10))
+        validation, test, sample = (
+            [example for _, some in kept[start:end] for example in some]
+            for start, end in ((0, held), (held, 2 * held), (2 * held, None)))
+        test = apart(test, validation)
+        hashes = hashes_of(validation + test) | {key for key, _ in kept[:2 * held]}
+        sample = apart([*sample, *marked_in(self.marked, sample)], hashes=hashes)
+        sizes = {"train": len(sample), "validation": len(validation), "test": len(test)}
         splits.check_splits(name, sizes, "examples")
-        if self.labels and len(self.labels) < 2 and not self.first.multi_label:
-            raise ValueError(f"corpus '{name}': expected at least two labels, received {self.labels}")
-        stream = Stream(tuple(self.shards), tuple(self.sizes), hashes,
-                        lambda path: self.read(path).test)
-        return dataclasses.replace(
-            self.first, name=name, train=list(dict.fromkeys(free)), validation=validation, test=test,
-            terms=OWN_TERMS, labels=sorted(self.labels), intents=sorted(self.intents), stream=stream,
-            warnings=self._warnings(),
-            description=[*(f"in the first shard: {line}" for line in self.first.description[:1]),
-                         *self.first.description[1:], f"{len(self.shards):,} shards with {len(stream):,} "
-                         f"examples; vocabulary and baselines are counted on {len(free):,} of them"])
+        count = sum(count for count, _ in self.sizes) - sum(
+            self.smallest.counts[key] for key, _ in kept[:2 * held])
+        return self._assembled(name, sample, validation, test, Stream(
+            tuple(self.shards), tuple(self.sizes), count, hashes, self.digest.hexdigest(),
+            lambda path: self.read(path).test))
 
-    def _warnings(self):
+    def _assembled(self, name, sample, validation, test, stream):
+        if self.labels and len(self.labels) < 2 and not self.first.multi_label:
+            raise ValueError(f"corpus '{name}': expected at least two labels, received "
+                             f"{' '.join(self.labels)}; check label_column")
         more = len(self.notes) - NOTES
-        return [*list(self.notes)[:NOTES], *[f"{more:,} more notes on shards"] * (more > 0)]
+        return dataclasses.replace(
+            self.first, name=name, train=sample, validation=validation, test=test, terms=OWN_TERMS,
+            labels=sorted(self.labels), stream=stream,
+            intents=sorted(self.intents) if len(self.intents) > 1 else [],
+            warnings=[*list(self.notes)[:NOTES], *[f"{more:,} more notes on shards"] * (more > 0)],
+            description=[*(f"in the first shard: {line}" for line in self.first.description[:1]),
+                         *self.first.description[1:], f"{len(self.shards):,} shards; vocabulary and "
+                         f"baselines are counted on {len(sample):,} of the examples"])
+
+
+def first(pair):
+    """The first of two."""
+    return pair[0]
+
+
+def hashes_of(examples):
+    """The hashes of all their texts."""
+    return frozenset(number(text) for example in examples for text in texts(example))
+
+
+def apart(examples, others=(), hashes=frozenset()):
+    """The examples that share no text with others, or with texts of such hashes."""
+    hashes = hashes | hashes_of(others)
+    return [example for example in examples if hashes.isdisjoint(map(number, texts(example)))]
+
+
+def marked_in(marked, sample):
+    """The examples that a sample needs to have all labels."""
+    known = set(sample)
+    return [example for example in dict.fromkeys(example for _, example in marked.values())
+            if example not in known]
 
 
 def load(pattern, read):
     """The corpus of a pattern of shards.
 
-    Args:    read  (path, the `Corpus` of the first shard or None) → a `Corpus`, whose test split holds
-                   everything
+    Args:    read  path → a `Corpus`, whose test split holds everything
     Raises:  FileNotFoundError, ValueError: no files, or shards that do not fit together
     """
     shards = sorted(path for path in glob.glob(os.path.expanduser(pattern), recursive=True)
                     if os.path.isfile(path))
     if not shards:
         raise FileNotFoundError(f"corpus: expected files, found none for {pattern}; check the pattern")
-    first = dataclasses.replace(read(shards[0], None), test=[])
-    survey = Survey(shards, lambda path: read(path, first))
-    return survey.corpus(pathlib.Path(shards[0]).resolve().parent.name)
+    named = {splits.split_of(os.path.basename(path)) for path in shards} - {None}
+    if len(named) > 1:
+        raise ValueError(f"corpus: expected shards of one split, received {' and '.join(sorted(named))} "
+                         f"in {pattern}; name those of training, or the folder, which is read as a whole")
+    return Survey(shards, read).corpus(pathlib.Path(shards[0]).resolve().parent.name)

@@ -44,6 +44,13 @@ class Sentiment(Task):
             settings.text_column, settings.label_column, settings.id_column, settings.label_separator,
             settings.encoding, held_out)
 
+    def load_corpus(self, held_out=HELD_OUT):
+        corpus = super().load_corpus(held_out)
+        if corpus.stream:       # a shard alone tells nothing of the labels
+            corpus.warnings += labelled.doubts(corpus, labelled.Format(
+                self.settings.multi_label, label_separator=self.settings.label_separator))
+        return corpus
+
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of texts and their labels."""
         given = {"train": columns, **({"validation": validation} if validation else {})}
@@ -81,8 +88,8 @@ class Sentiment(Task):
         self.model = self.recipe(corpus)["model"] if settings.model == AUTO else settings.model
         options = configuration(CLASSIFIERS, self.model, settings.chosen(ClassifierOptions))
         if corpus.stream and (options.get("naive_bayes") or options.get("ngrams")):
-            raise ValueError("model: expected one that learns by steps alone for shards, such as bilstm, "
-                             f"received {settings.model}, which counts words or n-grams in memory")
+            raise ValueError("model: expected one that learns by steps alone for shards, received one "
+                             "that counts words or n-grams in memory; set --model=bilstm")
         if kind == "regression" and options.get("naive_bayes"):
             raise ValueError("naive_bayes: expected labels to count, received numbers; use another "
                              "--model")

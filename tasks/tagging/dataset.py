@@ -11,6 +11,7 @@ from tasks.reporting.report import ERRORS
 from tasks.tagging import metrics
 from tasks.training.batches import Batch
 from tasks.training.dataset import Data, right_padded
+from zoo.names import CHARACTERS
 from zoo.text.spans import convert
 from zoo.text.token_features import padded
 from zoo.text.vocabulary import RESERVED
@@ -71,6 +72,14 @@ class Sentences(Data):
         self.features = {name: np.concatenate([np.zeros_like(array[:1]), array])
                          for name, array in features.items()}
         self.numbers = [[number[token] for token in tokens] for tokens in self.tokens]
+
+    def widened(self, characters):
+        """The same with as many letters a word as there can be: one step takes all groups of shards."""
+        widths = {"characters": characters, "code_points": CHARACTERS}
+        self.features = {
+            name: np.pad(array, [(0, 0), (0, widths[name] - array.shape[1])]) if name in widths else array
+            for name, array in self.features.items()}
+        return self
 
     def fit_linear(self, layer, seed):
         """Fit the linear model of n-grams to the intents."""

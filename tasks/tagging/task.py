@@ -20,6 +20,7 @@ from zoo.models.configurations import TAGGERS, configuration
 from zoo.models.options import TaggerOptions
 from zoo.models.tagger import Tagger, TextTagger
 from zoo.text import word_vectors
+from zoo.text.spans import SCHEMES
 from zoo.text.token_features import Tokens
 
 MOST_TAGS_DRAWN = 40
@@ -75,8 +76,12 @@ class Tagging(Task):
         if vectors:
             text = text.including(vectors.words[:settings.vector_words])
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
+        if corpus.stream and scheme:        # a type's tags need not all be in the sample
+            labels = sorted({"O"} | {f"{letter}-{kind}" for letter in SCHEMES[scheme] if letter != "O"
+                                     for kind in {tag[2:] for tag in corpus.labels if tag != "O"}})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
-        intents = sorted({sentence.intent for sentence in corpus.train} - {None})
+        intents = corpus.intents if corpus.stream else sorted(
+            {sentence.intent for sentence in corpus.train} - {None})
         network = Tagger(len(text.words), labels, scheme, len(text.alphabet),
                          first_rare(text, corpus.train), vectors.width if vectors else 0, learnt,
                          intents, **options)
@@ -99,6 +104,9 @@ class Tagging(Task):
 
     def data(self, head, examples):
         return Sentences(head, examples)
+
+    def data_in(self, head, examples):
+        return self.data(head, examples).widened(head.text.max_characters)
 
     def loss(self, head):
         """−log p, summed over the tokens of a batch; the step divides it by their number."""

@@ -94,7 +94,7 @@ def shared_out(lengths, count, seed):
     lengths = np.asarray(lengths)
     if not len(lengths):
         raise ValueError("expected shards with examples for training, received some of which all are "
-                         "held out; join them to others")
+                         "held out; join them")
     rng = np.random.default_rng(seed)
     order = np.resize(rng.permutation(len(lengths)), max(len(lengths), count))
     windows = np.array_split(order, -(-count // WINDOW))

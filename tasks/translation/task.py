@@ -97,13 +97,17 @@ class Translation(Task):
     def prepare(self, head, training):
         longer = training.pairs.longer(self.settings.max_length)
         if longer:
-            print(f"note: {longer:,} pairs have more than {self.settings.max_length} tokens on a side "
-                  "and are not trained on (--max_length)")
+            sample = " of the sample" * bool(training.stream)
+            print(f"note: {longer:,} pairs{sample} have more than {self.settings.max_length} tokens on a "
+                  "side and are not trained on (--max_length)")
 
     def examples(self, training):
         """Pairs of which both sides are of similar length."""
         pairs = training.pairs
         kept, key = pairs.no_longer_than(self.settings.max_length), pairs.key()
+        if not len(kept):
+            raise ValueError(f"max_length: expected pairs with at most {self.settings.max_length} tokens "
+                             "on each side, received none; set a larger one")
         return key[kept], lambda group: pairs.batch(kept[group])
 
     def loss(self, head):
