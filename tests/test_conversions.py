@@ -71,3 +71,16 @@ def test_languages_share_no_sentence_between_splits(source, target):
     assert not whole["train"] & whole["test"] and not whole["validation"] & whole["test"]
     starts = [text for text, _ in splits["train"] if len(text) <= 30]
     assert 2000 < len(starts) < 2500
+
+
+def test_pairs_that_share_a_sentence_are_in_one_split(source, target):
+    lines = [f"I see {n}.\tIch sehe {n}." for n in range(600)]
+    lines += [f"I see {n}.\tIch erblicke {n}." for n in range(0, 600, 2)]
+    put(source / "deu.txt", "\n".join(lines) + "\n")
+    conversions.pairs(source, target)
+    tables = {split: (target / f"{split}.tsv").read_text(encoding="utf-8").splitlines()
+              for split in ("train", "validation", "test")}
+    assert all(rows[0] == "de\ten" and rows[1].startswith("Ich ") for rows in tables.values())
+    english = {split: {row.split("\t")[1] for row in rows[1:]} for split, rows in tables.items()}
+    assert sum(map(len, english.values())) == 600 and sum(map(len, tables.values())) == 900 + 3
+    assert 1 <= len(english["test"]) <= 30

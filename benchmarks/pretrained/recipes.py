@@ -113,8 +113,8 @@ RECIPES = {
     "translation-de-en": Recipe(
         "translation", "de → en", "English",
         "Tatoeba's German and English sentences, manythings.org/anki", "CC-BY-2.0-FR",
-        "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/deu.txt",
-        "--source_language=de --target_language=en --reverse --epochs=6", "bleu, chrf",
+        "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/translation-de-en",
+        "--vocabulary_size=4000 --epochs=5", "bleu, chrf",
         ("Wo ist der Bahnhof?", "Ich habe heute keine Zeit.", "Meine Schwester lernt seit drei Jahren "
          "Deutsch."),
         ("Short sentences of everyday language.",)),
