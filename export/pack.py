@@ -37,7 +37,8 @@ def pack(run, folder, about):
     describe(folder, about)
 
 
-LICENCES = {"CC0-1.0": "creativecommons.org/publicdomain/zero/1.0", "MIT": "opensource.org/license/mit",
+LICENCES = {"PDM-1.0": "creativecommons.org/publicdomain/mark/1.0",      # in the public domain
+            "CC0-1.0": "creativecommons.org/publicdomain/zero/1.0", "MIT": "opensource.org/license/mit",
             "CC-BY-4.0": "creativecommons.org/licenses/by/4.0",
             "CC-BY-2.0-FR": "creativecommons.org/licenses/by/2.0/fr",
             "CC-BY-SA-4.0": "creativecommons.org/licenses/by-sa/4.0",

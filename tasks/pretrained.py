@@ -7,7 +7,8 @@ from tasks import prediction
 from tasks.training.run_directory import Run, command_of
 from zoo import trained
 
-DEFAULTS = {"sentiment": "sentiment-en", "tagging": "names-en", "translation": "translation-zh-en"}
+DEFAULTS = {"sentiment": "sentiment-en", "tagging": "names-en", "generation": "shakespeare",
+            "translation": "translation-zh-en"}
 VARIANT = "int8"        # the file that a pretrained model has
 
 

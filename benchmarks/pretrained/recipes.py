@@ -100,6 +100,16 @@ RECIPES = {
         ("Learnt from comments of Reddit, some of them offensive: it may repeat their views.",),
         GLOVE, ("Sentences of reviews (Kotzias et al. 2015), the likelier of positive and negative "
                 "(`benchmarks.pretrained.polarity`): amazon 80.1, imdb 79.8, yelp 78.3.",)),
+    "shakespeare": Recipe(
+        "generation", "en", "what follows, a character at a time",
+        "a million characters of Shakespeare's plays, github.com/karpathy/char-rnn, "
+        "data/tinyshakespeare/input.txt", "PDM-1.0",
+        "William Shakespeare; the text is in the public domain, as github.com/karpathy/char-rnn has it",
+        "corpora/tinyshakespeare/input.txt", "--output_dropout=0.25", "nats_per_token",
+        ("ROMEO:", "To be, or not to"),
+        ("It imitates the look of a play: words and lines, not sense.",
+         "Its test split holds plays that it has not seen, with names of their own: a first model, with a "
+         "dropout of 0.5, had 1.670 nats there and 1.478 on the validation split.")),
     "tang-poems": Recipe(
         "generation", "zh", "a quatrain from 5 or 7, the characters of its lines",
         "quatrains of the complete Tang poems, github.com/chinese-poetry/chinese-poetry at 99ebbef, "
