@@ -30,7 +30,7 @@ import zlib
 
 from export import checksums, one_line, optional, program
 from tasks import loaded, prediction, pretrained
-from tasks.reading.shards import column_of, lines_of, record_of, refused_of, shards_of, target_of
+from tasks.reading.shards import column_of, is_text, lines_of, record_of, refused_of, shards_of, target_of
 from tasks.reporting import predictions
 from tasks.training.run_directory import Run
 from zoo import trained
@@ -84,7 +84,8 @@ class Answers:
         """The lines of the answers to [(number, line, record)], of which some may be refused."""
         texts = [record[self.column] for _, _, record in batch]
         try:
-            return [line_of(record, self.opened.added(one, text)) for (_, _, record), text, one
+            return [line_of(line.decode("utf-8"), record, self.opened.added(one, text))
+                    for (_, line, record), text, one
                     in zip(batch, texts, self.opened.predict(texts, first))]
         except ValueError as error:
             if len(batch) > 1:      # one of them is at fault
@@ -101,27 +102,28 @@ class Answers:
         for number, line in lines_of(shard):
             record = record_of(line, shard, self.column)
             if isinstance(record, dict):
-                yield number, line, record
+                yield number, json.dumps(record).encode() if is_text(shard) else line, record
             else:
                 self.refuse(number, line, record)
 
 
-def line_of(record, added):
-    """A record with what is added to it, as JSON; what it has already is called predicted_….
+def line_of(line, record, added):
+    """The line of a record, as it is, with what is added to it; what is there is called predicted_….
 
     Raises:  ValueError: that is there too
 
-    >>> print(line_of({"text": "good", "label": "?"}, {"label": "positive"}), end="")
-    {"text": "good", "label": "?", "predicted_label": "positive"}
+    >>> print(line_of('{"text":"good", "label":"?"}', {"text": "good", "label": "?"}, {"label": "fine"}),
+    ...       end="")
+    {"text":"good", "label":"?", "predicted_label": "fine"}
     """
     if not added.keys().isdisjoint(record):
         added = {f"predicted_{name}" if name in record else name: value for name, value in added.items()}
         both = sorted(record.keys() & added.keys())
         if both:
             raise ValueError(f"expected no key {both[0]}, which is added, received one")
-    record = {**record, **added}
-    line = _encoded(record)
-    return (json.dumps(record) if predictions.HALVES.search(line) else line) + "\n"
+    more = _encoded(added)
+    more = json.dumps(added) if predictions.HALVES.search(more) else more
+    return f"{line.strip()[:-1].rstrip()}, {more[1:]}\n"
 
 
 def predictor(model):
