@@ -117,7 +117,7 @@ class Task:
         """A new head for a corpus, and the run directory that it is trained in."""
         loop.deterministic(self.settings.seed)
         if corpus.stream:
-            self.alternative = {}
+            self.alternative = {}       # it would count in memory
         recipe = {**self.recipe(corpus), **(STREAMED[self.name] if corpus.stream else {})}
         recipe = {name: value for name, value in recipe.items()
                   if getattr(self.settings, name) is None}

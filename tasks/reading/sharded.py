@@ -13,6 +13,7 @@ import dataclasses
 import glob
 import hashlib
 import heapq
+import operator
 import os
 import pathlib
 
@@ -27,6 +28,7 @@ CHARACTERS = 50_000_000             # of all these, at the most
 GROUP = 50_000, 25_000_000
 SAME = 20                           # examples with the same text that are held out, at the most
 NOTES = 5                           # notes on shards that are shown
+by_hash = operator.itemgetter(0)
 
 
 def is_pattern(name):
@@ -182,7 +184,7 @@ class Survey:
             self.digest.update(repr((*example,)).encode("utf-8", "replace"))
             self.smallest.add(key, example)
             for mark in marks(example):
-                self.marked[mark] = max(self.marked.get(mark, (-1, None)), (key, example), key=first)
+                self.marked[mark] = max(self.marked.get(mark, (-1, None)), (key, example), key=by_hash)
 
     def corpus(self, name):
         """The `Corpus`: its training split is the sample, beside the stream of all."""
@@ -215,11 +217,6 @@ class Survey:
             description=[*(f"in the first shard: {line}" for line in self.first.description[:1]),
                          *self.first.description[1:], f"{len(self.shards):,} shards; vocabulary and "
                          f"baselines are counted on {len(sample):,} of the examples"])
-
-
-def first(pair):
-    """The first of two."""
-    return pair[0]
 
 
 def hashes_of(examples):
