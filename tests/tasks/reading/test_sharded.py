@@ -259,7 +259,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path):
             with open(folder / f"{n:02}.csv", "w", encoding="utf-8", newline="") as file:
                 table = csv.writer(file)
                 table.writerow(["text", "label"])
-                table.writerows([" ".join(draw.choice(words, 60)), "ab"[k % 2]] for k in range(3000))
+                table.writerows([" ".join(draw.choice(words, 60)), "ab"[k % 2]] for k in range(1500))
         peaks.append(peak_of(folder))
     assert peaks[1] < peaks[0] + 40
 
@@ -268,7 +268,7 @@ def peak_of(folder):
     """MiB that reading a corpus of shards and its first group take at the most."""
     code = ("import resource, sys; from tasks.sentiment.options import Settings; "
             "from tasks.sentiment.task import Sentiment; "
-            "from tasks.reading import sharded; sharded.GROUP = 6000, 10 ** 7; "
+            "from tasks.reading import sharded; sharded.GROUP = 3000, 10 ** 7; "
             "sharded.SAMPLE, sharded.HELD = 1000, 100; "
             f"corpus = Sentiment(Settings.of(corpus='{folder}/*.csv')).load_corpus(); "
             "stream = corpus.stream; [len(stream.examples(group)) for group in stream.groups(0, 0)]; "
