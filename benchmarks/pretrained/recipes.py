@@ -108,8 +108,8 @@ RECIPES = {
         "corpora/tinyshakespeare/input.txt", "--output_dropout=0.25", "nats_per_token",
         ("ROMEO:", "To be, or not to"),
         ("It imitates the look of a play: words and lines, not sense.",
-         "Its test split holds plays that it has not seen, with names of their own: a first model, with a "
-         "dropout of 0.5, had 1.670 nats there and 1.478 on the validation split.")),
+         "Its test split holds plays that it has not seen, with names of their own: a first model, with "
+         "a dropout of 0.5, had 1.670 nats there and 1.478 on the validation split.")),
     "tang-poems": Recipe(
         "generation", "zh", "a quatrain from 5 or 7, the characters of its lines",
         "quatrains of the complete Tang poems, github.com/chinese-poetry/chinese-poetry at 99ebbef, "
@@ -125,8 +125,8 @@ RECIPES = {
         "Tatoeba's German and English sentences, manythings.org/anki", "CC-BY-2.0-FR",
         "tatoeba.org and manythings.org/anki, CC BY 2.0 FR", "corpora/translation-de-en",
         "--vocabulary_size=4000 --epochs=5", "bleu, chrf",
-        ("Wo ist der Bahnhof?", "Ich habe heute keine Zeit.", "Meine Schwester lernt seit drei Jahren "
-         "Deutsch."),
+        ("Wo ist der Bahnhof?", "Ich habe heute keine Zeit.",
+         "Meine Schwester lernt seit drei Jahren Deutsch."),
         ("Short sentences of everyday language.",)),
     "translation-zh-en": Recipe(
         "translation", "zh → en", "English",
