@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+from tasks import loaded
 from tasks.sentiment import corpora
 
 SHARDS, BATCH, ALONE = 20, 512, 20_000
@@ -49,7 +50,7 @@ def rate_of_saved_model(run, texts):
     tf = quiet.import_tensorflow()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    path = max((pathlib.Path(run) / "saved_model").glob("[0-9]*"), key=lambda path: int(path.name))
+    path = loaded.newest(pathlib.Path(run) / "saved_model")
     answer = tf.saved_model.load(str(path)).signatures["serving_default"]
     texts = sorted(itertools.islice(itertools.cycle(texts), ALONE), key=lambda text: len(text.split()))
     batches = [tf.constant(texts[n:n + BATCH]) for n in range(0, ALONE, BATCH)]
