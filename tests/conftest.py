@@ -13,6 +13,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads of small products only wait for each other
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")      # of the workers: what one thread freed serves another
 for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without one
     os.environ[_name] = "127.0.0.1,localhost"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script

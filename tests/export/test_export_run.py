@@ -140,9 +140,11 @@ def test_characters_are_what_unicode_says(tables):
 
 
 def test_every_character_has_the_graphs_lower_case(tables):
-    lower = tf.strings.lower(tf.constant([c.encode() for c in EVERY]), encoding="utf-8").numpy()
-    wrong = [c for c, small in zip(EVERY, lower) if tables.lower(c) != small.decode()]
-    assert not wrong, [hex(ord(c)) for c in wrong]
+    for start in range(0, len(EVERY), 2**16):
+        some = EVERY[start:start + 2**16]
+        lower = tf.strings.lower(tf.constant([c.encode() for c in some]), encoding="utf-8").numpy()
+        wrong = [c for c, small in zip(some, lower) if tables.lower(c) != small.decode()]
+        assert not wrong, [hex(ord(c)) for c in wrong]
 
 
 def test_every_string_of_letters_has_the_graphs_shape(tables):

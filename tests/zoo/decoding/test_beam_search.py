@@ -251,8 +251,9 @@ def test_required_phrases_are_in_all_texts_and_all_such_texts_are_found(required
 
 @pytest.mark.parametrize("required", slow_but(OVERLAPPING[-1:], OVERLAPPING), ids=str)
 def test_phrases_may_overlap_where_there_is_time_for_one_after_the_other(required):
-    model, length = Markov(V, 9), 9
-    given = found(search(model, 3 * 2**9, [3], length, required=required), 0)
+    length = 4 + sum(map(len, phrases(required)))
+    model = Markov(V, length)
+    given = found(search(model, 3 * 2**length, [3], length, required=required), 0)
     texts = {text: value for text, value in ranked(model, 3, .75, length=length).items()
              if all(contains(text, phrase) for phrase in phrases(required))}
     in_time = {text for text in texts if len(text) + sum(map(len, phrases(required))) <= length}
