@@ -36,13 +36,15 @@ def confusion_matrix(matrix, labels, path):
         raise ValueError(f"expected a confusion matrix [{len(labels)}, {len(labels)}] for as many "
                          f"labels, received {list(matrix.shape)}")
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    numbered = len(labels) <= MOST_NUMBERED_CLASSES
     longest = min(max(len(str(label)) for label in labels), 20)
-    with _figure(path, 1, max(2.8, 1.2 + 0.5 * min(len(labels), 30)) + 0.1 * longest) as (axis,):
+    size = max(2.8, 1.2 + (0.5 if numbered else 0.15) * min(len(labels), 100)) + 0.1 * longest
+    with _figure(path, 1, size) as (axis,):
         image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
         axis.figure.colorbar(image, label="share of the true class", fraction=0.046)
         _name_ticks(axis, labels)
         axis.set(xlabel="predicted", ylabel="true")
-        if len(labels) <= MOST_NUMBERED_CLASSES:
+        if numbered:
             _write_numbers(axis, matrix, share)
 
 
