@@ -6,6 +6,7 @@ Everything that decides a bit is a function of (seed, epoch, step) or stands in 
 """
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import signal
@@ -159,7 +160,7 @@ class Training:
             network(tf.nest.map_structure(tf.constant, first[0].inputs))
         self.optimizer = self._optimizer(settings.epochs * len(first))
         self.average = Average(network.trainable_variables, settings.average)
-        self.step = self._compiled(loss_function, first[0])
+        self.loss_function, self.example = loss_function, first[0]
 
     def _optimizer(self, steps):
         settings, weights = self.settings, self.network.trainable_variables
@@ -171,16 +172,17 @@ class Training:
         optimizer.build(weights)
         return optimizer
 
-    def _compiled(self, loss_function, batch):
-        """The step as one graph for batches of any size and length."""
-        step = make_step(self.network, loss_function, self.optimizer, self.settings.clip_norm,
-                         self.average)
+    @functools.cached_property
+    def step(self):
+        """The step as one graph for batches of any size and length.
 
-        @tf.function(autograph=False, input_signature=[
-            _any_size(batch.inputs), _any_size(batch.targets), tf.TensorSpec([], tf.float32)])
-        def compiled(inputs, targets, count):
-            return step(inputs, targets, count)
-        return compiled
+        It is the graph itself: to find it again for each batch takes as long as a small network's step.
+        """
+        step = make_step(self.network, self.loss_function, self.optimizer, self.settings.clip_norm,
+                         self.average)
+        arrays = _any_size((self.example.inputs, self.example.targets))
+        return tf.function(step, autograph=False).get_concrete_function(
+            *arrays, tf.TensorSpec([], tf.float32))
 
     def take(self, batch):
         """One step on one batch. Raises ValueError when the loss or the gradient is not finite."""

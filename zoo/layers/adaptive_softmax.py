@@ -18,6 +18,7 @@ import tensorflow as tf
 from zoo.cells.arguments import is_count
 from zoo.layers.sequences import autocast
 from zoo.layers.softmax import Softmax, of_words
+from zoo.ops.cross_entropy import cross_entropy
 from zoo.ops.ranges import in_range, is_inside
 
 
@@ -84,12 +85,12 @@ class AdaptiveSoftmax(Softmax):
 
     @autocast
     def loss(self, h, targets, embeddings=None):
-        """−log p, summed over all targets [B, T] but padding; in an op that TFLite lacks.
+        """−log p, summed over all targets [B, T] but padding; see `cross_entropy`.
 
         Raises:  a target outside 0 … V-1, see `zoo.ops.ranges.in_range`
         """
         targets, _ = in_range("targets", targets, self.vocabulary_size)
-        return sum(_cross_entropy(logits, symbols)
+        return sum(tf.reduce_sum(cross_entropy(logits, symbols))
                    for _, logits, symbols in self._choices(h, targets, embeddings))
 
     @autocast
@@ -160,7 +161,3 @@ class AdaptiveSoftmax(Softmax):
 
 def _logits(h, kernel, bias):
     return tf.cast(tf.matmul(h, kernel, transpose_b=True) + bias, tf.float32)
-
-
-def _cross_entropy(logits, symbols):
-    return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(symbols, logits))

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.layers.sequences import autocast
+from zoo.ops.cross_entropy import cross_entropy
 from zoo.ops.masks import cleared
 from zoo.ops.ranges import in_range, is_inside
 
@@ -56,7 +57,7 @@ class Softmax(keras.layers.Layer):
 
     @autocast
     def loss(self, h, targets, embeddings=None, smoothing=0.0):
-        """−Σ q·log p, summed over all targets [B, T] but padding; in an op that TFLite lacks.
+        """−Σ q·log p, summed over all targets [B, T] but padding.
 
         q is 1 − ε at the target, and ε/V more at every word, so with z̄ the mean of all logits
 
@@ -69,7 +70,7 @@ class Softmax(keras.layers.Layer):
         targets, _ = in_range("targets", targets, self.vocabulary_size)
         mask = targets > 0
         h, targets = tf.boolean_mask(h, mask), tf.boolean_mask(targets, mask)
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self(h, embeddings))
+        loss = cross_entropy(self(h, embeddings), targets)
         if smoothing:
             h, kernel = self._given(h, embeddings)
             bias = tf.cast(self.bias, tf.float32)
