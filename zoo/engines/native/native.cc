@@ -1071,10 +1071,11 @@ void add_up(const WeightGradient& g, long depth) {
 }
 
 // How many rows of a weight gradient a thread takes at a time: the more of them, the less often δ is made into
-// panels. Two parts or more for each thread, and a slice of a in a quarter of the core's own cache.
+// panels. Two parts or more for each thread, one where they would be small, and a slice of a in a quarter of the
+// core's own cache.
 long rows_of_gradient(const Call& call) {
-  const long shared = (call.D + call.H) / (2 * call.threads), most = kOwnCache / 3 / kSlice;
-  return std::max<long>(20 * kRows, std::min(shared, most));
+  const long each = (call.D + call.H) / call.threads, shared = std::max(each / 2, std::min<long>(each, 256));
+  return std::max<long>(20 * kRows, std::min<long>(shared, kOwnCache / 3 / kSlice));
 }
 
 // ∂L/∂W, ∂L/∂U and those of the biases: every thread takes some rows of one of them at a time. The sums run over
