@@ -59,11 +59,11 @@ def epochs(settings, texts):
 
 SPANS = {
     "model": "wide_bilstm_char_crf", "units": 200, "recurrent_dropout": 0.2, "epochs": 18,
-    "batch_size": 16, "learning_rate": 2e-3, "weight_decay": 0.0, "average": 0.999, "patience": 0,
+    "batch_size": 16, "learning_rate": 2e-3, "weight_decay": 0.0, "average": 0.999, "patience": 6,
     "model_scheme": "BIOES", "tokenizer": "word",
 }
 
-# The weights of features are learnt within some passes; a network learns names by heart soon after.
+# A network learns names by heart soon.
 FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}
 FEW_SENTENCES = 4000        # fewer are few
 TAGGING = {
@@ -71,8 +71,8 @@ TAGGING = {
     "few spans": FEW_SPANS,
     "plain tags": {**SPANS, "epochs": 10},
     # Requests have few words: fewer buckets keep the file small beside the n-grams of intents.
-    "intents": {**SPANS, "features": 30000, "rare_dropout": 0.5, "epochs": 15},
-    "few intents": {**FEW_SPANS, "features": 30000},
+    "intents": {**SPANS, "features": 30000, "feature_rank": 64, "rare_dropout": 0.5, "epochs": 15},
+    "few intents": {**FEW_SPANS, "features": 30000, "feature_rank": 64},
     # One character is a token: it has no characters to look at.
     "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
                    "epochs": 12},

@@ -12,7 +12,7 @@ from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import FEW_SENTENCES, NAMED, TAGGING
 from tasks.reporting import plots
-from tasks.tagging import corpora, metrics, prediction
+from tasks.tagging import corpora, linear_chain, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
 from tasks.tagging.dataset import Sentences, first_rare, in_scheme, tags_of
 from tasks.task import HELD, Task, held_out
@@ -26,8 +26,7 @@ from zoo.text.token_features import Tokens
 MOST_TAGS_DRAWN = 40
 CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
-OF_FEATURES = {"model": "crf", "epochs": 6, "batch_size": 16, "learning_rate": 1e-2, "average": 0.99,
-               "intent": False}
+OF_FEATURES = {"model": "crf", "epochs": 1, "intent": False}
 SMALLEST = 1e-30        # a probability, so that it has a logarithm
 
 
@@ -115,6 +114,10 @@ class Tagging(Task):
     def prepare(self, head, training):
         if head.intents and head.network.intent.wide:
             training.fit_linear(head.network.intent.wide, self.settings.seed)
+        if head.network.features and not training.stream:
+            seconds = time.perf_counter()
+            linear_chain.fit(head.network, training, self.settings.seed)
+            print(f"features of tokens: fitted in {time.perf_counter() - seconds:.0f} s")
 
     def calibrate(self, head, validation):
         """Fit the temperature that makes the intents' probabilities believable."""

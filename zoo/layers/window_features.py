@@ -30,6 +30,7 @@ Source: Ratnaparkhi 1996 (the features); Weinberger et al. 2009 (their buckets);
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo import names
@@ -89,9 +90,9 @@ class WindowFeatures(keras.layers.Layer):
         z_t = Σ_f W[bucket_f(t)]·P
 
     with P [rank, L], or the identity where there are at most `rank` labels: a product of few columns has
-    fewer weights than one column a label, and generalises better. While it is trained each feature is
-    dropped at a rate, and the others count for more; W moves as by Adagrad, see
-    `tasks.training.optimizer`.
+    fewer weights than one column a label. While a network is trained beside it each feature is dropped at
+    a rate, and the others count for more. W is fitted before, see `tasks.tagging.linear_chain`; where it
+    is not it moves as by Adagrad, see `tasks.training.optimizer`.
 
     Args:    outputs   L
              buckets   V;   rank  width of W, at most L
@@ -115,6 +116,16 @@ class WindowFeatures(keras.layers.Layer):
         self.projection = None if width == self.outputs else self.add_weight(
             name="projection", shape=(width, self.outputs), initializer="glorot_uniform")
         self.built = True
+
+    def give(self, weights):
+        """Fix W·P at weights [V, L], or at the nearest that has the rank."""
+        if self.projection is not None:
+            _, directions = np.linalg.eigh(weights.T.astype(np.float64) @ weights)
+            directions = directions[:, ::-1][:, :self.table.shape[1]]      # with the largest values
+            self.projection.assign(directions.T)
+            weights = weights @ directions
+        self.table.assign(weights)
+        self.trainable = False
 
     def call(self, code_points, shapes, training=False):
         rows = tf.gather(self.table.value, buckets_of(code_points, shapes, self.buckets))

@@ -39,7 +39,7 @@ CLASSIFIERS = {
 CHAR_CRF = {"cell": "lstm", "bidirectional": True, "crf": True, "characters": "cnn",
             "embedding_dropout": 0.5, "output_dropout": 0.5, "word_dropout": 0.05}
 # The linear chain over features of words around a token: Lafferty et al. 2001, Ratnaparkhi 1996.
-FEATURES = {"crf": True, "features": 1 << 16, "feature_dropout": 0.2}
+FEATURES = {"crf": True, "features": 1 << 16, "feature_rank": 32, "feature_dropout": 0.2}
 TAGGERS = {
     "crf": {**FEATURES, "layers": 0},
     # The same beside a network, whose scores are added to its own: Cheng et al. 2016.

@@ -86,6 +86,8 @@ class TaggerOptions(NetworkOptions, units=128, embedding=100):
     features: int = option(0, "Number of buckets of features of a token and of its neighbours, whose "
                            "scores are added; 0 for none.", least=0, source="Cheng et al. 2016")
     feature_dropout: float = option(0.0, "Dropout rate of these features.", **RATE)
+    feature_rank: int = option(16, "Largest number of columns of the features' weights, for many labels.",
+                               least=1)
     vectors_as: str = option("frozen", "What becomes of given word vectors beside the embedding: they "
                              "stay as they are, are tuned, or projected to its width and added.",
                              names.VECTORS)

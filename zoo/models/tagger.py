@@ -74,8 +74,8 @@ class Tagger(Network):
         self.alphabet_size, self.rare, self.intents = alphabet_size, rare, tuple(intents)
         self.vector_width, self.learnt = vector_width, learnt or vocabulary_size
         self.seed_generator = keras.random.SeedGenerator()
-        self.features = WindowFeatures(len(labels), options.features, dropout=options.feature_dropout) \
-            if options.features else None
+        self.features = WindowFeatures(len(labels), options.features, options.feature_rank,
+                                       options.feature_dropout) if options.features else None
         self.embedding = self.vectors = self.characters = self.affixes = self.shapes = None
         self.recurrent = self.linear = self.feedback = None
         if options.layers or options.feedback:

@@ -1,0 +1,105 @@
+"""The linear chain over features of tokens: the weights W of a tagger's `WindowFeatures` are fitted.
+
+    minimise  −Σ log p(y|x) + λ/2·(|W|² + |A|²)        z_t = Σ_f W[bucket_f(t)]
+
+over all sentences, by L-BFGS; A are the weights of the CRF, if there is one. The sum is convex: it has
+one minimum, whatever the seed. A network learns beside it: it begins with that A, and W/2 stays.
+
+Source: Lafferty et al. 2001; Sha & Pereira 2003 (L-BFGS, the penalty)
+"""
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse
+import tensorflow as tf
+
+from zoo.layers.window_features import COUNT, buckets_of
+
+PENALTY = 2.0               # λ
+ITERATIONS, CLOSE = 60, 1e-5    # most of L-BFGS; the relative change of the sum that ends it
+REMEMBERED = 5              # gradients that L-BFGS keeps: it holds twice as many arrays of W's size
+BESIDE = 0.5                # the share of W that counts beside a network, which learns more then
+TOKENS = 500_000            # of no more sentences than these are in, drawn among all
+GROUP = 256                 # sentences of similar length, side by side
+
+
+def fit(network, data, seed=0):
+    """Fit W and the CRF's weights to the sentences of a `Sentences`; W takes part in no training then."""
+    chain = Chain(network, data, some(data.lengths, seed))
+    found = scipy.optimize.minimize(
+        chain, chain.parameters(), jac=True, method="L-BFGS-B",
+        options={"maxiter": ITERATIONS, "maxcor": REMEMBERED, "ftol": CLOSE})
+    network.features.give(chain.assigned(found.x) * (BESIDE if network.embedding else 1))
+
+
+def some(lengths, seed):
+    """Rows of sentences with about `TOKENS` tokens, if there are as many, by their lengths."""
+    drawn = np.random.default_rng(seed).permutation(len(lengths))
+    kept = drawn[np.cumsum(lengths[drawn]) - lengths[drawn] < TOKENS]
+    return kept[np.argsort(lengths[kept], kind="stable")]
+
+
+class Chain:
+    """The sum and its gradient, of all parameters as one array: W [V, L], then the CRF's weights."""
+
+    def __init__(self, network, data, rows):
+        self.network, self.shape = network, (network.features.buckets, len(network.labels))
+        self.weights = network.crf.trainable_weights if network.crf else []
+        self.buckets = tf.function(buckets_of, autograph=False, reduce_retracing=True)
+        self.gradient = tf.function(self._gradient, autograph=False, reduce_retracing=True)
+        self.groups, buckets, count = [], [], 0
+        for n in range(0, len(rows), GROUP):
+            tags, features = self._read(data.batch(rows[n:n + GROUP]))
+            places = np.full(tags.shape, -1)    # rows of `x`, that of no token is the last
+            places[tags >= 0] = np.arange(count, count + len(features))
+            count += len(features)
+            self.groups.append((places, tags))
+            buckets.append(features)
+        buckets = np.concatenate(buckets)
+        self.x = scipy.sparse.csr_matrix(       # how often a token has each feature
+            (np.ones(buckets.size, np.float32), buckets.ravel(), np.arange(0, buckets.size + 1, COUNT)),
+            (count, self.shape[0]))
+
+    def _read(self, batch):
+        """The tags of a batch [B, T], and the buckets of all tokens that have one [N, COUNT]."""
+        tags = batch.targets["tags"] if isinstance(batch.targets, dict) else batch.targets
+        buckets = self.buckets(tf.constant(batch.inputs["code_points"]),
+                               tf.constant(batch.inputs["shapes"]), self.shape[0]).numpy()
+        return tags, buckets[tags >= 0]
+
+    def _gradient(self, z, tags):
+        """−Σ log p of some sentences and its derivatives, of z [B, T, L] first."""
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            loss = self.network.loss_of_tags(tags, z)
+        return loss, tape.gradient(loss, [z, *(weight.value for weight in self.weights)])
+
+    def __call__(self, parameters):
+        """(the sum, its gradient) at some parameters."""
+        z = self.x @ self.assigned(parameters)
+        z = np.concatenate([z, np.zeros_like(z[:1])])
+        total, errors, others = 0.0, np.zeros_like(z), [np.zeros(one.shape) for one in self.weights]
+        for places, tags in self.groups:
+            loss, (error, *more) = self.gradient(tf.constant(z[places]), tf.constant(tags))
+            total += float(loss)
+            errors[places] = error
+            others = [a + b.numpy() for a, b in zip(others, more)]
+        gradient = joined([self.x.T @ errors[:-1], *others]) + PENALTY * parameters
+        return total + PENALTY / 2 * (parameters @ parameters), gradient
+
+    def parameters(self):
+        """Those to begin with."""
+        return joined([np.zeros(self.shape), *(weight.numpy() for weight in self.weights)])
+
+    def assigned(self, parameters):
+        """W; the CRF has its weights."""
+        table, rest = np.split(np.float32(parameters), [np.prod(self.shape)])
+        for weight in self.weights:
+            own, rest = np.split(rest, [np.prod(weight.shape)])
+            weight.assign(own.reshape(weight.shape))
+        return table.reshape(self.shape)
+
+
+def joined(arrays):
+    """One array [N] float64 of several."""
+    return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
