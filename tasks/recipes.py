@@ -66,13 +66,14 @@ SPANS = {
 # A network learns names by heart soon.
 FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}
 FEW_SENTENCES = 4000        # fewer are few
+OF_REQUESTS = {"features": 30000, "feature_rank": 16, "patience": 0}
 TAGGING = {
     "default": {**SPANS, "rare_dropout": 0.5},
     "few spans": FEW_SPANS,
     "plain tags": {**SPANS, "epochs": 10},
     # Requests have few words: fewer buckets keep the file small beside the n-grams of intents.
-    "intents": {**SPANS, "features": 30000, "feature_rank": 64, "rare_dropout": 0.5, "epochs": 15},
-    "few intents": {**FEW_SPANS, "features": 30000, "feature_rank": 64},
+    "intents": {**SPANS, **OF_REQUESTS, "rare_dropout": 0.5, "epochs": 15},
+    "few intents": {**FEW_SPANS, **OF_REQUESTS},
     # One character is a token: it has no characters to look at.
     "characters": {**SPANS, "model": "wide_bilstm_crf", "units": 128, "tokenizer": "character",
                    "epochs": 12},

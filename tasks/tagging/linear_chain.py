@@ -2,40 +2,63 @@
 
     minimise  −Σ log p(y|x) + λ/2·(|W|² + |A|²)        z_t = Σ_f W[bucket_f(t)]
 
-over all sentences, by L-BFGS; A are the weights of the CRF, if there is one. The sum is convex: it has
-one minimum, whatever the seed. A network learns beside it: it begins with that A, and W/2 stays.
+over the sentences, by L-BFGS; A are the weights of the CRF, if there is one. The sum is convex: the order
+of the sentences and chance have no part in it. A network learns beside half of W, which stays as it is,
+and goes on from A.
 
 Source: Lafferty et al. 2001; Sha & Pereira 2003 (L-BFGS, the penalty)
 """
+
+import time
 
 import numpy as np
 import scipy.optimize
 import scipy.sparse
 import tensorflow as tf
 
+from tasks.training import workers
 from zoo.layers.window_features import COUNT, buckets_of
 
 PENALTY = 2.0               # λ
 ITERATIONS, CLOSE = 60, 1e-5    # most of L-BFGS; the relative change of the sum that ends it
-REMEMBERED = 5              # gradients that L-BFGS keeps: it holds twice as many arrays of W's size
+REMEMBERED = 5              # gradients that L-BFGS keeps; with them it holds 30 arrays of W's size
+MOST_WEIGHTS = 1 << 22      # of W: about 1 GB then
 BESIDE = 0.5                # the share of W that counts beside a network, which learns more then
-TOKENS = 500_000            # of no more sentences than these are in, drawn among all
+MOST_TOKENS, MOST_SCORES = 500_000, 1 << 25     # of more, scores of labels too, some sentences are drawn
 GROUP = 256                 # sentences of similar length, side by side
 
 
+def can_fit(buckets, labels):
+    """Whether W is small enough; else it is trained with the network."""
+    return buckets * labels <= MOST_WEIGHTS
+
+
 def fit(network, data, seed=0):
-    """Fit W and the CRF's weights to the sentences of a `Sentences`; W takes part in no training then."""
-    chain = Chain(network, data, some(data.lengths, seed))
-    found = scipy.optimize.minimize(
+    """Fit W and the CRF's weights to a `Sentences`. W is not trained any more then.
+
+    Weights that an earlier model gave stay, and are trained on.
+    """
+    if not can_fit(network.features.buckets, len(network.labels)) or np.any(network.features.table):
+        return
+    seconds = time.perf_counter()
+    chain = Chain(network, data, some(data.lengths, len(network.labels), seed))
+    [found] = workers.shared(minimum, [chain])
+    network.features.give(chain.assigned(found) * (BESIDE if network.embedding else 1))
+    print(f"features of tokens: fitted in {time.perf_counter() - seconds:.0f} s")
+
+
+def minimum(chain):
+    """The parameters of the least sum, by the first of several workers."""
+    return scipy.optimize.minimize(
         chain, chain.parameters(), jac=True, method="L-BFGS-B",
-        options={"maxiter": ITERATIONS, "maxcor": REMEMBERED, "ftol": CLOSE})
-    network.features.give(chain.assigned(found.x) * (BESIDE if network.embedding else 1))
+        options={"maxiter": ITERATIONS, "maxcor": REMEMBERED, "ftol": CLOSE}).x
 
 
-def some(lengths, seed):
-    """Rows of sentences with about `TOKENS` tokens, if there are as many, by their lengths."""
+def some(lengths, labels, seed):
+    """Rows of sentences by their lengths: all, or as many as the limits allow."""
+    most = min(MOST_TOKENS, MOST_SCORES // labels)
     drawn = np.random.default_rng(seed).permutation(len(lengths))
-    kept = drawn[np.cumsum(lengths[drawn]) - lengths[drawn] < TOKENS]
+    kept = drawn[np.cumsum(lengths[drawn]) - lengths[drawn] < most]
     return kept[np.argsort(lengths[kept], kind="stable")]
 
 
@@ -76,8 +99,8 @@ class Chain:
 
     def __call__(self, parameters):
         """(the sum, its gradient) at some parameters."""
-        z = self.x @ self.assigned(parameters)
-        z = np.concatenate([z, np.zeros_like(z[:1])])
+        z = np.zeros([self.x.shape[0] + 1, self.shape[1]], np.float32)
+        z[:-1] = self.x @ self.assigned(parameters)
         total, errors, others = 0.0, np.zeros_like(z), [np.zeros(one.shape) for one in self.weights]
         for places, tags in self.groups:
             loss, (error, *more) = self.gradient(tf.constant(z[places]), tf.constant(tags))

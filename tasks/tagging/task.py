@@ -26,7 +26,8 @@ from zoo.text.token_features import Tokens
 MOST_TAGS_DRAWN = 40
 CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
-OF_FEATURES = {"model": "crf", "epochs": 1, "intent": False}
+OF_FEATURES = {"model": "crf", "batch_size": 16, "learning_rate": 1e-2, "average": 0.99, "intent": False}
+EPOCHS = 1, 6           # of the model above: where it is fitted, and where it is only trained
 SMALLEST = 1e-30        # a probability, so that it has a logarithm
 
 
@@ -115,9 +116,7 @@ class Tagging(Task):
         if head.intents and head.network.intent.wide:
             training.fit_linear(head.network.intent.wide, self.settings.seed)
         if head.network.features and not training.stream:
-            seconds = time.perf_counter()
             linear_chain.fit(head.network, training, self.settings.seed)
-            print(f"features of tokens: fitted in {time.perf_counter() - seconds:.0f} s")
 
     def calibrate(self, head, validation):
         """Fit the temperature that makes the intents' probabilities believable."""
@@ -149,12 +148,13 @@ class Tagging(Task):
         intents = {f"{name}, intents": held_out(data, lambda texts: test.of_baseline(
             intents=baseline(examples, texts, head.intents)))
             for name, baseline in INTENT_BASELINES.items() if test.intents}
-        return {**tags, FEATURES: self.of_features(corpus), **intents}
+        return {**tags, FEATURES: self.of_features(corpus, len(head.labels)), **intents}
 
-    def of_features(self, corpus):
+    def of_features(self, corpus, labels):
         """The predictions of a linear chain over features, without a network."""
-        seconds = time.perf_counter()
-        model = fitting.fit("tagging", {**OF_FEATURES, "scheme": corpus.scheme or "none"},
+        seconds, buckets = time.perf_counter(), TAGGERS["crf"]["features"]
+        options = {**OF_FEATURES, "epochs": EPOCHS[not linear_chain.can_fit(buckets, labels)]}
+        model = fitting.fit("tagging", {**options, "scheme": corpus.scheme or "none"},
                             columns_of(corpus.train), columns_of(corpus.validation), verbose=False)
         print(f"baseline {FEATURES}: trained in {time.perf_counter() - seconds:.0f} s")
         now = exporting.of_head(model)

@@ -90,9 +90,9 @@ class WindowFeatures(keras.layers.Layer):
         z_t = Σ_f W[bucket_f(t)]·P
 
     with P [rank, L], or the identity where there are at most `rank` labels: a product of few columns has
-    fewer weights than one column a label. While a network is trained beside it each feature is dropped at
-    a rate, and the others count for more. W is fitted before, see `tasks.tagging.linear_chain`; where it
-    is not it moves as by Adagrad, see `tasks.training.optimizer`.
+    fewer weights than one column a label. In training each feature is dropped at a rate, and the others
+    count for more. W is fitted before, see `tasks.tagging.linear_chain`; where it is not it moves as by
+    Adagrad, see `tasks.training.optimizer`.
 
     Args:    outputs   L
              buckets   V;   rank  width of W, at most L

@@ -99,12 +99,25 @@ def test_a_table_of_a_lower_rank_is_the_nearest():
 
 
 def test_of_many_sentences_some_are_drawn(monkeypatch):
-    monkeypatch.setattr(linear_chain, "TOKENS", 4)
     lengths = np.array([3, 2, 2, 1, 9])
-    rows = linear_chain.some(lengths, 0)
-    assert 1 <= len(rows) <= 3 and list(lengths[rows]) == sorted(lengths[rows])
-    assert list(rows) == list(linear_chain.some(lengths, 0))
-    assert list(linear_chain.some(np.array([9, 9]), 0)) in ([0], [1])
+    for name, most in (("MOST_TOKENS", 4), ("MOST_SCORES", 12)):
+        with monkeypatch.context() as patch:
+            patch.setattr(linear_chain, name, most)
+            rows = linear_chain.some(lengths, 3, 0)
+            assert 1 <= len(rows) <= 3 and list(lengths[rows]) == sorted(lengths[rows])
+            assert list(rows) == list(linear_chain.some(lengths, 3, 0))
+            assert list(linear_chain.some(np.array([9, 9]), 3, 0)) in ([0], [1])
+
+
+def test_many_weights_and_those_of_an_earlier_model_are_trained_as_before(monkeypatch):
+    tagger, data = network(), Sentences()
+    tagger.features.table.assign(tf.ones([V, 3]))
+    linear_chain.fit(tagger, data)
+    assert np.all(tagger.features.table == 1) and tagger.features.trainable_weights
+    monkeypatch.setattr(linear_chain, "MOST_WEIGHTS", 3 * V - 1)
+    tagger = network()
+    linear_chain.fit(tagger, data)
+    assert not np.any(tagger.features.table) and tagger.features.trainable_weights
 
 
 def test_a_model_of_features_alone_is_what_was_fitted():

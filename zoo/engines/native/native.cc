@@ -1070,23 +1070,42 @@ void add_up(const WeightGradient& g, long depth) {
   }
 }
 
-// How many rows of a weight gradient a thread takes at a time: the more of them, the less often δ is made into
-// panels. Two parts or more for each thread, one where they would be small, and a slice of a in a quarter of the
-// core's own cache.
-long rows_of_gradient(const Call& call) {
-  const long each = (call.D + call.H) / call.threads, shared = std::max(each / 2, std::min<long>(each, 256));
-  return std::max<long>(20 * kRows, std::min<long>(shared, kOwnCache / 3 / kSlice));
+using Parts = std::vector<WeightGradient>;
+
+// The gradients in parts of at most so many rows, those with the most work first.
+Parts cut(const Parts& gradients, long rows) {
+  Parts parts;
+  for (const WeightGradient& gradient : gradients) {
+    const long count = (gradient.rows + rows - 1) / rows;
+    for (long i = 0; i < count; ++i) parts.push_back(gradient.part(i, count));
+  }
+  std::stable_sort(parts.begin(), parts.end(), [](const WeightGradient& a, const WeightGradient& b) {
+    return a.rows * a.columns > b.rows * b.columns;
+  });
+  return parts;
+}
+
+// The work of the thread that has the most, if a free one takes the next part.
+long longest(const Parts& parts, int threads) {
+  std::vector<long> work(threads);
+  for (const WeightGradient& part : parts) *std::min_element(work.begin(), work.end()) += part.rows * part.columns;
+  return *std::max_element(work.begin(), work.end());
+}
+
+// Two parts or more for each thread, or larger ones if they are shared out as evenly: the more rows a part has,
+// the less often δ is made into panels. A slice of a takes a third of the core's own cache at most.
+Parts share_gradients(const Call& call) {
+  const Parts gradients = weight_gradients(call);
+  const long each = (call.D + call.H) / call.threads, most = kOwnCache / 3 / kSlice, least = 20 * kRows;
+  const Parts small = cut(gradients, std::max<long>(least, std::min(each / 2, most)));
+  const Parts large = cut(gradients, std::max<long>(least, std::min({each, most, 256L})));
+  return longest(large, call.threads) <= longest(small, call.threads) ? large : small;
 }
 
 // ∂L/∂W, ∂L/∂U and those of the biases: every thread takes some rows of one of them at a time. The sums run over
 // B·T in one order, whatever the number of threads.
 void add_up_all(const Call& call) {
-  std::vector<WeightGradient> parts;
-  for (const WeightGradient& gradient : weight_gradients(call)) {
-    const long most = rows_of_gradient(call), count = (gradient.rows + most - 1) / most;
-    for (long i = 0; i < count; ++i)
-      parts.push_back(gradient.part(i, count));
-  }
+  const Parts parts = share_gradients(call);
   Pool::instance().run(long(parts.size()), call.threads, [&](long i) { add_up(parts[i], call.B * call.T); });
 }
 
