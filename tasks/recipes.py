@@ -63,7 +63,7 @@ SPANS = {
     "model_scheme": "BIOES", "tokenizer": "word",
 }
 
-# A network learns names by heart soon.
+# A network soon learns names by heart.
 FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}
 FEW_SENTENCES = 4000        # fewer are few
 OF_REQUESTS = {"features": 30000, "feature_rank": 16, "patience": 0}

@@ -1,10 +1,10 @@
-"""The linear chain over features of tokens: the weights W of a tagger's `WindowFeatures` are fitted.
+"""The linear chain over features of tokens: the weights of a tagger's `WindowFeatures` are fitted.
 
     minimise  −Σ log p(y|x) + λ/2·(|W|² + |A|²)        z_t = Σ_f W[bucket_f(t)]
 
-over the sentences, by L-BFGS; A are the weights of the CRF, if there is one. The sum is convex: the order
-of the sentences and chance have no part in it. A network learns beside half of W, which stays as it is,
-and goes on from A.
+over the sentences, by L-BFGS; W [V, L] stands for W·P there, A for the weights of the CRF, if there is
+one. The sum is convex: its minimum depends on no seed, but where sentences are drawn. A network learns
+beside half of W, which stays as it is, and goes on from A.
 
 Source: Lafferty et al. 2001; Sha & Pereira 2003 (L-BFGS, the penalty)
 """
@@ -24,7 +24,8 @@ ITERATIONS, CLOSE = 60, 1e-5    # most of L-BFGS; the relative change of the sum
 REMEMBERED = 5              # gradients that L-BFGS keeps; with them it holds 30 arrays of W's size
 MOST_WEIGHTS = 1 << 22      # of W: about 1 GB then
 BESIDE = 0.5                # the share of W that counts beside a network, which learns more then
-MOST_TOKENS, MOST_SCORES = 500_000, 1 << 25     # of more, scores of labels too, some sentences are drawn
+MOST_TOKENS = 500_000       # where there are more, some sentences are drawn
+MOST_SCORES = 1 << 25       # one for each label of a token; likewise
 GROUP = 256                 # sentences of similar length, side by side
 
 

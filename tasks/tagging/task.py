@@ -27,7 +27,6 @@ MOST_TAGS_DRAWN = 40
 CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
 OF_FEATURES = {"model": "crf", "batch_size": 16, "learning_rate": 1e-2, "average": 0.99, "intent": False}
-EPOCHS = 1, 6           # of the model above: where it is fitted, and where it is only trained
 SMALLEST = 1e-30        # a probability, so that it has a logarithm
 
 
@@ -153,7 +152,8 @@ class Tagging(Task):
     def of_features(self, corpus, labels):
         """The predictions of a linear chain over features, without a network."""
         seconds, buckets = time.perf_counter(), TAGGERS["crf"]["features"]
-        options = {**OF_FEATURES, "epochs": EPOCHS[not linear_chain.can_fit(buckets, labels)]}
+        # What is fitted has nothing left to learn but the transitions.
+        options = {**OF_FEATURES, "epochs": 1 if linear_chain.can_fit(buckets, labels) else 6}
         model = fitting.fit("tagging", {**options, "scheme": corpus.scheme or "none"},
                             columns_of(corpus.train), columns_of(corpus.validation), verbose=False)
         print(f"baseline {FEATURES}: trained in {time.perf_counter() - seconds:.0f} s")

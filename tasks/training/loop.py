@@ -174,10 +174,7 @@ class Training:
 
     @functools.cached_property
     def step(self):
-        """The step as one graph for batches of any size and length.
-
-        It is the graph itself: to find it again for each batch takes as long as a small network's step.
-        """
+        """The step as one graph for batches of any size and length, which costs no look-up at a call."""
         step = make_step(self.network, self.loss_function, self.optimizer, self.settings.clip_norm,
                          self.average)
         arrays = _any_size((self.example.inputs, self.example.targets))
