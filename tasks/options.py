@@ -24,6 +24,7 @@ MODES = ("train", "evaluate", "export")
 VARIANTS = ("float32", "float16", "int8", "static")      # of `export.tflite`, those that take texts
 ACTION = {"is_setting": False}
 TUNED = {"open": "from the recipe"}
+NONE = "none"       # in place of word vectors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +135,12 @@ def column(role):
     """The option that names the column of a role."""
     return option(None, f"The column of the {role} in a file: a name in its header, or a number from "
                   "1.", of_corpus=True, open="from the files", first=role != "id")
+
+
+def vectors(**about):
+    """The option that names word vectors."""
+    return option(None, "File of word vectors, in the text format of GloVe or word2vec; words-en: those "
+                  "of English words that come with the package; none: no vectors.", **about)
 
 
 @dataclasses.dataclass(frozen=True)

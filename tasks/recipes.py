@@ -10,11 +10,10 @@ SENTENCES = {
 }
 CORRECTED = {**SENTENCES, "model": "linear_bilstm"}
 
-# Given word vectors tell more of a word than some thousand texts do: a small embedding beside them, and
-# about 550 steps. n-grams help a network that learns by itself, but not with a few hundred texts.
+# Word vectors tell more of a word than some thousand texts do: a small embedding beside them.
 VECTORS = {
     **SENTENCES, "model": "linear_bilstm", "corrects": False, "ensemble": 3, "embedding": 16,
-    "embedding_dropout": 0.3, "word_dropout": 0.3, "epochs": 5, "learning_rate": 3e-3,
+    "embedding_dropout": 0.3, "word_dropout": 0.3, "learning_rate": 3e-3,
 }
 
 # Those of a kind of corpus; epochs are for `TEXTS` texts, see `epochs`.
@@ -31,11 +30,13 @@ CLASSIFICATION = {
     "regression": CORRECTED,
     "several labels": CORRECTED,
     "vectors": VECTORS,
+    "vectors, few texts": {**VECTORS, "batch_size": 16},
+    "vectors, long texts": {**VECTORS, "ensemble": 1, "window": 50, "batch_size": 16, "epochs": 6,
+                            "max_length": 4096},
+    "vectors, regression": {**VECTORS, "corrects": True},
+    # Of some labels words and their pairs tell more, and what phrases match.
     "vectors, more than two labels": {**SENTENCES, "model": "nb_bilstm_cnn", "embedding": 64,
                                       "epochs": 12, "learning_rate": 3e-3, "patience": 4},
-    "vectors, few texts": {**VECTORS, "model": "bilstm", "pooling": "max+attention",
-                           "output_dropout": 0.5, "word_dropout": 0.1, "epochs": 4, "batch_size": 16,
-                           "patience": 0},
     # Counts say nothing here: only the order of the words does.
     "sample": {**SENTENCES, "model": "bilstm", "epochs": 10, "learning_rate": 3e-3},
 }

@@ -109,8 +109,8 @@ class Task:
                                  "one of them")
             self.settings = tuning.tuned(self, corpus)
 
-    def candidates(self):
-        """[{option: value}] that tuning compares with the recipe."""
+    def candidates(self, recipe):
+        """[{option: value}] that tuning compares with the recipe {option: value}."""
         return CANDIDATES[self.name]
 
     def begun(self, corpus):

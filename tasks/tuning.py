@@ -56,7 +56,7 @@ def candidates(task, recipe):
     Args:    recipe  {option: value} where nothing is given
     """
     found = {}
-    for options in [{}, *task.candidates()]:
+    for options in [{}, *task.candidates(recipe)]:
         free = {name: value for name, value in options.items() if name not in task.settings.given}
         found.setdefault(json.dumps({**recipe, **free}, sort_keys=True), free)
     return list(found.values())

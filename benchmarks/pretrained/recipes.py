@@ -41,9 +41,10 @@ RECIPES = {
     "banking-intents": Recipe(
         "sentiment", "en", "77 intents of bank customers",
         "Banking77 (Casanueva et al. 2020), github.com/PolyAI-LDN/task-specific-datasets at 57ec275, "
-        "banking_data", "CC-BY-4.0", "PolyAI Limited, Banking77, CC BY 4.0", "corpora/banking77", "",
-        "accuracy", ("My card has not arrived yet.", "Why was I charged for taking out cash?",
-                     "How do I change my PIN?"),
+        "banking_data", "CC-BY-4.0", "PolyAI Limited, Banking77, CC BY 4.0", "corpora/banking77",
+        "--vectors=none", "accuracy",
+        ("My card has not arrived yet.", "Why was I charged for taking out cash?",
+         "How do I change my PIN?"),
         ("It gives one of its 77 labels to any text, also to one that is no question to a bank.",)),
     "home-intents-slots": Recipe(
         "tagging", "en", "64 intents of requests to a home assistant, and 54 types of slots",

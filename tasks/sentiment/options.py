@@ -27,8 +27,8 @@ class CorpusOptions(options.CorpusOptions):
     vocabulary_size: int = option(20000, "Largest number of tokens in the vocabulary.", least=3)
     min_count: int = option(2, "Smallest number of occurrences of a token in the vocabulary.", least=1)
     max_length: int = option(None, "Tokens of a text that are read.", least=1, **options.TUNED)
-    vectors: str = option(None, "File of word vectors, in the text format of GloVe or word2vec.")
-    vector_words: int = option(20000, "Number of words of that file, the first ones, that are known "
+    vectors: str = options.vectors(**options.TUNED)
+    vector_words: int = option(20000, "Number of words of those, the first ones, that are known "
                                "beside those of training.", least=0)
 
 

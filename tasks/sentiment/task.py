@@ -6,9 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from tasks import calibration, exporting
+from tasks.options import NONE
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
+from tasks.reading.english import is_english
 from tasks.reading.splits import HELD_OUT
 from tasks.recipes import CANDIDATES, CLASSIFICATION, NAMED, epochs
 from tasks.reporting import plots
@@ -16,6 +18,7 @@ from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
 from tasks.sentiment.dataset import DATASETS
 from tasks.task import Task, held_out
+from zoo import trained
 from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
@@ -67,14 +70,28 @@ class Sentiment(Task):
         """The settings of the corpus's kind, with as many epochs as its size asks for."""
         if corpus.name in NAMED:
             return CLASSIFICATION[corpus.name]
-        found = CLASSIFICATION[kind_of(corpus, bool(self.settings.vectors))[0]]
-        return {**found, "epochs": epochs(found, len(corpus.train))}
+        vectors = self.vectors_for(corpus)
+        found = CLASSIFICATION[self.kind_of(corpus)[0]]
+        return {**found, "vectors": vectors, "epochs": epochs(found, len(corpus.train))}
 
     def reason(self, corpus):
-        return "" if corpus.name in NAMED else kind_of(corpus, bool(self.settings.vectors))[1]
+        return "" if corpus.name in NAMED else self.kind_of(corpus)[1]
 
-    def candidates(self):
-        return [*super().candidates(), *(CANDIDATES["vectors"] if self.settings.vectors else [])]
+    def kind_of(self, corpus):
+        """As the function, by the vectors that there are."""
+        return kind_of(corpus, self.vectors_for(corpus) != NONE or bool(self.earlier_vectors()))
+
+    def vectors_for(self, corpus):
+        """Where word vectors come from: where the user says, else for English from the package."""
+        settings = self.settings
+        if settings.vectors or corpus.stream or self.earlier or settings.tokenizer != "word":
+            return settings.vectors or NONE
+        alone = settings.model == "linear" or settings.layers == 0
+        return NONE if alone or not is_english([text for text, _ in corpus.train]) else trained.WORDS
+
+    def candidates(self, recipe):
+        given = self.settings.vectors or recipe.get("vectors", NONE)
+        return [*super().candidates(recipe), *(CANDIDATES["vectors"] if given != NONE else [])]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}
@@ -95,6 +112,9 @@ class Sentiment(Task):
                              "--model")
         width = vectors.width if vectors else 0
         network = Classifier(len(text), len(labels), width, learnt, **options)
+        if vectors and not network.recurrent:
+            raise ValueError("vectors: expected a model with an embedding, received one of n-grams alone; "
+                             "use another --model")
         if vectors:
             network.vectors.give(vectors.rows(text.vocabulary))
         return TextClassifier(network, text, labels, kind)
@@ -105,14 +125,14 @@ class Sentiment(Task):
         texts = list(to_learn(example.text for example in corpus.train))
         text = self.extended(Text.learn(texts, settings.tokenizer, settings.vocabulary_size,
                                         settings.min_count, max_length=settings.max_length))
-        vectors = (word_vectors.Table(*word_vectors.read(settings.vectors)) if settings.vectors else
-                   self.earlier_vectors())
+        vectors = self.earlier_vectors() if settings.vectors in (None, NONE) else word_vectors.Table(
+            *word_vectors.read(trained.word_vectors(settings.vectors)))
         if not vectors:
             return text, len(text), None
         learnt = len(text)
         every = Text.learn(texts, settings.tokenizer, ALL)
-        trained = [word for word in every.vocabulary if vectors.places(word)]
-        return text.including([*trained, *vectors.words[:settings.vector_words]]), learnt, vectors
+        seen = [word for word in every.vocabulary if vectors.places(word)]
+        return text.including([*seen, *vectors.words[:settings.vector_words]]), learnt, vectors
 
     def data(self, head, examples):
         return DATASETS[head.kind](head, examples)
@@ -226,13 +246,12 @@ def kind_of(corpus, vectors=False):
     ('default', '56 characters each')
     """
     length = int(np.median([len(example.text) for example in corpus.train] or [0]))
-    few, several = len(corpus.train) < FEW_TEXTS, len(corpus.labels) > 2
-    found = ("regression" if corpus.regression else "several labels" if corpus.multi_label else
-             "many labels" if len(corpus.labels) > MANY_LABELS else
-             "vectors, few texts" if vectors and few else
-             "vectors, more than two labels" if vectors and several else
-             "vectors" if vectors else
-             "long texts" if length > LONG_TEXT else "few texts" if few else "default")
+    kinds = {"regression": corpus.regression, "several labels": corpus.multi_label,
+             "many labels": len(corpus.labels) > MANY_LABELS, "long texts": length > LONG_TEXT,
+             "few texts": len(corpus.train) < FEW_TEXTS,
+             "more than two labels": 2 < len(corpus.labels) <= MANY_LABELS}
+    names = ["vectors, " * vectors + kind for kind, is_one in kinds.items() if is_one]
+    found = next((name for name in names if name in CLASSIFICATION), "vectors" if vectors else "default")
     named = f"{found}, " * (found != "default")
     return found, f"{named}{length:,} characters each"
 

@@ -39,8 +39,8 @@ class CorpusOptions(options.CorpusOptions):
     vocabulary_size: int = option(50000, "Largest number of words in the vocabulary.", least=3)
     min_count: int = option(1, "Smallest number of occurrences of a word in the vocabulary.", least=1)
     digits: bool = option(True, "Look words up with every digit as 0.")
-    vectors: str = option(None, "File of word vectors, in the text format of GloVe or word2vec.")
-    vector_words: int = option(20000, "Words of that file, the first ones, that are known beside those "
+    vectors: str = options.vectors()
+    vector_words: int = option(20000, "Words of those, the first ones, that are known beside those "
                                "of training.", least=0)
 
 

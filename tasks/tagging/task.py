@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from tasks import calibration, exporting, fitting
+from tasks.options import NONE
 from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
@@ -16,6 +17,7 @@ from tasks.tagging import corpora, linear_chain, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
 from tasks.tagging.dataset import Sentences, first_rare, in_scheme, tags_of
 from tasks.task import HELD, Task, held_out
+from zoo import trained
 from zoo.models.configurations import TAGGERS, configuration
 from zoo.models.options import TaggerOptions
 from zoo.models.tagger import Tagger, TextTagger
@@ -93,9 +95,9 @@ class Tagging(Task):
 
     def vectors_of(self, text):
         """The vectors of words as a text processing looks them up, the first of several; or None."""
-        if not self.settings.vectors:
+        if self.settings.vectors in (None, NONE):
             return self.earlier_vectors()
-        words, vectors = word_vectors.read(self.settings.vectors)
+        words, vectors = word_vectors.read(trained.word_vectors(self.settings.vectors))
         first = {}
         for n, key in enumerate(text.keys(words).numpy()):
             first.setdefault(key.decode(), n)

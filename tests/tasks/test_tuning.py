@@ -41,6 +41,7 @@ def tune(tmp_path, monkeypatch):
     Each trial takes `seconds` for all of the training split.
     """
     monkeypatch.setitem(recipes.CANDIDATES, "sentiment", FOUR)
+    monkeypatch.setitem(recipes.CANDIDATES, "vectors", [])
 
     def tune(scores, seconds=1.0, minutes=10.0, stop=None, metric="accuracy", **options):
         trials, clock = [], {"now": 0.0}

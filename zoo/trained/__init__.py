@@ -5,6 +5,8 @@
     about.json     task, languages, quality, licence, attribution, how it was trained, checksums
     model.keras    the network, its weights in float16, with the files that `zoo.load` reads beside it
     tflite/        the int8 file, and the texts that it needs on a device
+
+Beside them stands `words-en`, word vectors in the text format of GloVe, which training starts from.
 """
 
 import json
@@ -12,6 +14,7 @@ import pathlib
 
 HOME = pathlib.Path(__file__).parent
 ABOUT = "about.json"
+WORDS = "words-en"      # vectors of English words
 COLUMNS = "task", "language", "predicts", "quality", "kB", "licence"
 
 
@@ -42,6 +45,11 @@ def folder(name):
 def file(name):
     """The int8 TFLite file of a model; raises as `folder`."""
     return folder(name) / "tflite" / "model_int8.tflite"
+
+
+def word_vectors(name):
+    """The path of word vectors: the package's by their name, any other by itself."""
+    return str(HOME / WORDS / "vectors.txt.gz") if name == WORDS else name
 
 
 def names():

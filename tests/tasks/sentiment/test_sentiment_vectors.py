@@ -8,6 +8,8 @@ from tasks.reading.splits import Example
 from tasks.sentiment import dataset
 from tasks.sentiment.options import Settings
 from tasks.sentiment.task import Sentiment
+from zoo import trained
+from zoo.text import word_vectors
 
 TEXTS = ["The tea isn't warm", "the tea was cold", "the Zyx was warm"]
 VECTORS = {"the": [1, 2], "is": [3, 4], "n't": [5, 6], "cold": [7, 8], "of": [9, 1], "well-known": [2, 3],
@@ -64,14 +66,48 @@ def test_counts_of_training_are_those_of_a_model_without_vectors(begun):
     np.testing.assert_array_equal(head.batch.inputs["ratios"], plain.batch.inputs["ratios"])
 
 
-@pytest.mark.parametrize("texts, labels, model", [
-    (1999, "ab", "bilstm"), (2000, "ab", "linear_bilstm"), (5000, "abc", "nb_bilstm_cnn")])
-def test_the_recipe_with_vectors_follows_from_texts_and_labels(texts, labels, model):
-    corpus = Corpus("mine", [Example("x", "a")] * texts, [], [], "", list(labels))
+LONG = "good things take time " * 50
+
+
+@pytest.mark.parametrize("texts, labels, expected", [
+    (["fine tea"] * 1999, "ab", {"batch_size": 16, "corrects": False, "window": None}),
+    (["fine tea"] * 2000, "ab", {"batch_size": 64, "corrects": False}),
+    (["fine tea"] * 2000, "abcdef", {"model": "nb_bilstm_cnn"}),
+    (["fine tea"] * 2000, "abcdefg", {"batch_size": 64, "corrects": False}),
+    ([LONG] * 1999, "ab", {"window": 50}), ([LONG] * 1999, "abcdefg", {"window": 50}),
+    (["fine tea"] * 2000, "", {"corrects": True})])
+def test_the_recipe_with_vectors_follows_from_texts_and_labels(texts, labels, expected):
+    corpus = Corpus("mine", [Example(text, "a") for text in texts], [], [], "", list(labels),
+                    regression=not labels)
     found = Sentiment(Settings.of(vectors="v.txt")).recipe(corpus)
-    assert found["model"] == model
+    assert {name: found.get(name) for name in expected} == expected and found["vectors"] == "v.txt"
+
+
+@pytest.mark.parametrize("text, options, expected", [
+    ("What a good film!", {}, "words-en"), ("Was für ein guter Film!", {}, "none"), ("很好", {}, "none"),
+    ("What a good film!", {"vectors": "none"}, "none"),
+    ("What a good film!", {"model": "linear"}, "none"),
+    ("What a good film!", {"tokenizer": "subword"}, "none")])
+def test_english_texts_take_the_vectors_of_the_package(text, options, expected):
+    corpus = Corpus("mine", [Example(text, "a")] * 9, [], [], "", ["a", "b"])
+    found = Sentiment(Settings.of(**options)).recipe(corpus)
+    assert found["vectors"] == expected
+    assert found["model"] == ("nb_linear_bilstm" if expected == "none" else "linear_bilstm")
 
 
 def test_pieces_of_words_have_no_vectors(begun):
     with pytest.raises(ValueError, match="vectors: expected tokens that are words, received .*'subword'"):
         begun(tokenizer="subword", min_count=1)
+
+
+def test_n_grams_alone_read_no_vectors(begun):
+    with pytest.raises(ValueError, match="vectors: expected a model with an embedding, received .*n-grams"):
+        begun(model="linear", ensemble=1)
+
+
+def test_the_vectors_of_the_package_are_30000_words_of_64_numbers():
+    words, vectors = word_vectors.read(trained.word_vectors("words-en"))
+    assert vectors.shape == (30_000, 64) and words[:4] == ["the", ",", ".", "of"]
+    table = {word: vector / np.linalg.norm(vector) for word, vector in zip(words, vectors)}
+    near = {word: float(table["good"] @ table[word]) for word in ("bad", "great", "copper", "zoning")}
+    assert min(near["bad"], near["great"]) > 0.6 > 0.4 > max(near["copper"], near["zoning"])
