@@ -113,8 +113,8 @@ class Sentiment(Task):
         width = vectors.width if vectors else 0
         network = Classifier(len(text), len(labels), width, learnt, **options)
         if vectors and not network.recurrent:
-            raise ValueError("vectors: expected a model with an embedding, received one of n-grams alone; "
-                             "use another --model")
+            raise ValueError("vectors: expected a model with an embedding, received one of n-grams "
+                             "alone; use another --model")
         if vectors:
             network.vectors.give(vectors.rows(text.vocabulary))
         return TextClassifier(network, text, labels, kind)
