@@ -132,7 +132,9 @@ CANDIDATES = {
         {"embedding_dropout": 0.2, "output_dropout": 0.3},
         {"filters": 100},
     ],
-    "vectors": [{"vectors_as": "tuned"}, {"vectors_as": "projected"}, {"embedding": 16}],  # where given
+    # Where there are word vectors.
+    "vectors": [{"vectors": "none"}, {"vectors_as": "tuned"}, {"vectors_as": "projected"},
+                {"embedding": 64}],
     "tagging": [
         {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"units": 100},
         {"affixes": 50, "shapes": True, "rare_dropout": 0.5}, {"model": "bilstm_charlstm_crf"},

@@ -34,7 +34,8 @@ give other models now."""
 FINETUNING = """## Fewer labels
 
 Accuracy on the test split of Senti4SD (posts of Stack Overflow: positive, negative or neutral), by the
-number of labelled texts, from `sentiment-en` and by the recipe alone; one draw of the texts:
+number of labelled texts, from `sentiment-en` and by the recipe alone, which took no word vectors when
+this was measured; one draw of the texts:
 
 | texts | from sentiment-en | afresh |
 |---|---|---|
