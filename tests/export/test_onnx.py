@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import ROOT
+from conftest import ROOT, slow_but
 from export import ExportError, onnx, tokenizer
 from heads import Head, classifier, generator, tagger, translator
 
 pytest.importorskip("tf2onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-pytestmark = pytest.mark.slow
 WEB = ROOT / "export" / "web"
 TEXTS = ["a good film, not bad", "", "BAD 我爱", "sing o muse the wrath of film " * 9]
 HEADS = {
@@ -26,7 +25,7 @@ HEADS = {
     "translator without attention": lambda: translator(attention="none")}
 
 
-@pytest.fixture(scope="module", params=HEADS)
+@pytest.fixture(scope="module", params=slow_but(["n-grams alone"], HEADS))
 def exported(request, tmp_path_factory):
     """A head, its folder, and what `write` said."""
     head, folder = HEADS[request.param](), tmp_path_factory.mktemp("onnx")
@@ -78,6 +77,7 @@ JAVASCRIPT = """
 
 @pytest.mark.skipif(not (shutil.which("node") and (WEB / "node_modules" / "onnxruntime-web").is_dir()),
                     reason="needs Node and onnxruntime-web: npm --prefix export/web install")
+@pytest.mark.slow
 def test_outputs_in_webassembly_are_the_heads(exported):
     head, folder, _ = exported
     signature, given = head.lite_signatures()[onnx.SIGNATURE], [inputs_of(head, [text]) for text in TEXTS]
