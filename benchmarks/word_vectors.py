@@ -16,7 +16,7 @@ from tasks import cli
 from zoo.text import word_vectors
 
 WORDS, WIDTH = 30_000, 64
-WORD = re.compile(r"[a-z]+|[^\w\s]|n't|'[a-z]+")
+WORD = re.compile(r"[a-z]+|[^\w\s]")
 
 
 def main(arguments):

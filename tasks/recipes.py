@@ -30,6 +30,7 @@ CLASSIFICATION = {
     "regression": CORRECTED,
     "several labels": CORRECTED,
     "vectors": VECTORS,
+    "vectors, several labels": VECTORS,
     "vectors, few texts": {**VECTORS, "batch_size": 16},
     "vectors, long texts": {**VECTORS, "ensemble": 1, "window": 50, "batch_size": 16, "epochs": 6,
                             "max_length": 4096},
@@ -134,7 +135,7 @@ CANDIDATES = {
     ],
     # Where there are word vectors.
     "vectors": [{"vectors": "none"}, {"vectors_as": "tuned"}, {"vectors_as": "projected"},
-                {"embedding": 64}],
+                {"ensemble": 1}],
     "tagging": [
         {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"units": 100},
         {"affixes": 50, "shapes": True, "rare_dropout": 0.5}, {"model": "bilstm_charlstm_crf"},

@@ -28,7 +28,7 @@ class CorpusOptions(options.CorpusOptions):
     min_count: int = option(2, "Smallest number of occurrences of a token in the vocabulary.", least=1)
     max_length: int = option(None, "Tokens of a text that are read.", least=1, **options.TUNED)
     vectors: str = options.vectors(**options.TUNED)
-    vector_words: int = option(20000, "Number of words of those, the first ones, that are known "
+    vector_words: int = option(20000, "Number of words of the vectors, the first ones, that are known "
                                "beside those of training.", least=0)
 
 

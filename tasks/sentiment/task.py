@@ -23,10 +23,12 @@ from zoo.models.classifier import Classifier, TextClassifier
 from zoo.models.configurations import CLASSIFIERS, configuration
 from zoo.models.options import ClassifierOptions
 from zoo.names import AUTO
+from zoo.options import names_of
 from zoo.text import word_vectors
 from zoo.text.tokenizer import Text
 
 ALL = 1 << 30           # words of a vocabulary
+OF_NETWORK = set(names_of(ClassifierOptions)) - {"window"}
 FEW_TEXTS, LONG_TEXT, MANY_LABELS = 2000, 1000, 6   # texts; median of characters; the most that are few
 
 
@@ -70,28 +72,30 @@ class Sentiment(Task):
         """The settings of the corpus's kind, with as many epochs as its size asks for."""
         if corpus.name in NAMED:
             return CLASSIFICATION[corpus.name]
-        vectors = self.vectors_for(corpus)
-        found = CLASSIFICATION[self.kind_of(corpus)[0]]
-        return {**found, "vectors": vectors, "epochs": epochs(found, len(corpus.train))}
+        found, vectors = CLASSIFICATION[self.kind_of(corpus)[0]], self.vectors_for(corpus)
+        if self.settings.model not in (None, AUTO):     # which says what its network is
+            found = {name: value for name, value in found.items() if name not in OF_NETWORK}
+        return {**found, **({"vectors": vectors} if vectors else {}),
+                "epochs": epochs(found, len(corpus.train))}
 
     def reason(self, corpus):
         return "" if corpus.name in NAMED else self.kind_of(corpus)[1]
 
     def kind_of(self, corpus):
         """As the function, by the vectors that there are."""
-        return kind_of(corpus, self.vectors_for(corpus) != NONE or bool(self.earlier_vectors()))
+        return kind_of(corpus, self.vectors_for(corpus) not in (None, NONE))
 
     def vectors_for(self, corpus):
         """Where word vectors come from: where the user says, else for English from the package."""
         settings = self.settings
         if settings.vectors or corpus.stream or self.earlier or settings.tokenizer != "word":
-            return settings.vectors or NONE
+            return settings.vectors
         alone = settings.model == "linear" or settings.layers == 0
-        return NONE if alone or not is_english([text for text, _ in corpus.train]) else trained.WORDS
+        return None if alone or not is_english([text for text, _ in corpus.train]) else trained.WORDS
 
     def candidates(self, recipe):
-        given = self.settings.vectors or recipe.get("vectors", NONE)
-        return [*super().candidates(recipe), *(CANDIDATES["vectors"] if given != NONE else [])]
+        given = recipe.get("vectors") not in (None, NONE)
+        return [*super().candidates(recipe), *(CANDIDATES["vectors"] if given else [])]
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}
@@ -125,8 +129,8 @@ class Sentiment(Task):
         texts = list(to_learn(example.text for example in corpus.train))
         text = self.extended(Text.learn(texts, settings.tokenizer, settings.vocabulary_size,
                                         settings.min_count, max_length=settings.max_length))
-        vectors = self.earlier_vectors() if settings.vectors in (None, NONE) else word_vectors.Table(
-            *word_vectors.read(trained.word_vectors(settings.vectors)))
+        vectors = self.earlier_vectors() if settings.vectors is None else settings.vectors != NONE and (
+            word_vectors.Table(*word_vectors.read(trained.word_vectors(settings.vectors))))
         if not vectors:
             return text, len(text), None
         learnt = len(text)

@@ -96,7 +96,7 @@ class Tagging(Task):
     def vectors_of(self, text):
         """The vectors of words as a text processing looks them up, the first of several; or None."""
         if self.settings.vectors in (None, NONE):
-            return self.earlier_vectors()
+            return None if self.settings.vectors else self.earlier_vectors()
         words, vectors = word_vectors.read(trained.word_vectors(self.settings.vectors))
         first = {}
         for n, key in enumerate(text.keys(words).numpy()):

@@ -40,7 +40,8 @@ def pairs(more=()):
 
 # A task: its class, its settings, its `fit`, its data, options, a text, and what is new with more of it.
 TASKS = {
-    "sentiment": (Sentiment, SentimentSettings, sentiment.fit, reviews, {"model": "bilstm"},
+    "sentiment": (Sentiment, SentimentSettings, sentiment.fit, reviews,
+                  {"model": "bilstm", "vectors": "none"},
                   ["Zoe Zoe"] * 9, "labels perhaps"),
     "naive Bayes": (Sentiment, SentimentSettings, sentiment.fit, reviews, {"tokenizer": "character"},
                     ["Zoe Zoe"] * 9, "labels perhaps"),

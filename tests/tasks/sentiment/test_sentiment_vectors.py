@@ -83,16 +83,46 @@ def test_the_recipe_with_vectors_follows_from_texts_and_labels(texts, labels, ex
     assert {name: found.get(name) for name in expected} == expected and found["vectors"] == "v.txt"
 
 
+GOOD = "What a good film, I don't say!"
+
+
 @pytest.mark.parametrize("text, options, expected", [
-    ("What a good film!", {}, "words-en"), ("Was für ein guter Film!", {}, "none"), ("很好", {}, "none"),
-    ("What a good film!", {"vectors": "none"}, "none"),
-    ("What a good film!", {"model": "linear"}, "none"),
-    ("What a good film!", {"tokenizer": "subword"}, "none")])
+    (GOOD, {}, "words-en"), ("Was für ein guter Film!", {}, None), ("很好", {}, None),
+    (GOOD, {"vectors": "none"}, "none"), (GOOD, {"model": "linear"}, None), (GOOD, {"layers": 0}, None),
+    (GOOD, {"tokenizer": "subword"}, None)])
 def test_english_texts_take_the_vectors_of_the_package(text, options, expected):
     corpus = Corpus("mine", [Example(text, "a")] * 9, [], [], "", ["a", "b"])
     found = Sentiment(Settings.of(**options)).recipe(corpus)
-    assert found["vectors"] == expected
-    assert found["model"] == ("nb_linear_bilstm" if expected == "none" else "linear_bilstm")
+    assert found.get("vectors") == expected
+    assert found["learning_rate"] == (3e-3 if expected == "words-en" else 1e-3)
+
+
+def test_a_model_that_is_named_is_that_of_the_table():
+    corpus = Corpus("mine", [Example(GOOD, "a")] * 9, [], [], "", ["a", "b"])
+    names = {"ensemble", "embedding", "corrects", "word_dropout"}
+    assert names <= set(Sentiment(Settings.of()).recipe(corpus))
+    assert not names & set(Sentiment(Settings.of(model="bilstm")).recipe(corpus))
+
+
+def test_several_labels_are_learnt_beside_n_grams_however_many_there_are():
+    corpus = Corpus("mine", [Example(GOOD, ("a",))] * 2000, [], [], "", list("abcd"), multi_label=True)
+    assert Sentiment(Settings.of()).recipe(corpus)["model"] == "linear_bilstm"
+
+
+def test_tuning_compares_vectors_with_none_where_there_are_any():
+    without = {"vectors": "none"}
+    assert without in Sentiment(Settings.of()).candidates({"vectors": "words-en"})
+    assert without not in Sentiment(Settings.of()).candidates({})
+
+
+def test_vectors_of_an_earlier_model_stay_unless_none_are_wanted(begun, tmp_path):
+    head, corpus = begun(model="bilstm")
+    head.save(tmp_path / "earlier")
+    for vectors, width in ((None, 2), ("none", 0)):
+        task = Sentiment(Settings.of(output_dir=str(tmp_path / "next"), overwrite=True, vectors=vectors,
+                                     init_from=str(tmp_path / "earlier")))
+        task.follow_earlier()
+        assert task.begun(corpus)[0].network.vector_width == width
 
 
 def test_pieces_of_words_have_no_vectors(begun):
