@@ -389,7 +389,8 @@ def test_a_corpus_that_is_called_as_a_kind_of_recipe_is_of_its_own_kind():
     assert task.Sentiment(Settings()).recipe(corpus)["model"] == "nb_linear_bilstm"
 
 
-AUTO = (*TINY, "--ensemble=1", "--ngrams=4096", "--model=auto", "--epochs=1", "--noexport")
+AUTO = (*TINY, "--ensemble=1", "--ngrams=4096", "--vectors=none", "--model=auto", "--epochs=1",
+        "--noexport")
 
 
 @pytest.mark.slow
@@ -430,7 +431,8 @@ def test_a_recipe_without_n_grams_is_compared_with_them_too(kind, labels, option
                                                             monkeypatch):
     monkeypatch.setitem(CLASSIFICATION, kind, {**CLASSIFICATION[kind], "model": "bilstm"})
     texts = [f"{word} {n}" for n in range(30) for word in ("warm film", "film", "dull")]
-    head = sentiment.fit(texts, labels * 30, model="auto", units=4, embedding=4, epochs=1, **options)
+    head = sentiment.fit(texts, labels * 30, model="auto", vectors="none", units=4, embedding=4, epochs=1,
+                         **options)
     assert "model auto takes linear: " in capsys.readouterr().out
     assert not head.network.recurrent
     found = [head.predict([text])[0] for text in ("warm film 40", "film 50")]
