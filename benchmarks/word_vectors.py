@@ -1,6 +1,6 @@
 """Makes the English word vectors that come with the package from a file of GloVe.
 
-    python -m benchmarks.word_vectors glove.6B.100d.txt.gz zoo/trained/words-en/vectors.txt.gz
+    python -m benchmarks.word_vectors glove.6B.100d.top120k.txt.gz zoo/trained/words-en/vectors.txt.gz
 
 The first 30,000 words without digits, at the 64 directions in which they differ most: rows X [N, 100] →
 X·D, D [100, 64] the eigenvectors of XᵀX with the largest values. A number has two decimals.

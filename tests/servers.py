@@ -7,11 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
+import pytest
 import tensorflow as tf
 
 from conftest import ROOT
 from export import checksums, saved_model
+from export.serving import versions
+from heads import Head
 
 SECONDS, BYTES = 60, 200_000  # a busy machine is not what is tested
 
@@ -93,3 +97,18 @@ def write(head, folder, texts, patch):
     """A head as the next version under a folder, unverified."""
     patch.setattr(saved_model, "_verify", lambda *_: {})
     saved_model.write(head, folder, texts)
+
+
+def reviews(make, count=1):
+    """A head, and a `Service` of the versions, so many, that were written of it as "reviews".
+
+    Args:    make  pytest's `tmp_path_factory`
+    """
+    from export.serving.service import Service
+    run, head = make.mktemp("exported") / "reviews", Head(make.mktemp("head"))
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(count):
+            write(head, run / "saved_model", ["good film", "not bad a"], patch)
+    flags = types.SimpleNamespace(seconds=60, largest=1000, values=100_000, batch_size=64,
+                                  batch_timeout=3)
+    return head, Service([versions.Versions(run, lambda line: None)], flags)

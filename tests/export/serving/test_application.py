@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.serving import versions
-from heads import Head
-from servers import write
+from servers import reviews
 
 pytest.importorskip("kserve", reason="no KServe: pip install 'recurrent-zoo[serve]'")
 testclient = pytest.importorskip("starlette.testclient", reason="no httpx")
@@ -24,14 +22,7 @@ def served(tmp_path_factory):
     from starlette.applications import Starlette
 
     from export.serving.application import Endpoints
-    from export.serving.service import Service
-    run = tmp_path_factory.mktemp("exported") / "reviews"
-    head = Head(tmp_path_factory.mktemp("head"))
-    with pytest.MonkeyPatch.context() as patch:
-        write(head, run / "saved_model", ["good film", "not bad a"], patch)
-    flags = types.SimpleNamespace(seconds=60, largest=1000, values=100_000, batch_size=64,
-                                  batch_timeout=3)
-    service = Service([versions.Versions(run, lambda line: None)], flags)
+    head, service = reviews(tmp_path_factory)
     plane = types.SimpleNamespace(metadata=lambda: {"name": "kserve", "extensions": ["another"]})
 
     async def start():

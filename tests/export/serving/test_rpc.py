@@ -1,15 +1,13 @@
 """TF Serving's gRPC services, asked by its own stubs and by our client."""
 import asyncio
 import threading
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.serving import client, versions
-from heads import Head
-from servers import free_port, write
+from export.serving import client
+from servers import free_port, reviews
 
 grpc = pytest.importorskip("grpc")
 pytest.importorskip("kserve", reason="no KServe: pip install 'recurrent-zoo[serve]'")
@@ -39,16 +37,8 @@ def start(service, most_bytes):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A head, the versions that were written of it, and the address that answers."""
-    from export.serving.service import Service
-    run = tmp_path_factory.mktemp("exported") / "reviews"
-    head = Head(tmp_path_factory.mktemp("head"))
-    with pytest.MonkeyPatch.context() as patch:
-        write(head, run / "saved_model", ["good film", "not bad a"], patch)
-        write(head, run / "saved_model", ["good film", "not bad a"], patch)
-    found = versions.Versions(run, lambda line: None)
-    flags = types.SimpleNamespace(seconds=60, largest=1000, values=100_000, batch_size=64,
-                                  batch_timeout=3)
-    return head, found, start(Service([found], flags), 100_000)
+    head, service = reviews(tmp_path_factory, 2)
+    return head, service.models["reviews"], start(service, 100_000)
 
 
 def stub(served, kind=prediction_service_pb2_grpc.PredictionServiceStub):
