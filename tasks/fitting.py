@@ -109,6 +109,8 @@ def corpus_of(task, columns, validation=None, held_out=HELD_OUT):
             path = os.path.join(folder, TABLE)
             first.to_json(path, orient="records", lines=True, force_ascii=False)
             return at_path(task, path, [], held_out)
+    if getattr(task.settings, "fold", None) is not None:
+        raise ValueError("fold: expected a path or a table with it, received lists; leave it out")
     if held_out is HELD_OUT:
         held_out = {"validation": HELD_OUT["validation"]}
     return task.corpus_of(columns, held_out, validation if share is None else None)

@@ -156,6 +156,8 @@ def split(name, datasets, fold, pinned, stratify, held_out=HELD_OUT):
     if held_out is WHOLE:
         return {"train": [], "validation": [], "test": sum(map(list, datasets.values()), [])}
     if fold is not None:
+        if fold not in range(5):
+            raise ValueError(f"expected a fold from 0 to 4, received {fold}")
         if set(datasets) != {"train"}:
             raise ValueError(f"corpus '{name}' has an official split: leave fold out")
         return fold_splits(datasets["train"], fold, pinned, stratify)

@@ -18,7 +18,7 @@ SCHEMES = schemes.NAMES
 
 def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None, tagset=None,
          token_column=None, comments=None, tokenizer="word", encoding=None, held_out=HELD_OUT,
-         intent_column=None, intent=None):
+         intent_column=None, intent=None, fold=None):
     """Loads a corpus by name, or a file or folder by path.
 
     Args:    name            a name in `NAMES` (conll2002 is conll2002_esp, its Spanish half); a file of
@@ -40,20 +40,21 @@ def load(name="auto", seed=0, tag_column=None, scheme=None, strip_position=None,
              held_out        of files: see `tasks.reading.splits.split`
              intent_column   of a file, as tag_column: that of the sentences' labels
              intent          whether those are read; None reads them where there are any
+             fold            None, or the test fold, 0 to 4, of a fixed 5-fold split
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     if scheme not in (None, *SCHEMES):
         raise ValueError(f"expected a scheme of {', '.join(SCHEMES)}, received '{scheme}'")
     return corpus.load(
-        str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset, intent),
+        str(name), NAMES, STANDARD, lambda name: _named(name, seed, scheme, tagset, intent, fold),
         lambda path: _read(path, columns.Form(token_column, tag_column, comments, tokenizer, encoding,
                                               intent_column, intent),
-                           scheme, strip_position, tagset, held_out),
+                           scheme, strip_position, tagset, held_out, fold),
         {"token_column": token_column, "tag_column": tag_column, "comments": comments,
          "strip_position": strip_position, "encoding": encoding, "intent_column": intent_column})
 
 
-def _read(name, form, scheme, strip_position, tagset, held_out):
+def _read(name, form, scheme, strip_position, tagset, held_out, fold):
     if tagset:
         raise ValueError("expected treebank, brown or masc_tagged with tagset, received "
                          f"{name}; leave it out")
@@ -61,22 +62,24 @@ def _read(name, form, scheme, strip_position, tagset, held_out):
         raise unknown(name, NAMES, "a file of CoNLL columns", ENDINGS)
     datasets, warnings, first = columns.read(name, form)
     datasets = _without_positions(datasets, strip_position, warnings)
-    return assembled(called(name), datasets, scheme, OWN_TERMS, warnings, first, held_out, form.intents)
+    return assembled(called(name), datasets, scheme, OWN_TERMS, warnings, first, held_out, form.intents,
+                     fold)
 
 
-def _named(name, seed, scheme, tagset, intent):
+def _named(name, seed, scheme, tagset, intent, fold):
     if name != "sample":
         datasets, warnings = nltk.read_tagged(name, tagset)
-        return assembled(name, datasets, scheme, nltk.TAGGED[name][-1], warnings)
+        return assembled(name, datasets, scheme, nltk.TAGGED[name][-1], warnings, fold=fold)
     if tagset:
         raise ValueError("expected treebank, brown or masc_tagged with tagset, received sample; leave it "
                          "out")
     datasets = {split: [Sentence(*row) for row in rows]
                 for split, rows in sample.generate(seed).items()}
-    return assembled(name, datasets, scheme, sample.TERMS, [], intent=intent)
+    return assembled(name, datasets, scheme, sample.TERMS, [], intent=intent, fold=fold)
 
 
-def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD_OUT, intent=None):
+def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD_OUT, intent=None,
+              fold=None):
     """Finds the scheme and mends what breaks it, splits what has no official split, and looks at it.
 
     Args:  first   {tag: where it first occurs}
@@ -91,7 +94,7 @@ def assembled(name, datasets, scheme, terms, warnings, first=None, held_out=HELD
     where = collections.defaultdict(lambda: f"corpus '{name}'", first or {})
     datasets, scheme, notes = schemes.read(datasets, scheme, where.__getitem__)
     warnings += notes
-    datasets = splits.split(name, datasets, None, set(), False, held_out)
+    datasets = splits.split(name, datasets, fold, set(), False, held_out)
     check_splits(name, {split: len(datasets[split]) for split in SPLITS}, "sentences", held_out)
     tags = {split: collections.Counter(tag for sentence in datasets[split] for tag in sentence.tags)
             for split in SPLITS}

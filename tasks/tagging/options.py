@@ -33,6 +33,8 @@ class CorpusOptions(options.CorpusOptions):
     scheme: str = option(None, "Scheme of the corpus's tags.", tuple(corpora.SCHEMES), **FOUND)
     strip_position: bool = option(None, "Tokens end in their position in a word.", **FOUND)
     tagset: str = option(None, "Tagset of NLTK's parts of speech.", ("own", "universal"), **FOUND)
+    fold: int = option(None, "Take this test fold, 0 to 4, of a fixed 5-fold split.", least=0, most=4,
+                       of_corpus=True)
     model_scheme: str = option(None, "Scheme that spans are learnt in.", tuple(SCHEMES), **TUNED)
     tokenizer: str = option(None, "How the exported model splits a text into tokens, and a corpus of "
                             "texts with character spans.", names.TOKENS, **TUNED)

@@ -46,7 +46,7 @@ class Tagging(Task):
         return corpora.load(
             settings.corpus, 0, settings.tag_column, settings.scheme, settings.strip_position,
             settings.tagset, settings.token_column, settings.comments, tokenizer,
-            settings.encoding, held_out, settings.intent_column, settings.intent)
+            settings.encoding, held_out, settings.intent_column, settings.intent, settings.fold)
 
     def corpus_of(self, columns, held_out, validation=None):
         """The corpus of lists of tokens, of their tags and perhaps of intents."""

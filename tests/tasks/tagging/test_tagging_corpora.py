@@ -157,6 +157,20 @@ def test_without_an_official_split_the_text_decides(tmp_path):
     assert straight.fingerprint != mixed.fingerprint
 
 
+def test_five_folds_cover_everything_once(tmp_path):
+    rows = sentences(503)
+    path = write(tmp_path, "a.txt", conll(rows))
+    folds = [corpora.load(path, scheme="none", fold=fold) for fold in range(5)]
+    assert sorted(row for fold in folds for row in fold.test) == sorted(rows)
+    for fold in folds:
+        assert sorted(everything(fold)) == sorted(rows)
+        assert len(fold.test) in (100, 101) and 30 < len(fold.validation) < 70    # an eighth of 402
+    with pytest.raises(ValueError, match="fold from 0 to 4, received 5"):
+        corpora.load(path, fold=5)
+    with pytest.raises(ValueError, match="'sample' has an official split: leave fold out"):
+        corpora.load("sample", fold=0)
+
+
 def test_a_missing_validation_split_comes_from_training(tmp_path):
     write(tmp_path, "train.txt", conll(sentences(600)))
     write(tmp_path, "test.txt", conll(sentences(50, start=590)))
