@@ -65,6 +65,8 @@ SPANS = {
     "model_scheme": "BIOES", "tokenizer": "word",
 }
 
+BESIDE_VECTORS = {"embedding": 50}      # less is left to learn of a word
+
 # A network soon learns names by heart.
 FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}
 FEW_SENTENCES = 4000        # fewer are few
@@ -116,7 +118,8 @@ TRANSLATION = {
                "learning_rate": 5e-3, "average": 0.99},
 }
 
-# What --tune_minutes compares with the recipe, the likeliest first; an option that is given stays.
+# What --tune_minutes compares with the recipe, the likeliest first, and where there are word vectors; an
+# option that is given stays.
 CANDIDATES = {
     "sentiment": [
         {"model": "linear"},
@@ -133,14 +136,14 @@ CANDIDATES = {
         {"embedding_dropout": 0.2, "output_dropout": 0.3},
         {"filters": 100},
     ],
-    # Where there are word vectors.
-    "vectors": [{"vectors": "none"}, {"vectors_as": "tuned"}, {"vectors_as": "projected"},
-                {"ensemble": 1}],
+    "sentiment, vectors": [{"vectors": "none"}, {"vectors_as": "tuned"}, {"vectors_as": "projected"},
+                           {"ensemble": 1}],
     "tagging": [
         {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"units": 100},
         {"affixes": 50, "shapes": True, "rare_dropout": 0.5}, {"model": "bilstm_charlstm_crf"},
         {"embedding_dropout": 0.3, "output_dropout": 0.3}, {"epochs": 30}, {"batch_size": 32},
     ],
+    "tagging, vectors": [{"vectors": "none"}, {"vectors_as": "tuned"}, {"vectors_as": "projected"}],
     "generation": [
         {"learning_rate": 5e-3}, {"learning_rate": 1e-3}, {"units": 256}, {"output_dropout": 0.2},
         {"weight_drop": 0.0}, {"output_dropout": 0.5, "weight_drop": 0.5}, {"batch_size": 16},

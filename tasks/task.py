@@ -4,11 +4,14 @@ import copy
 import dataclasses
 import functools
 import pathlib
+import time
 
 import zoo
 from export import onnx
 from tasks import exporting, prediction, tuning
+from tasks.options import NONE
 from tasks.reading import sharded
+from tasks.reading.english import is_english
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.recipes import CANDIDATES, STREAMED
 from tasks.reporting import tables
@@ -16,6 +19,7 @@ from tasks.results import Results
 from tasks.training import loop, precision, workers
 from tasks.training.batches import Batches, Streamed, bucketed, shared_out
 from tasks.training.run_directory import FINGERPRINT, Followed, Run, command_of, register
+from zoo import trained
 from zoo.options import names_of
 from zoo.text import word_vectors
 
@@ -105,7 +109,18 @@ class Task(Results):
 
     def candidates(self, recipe):
         """[{option: value}] that tuning compares with the recipe {option: value}."""
-        return CANDIDATES[self.name]
+        given = recipe.get("vectors") not in (None, NONE)
+        return CANDIDATES[self.name] + (CANDIDATES[f"{self.name}, vectors"] if given else [])
+
+    def vectors_for(self, corpus):
+        """Where word vectors come from: where the user says, else for English from the package."""
+        if self.settings.vectors or corpus.stream or self.earlier or not self.looks_up_words():
+            return self.settings.vectors
+        return trained.WORDS if is_english([example.text for example in corpus.train]) else None
+
+    def looks_up_words(self):
+        """Whether the network that is asked for has an embedding, of words."""
+        return False
 
     def begun(self, corpus):
         """A new head for a corpus, and the run directory that it is trained in."""
@@ -198,7 +213,9 @@ class Task(Results):
         """Train the head's network; its weights are then those of the best epoch."""
         training, validation = data["train"], data["validation"]
         run_now = exporting.of_head(head)
+        start = time.perf_counter()
         self.prepare(head, training)
+        prepared = time.perf_counter() - start
 
         def validate(network):
             return validation.metrics(validation.predict(run_now))
@@ -212,7 +229,7 @@ class Task(Results):
         self.calibrate(head, validation)
         if settings.mixed_precision:
             head.network = precision.in_float32(head.network)
-        return result
+        return result._replace(seconds=result.seconds + prepared)
 
     def trained(self, head):
         """What is called with the inputs of a batch while it is trained."""

@@ -10,9 +10,8 @@ from tasks.options import NONE
 from tasks.reading import in_memory, labelled
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
-from tasks.reading.english import is_english
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import CANDIDATES, CLASSIFICATION, NAMED, epochs
+from tasks.recipes import CLASSIFICATION, NAMED, epochs
 from tasks.reporting import plots
 from tasks.sentiment import corpora, metrics, prediction
 from tasks.sentiment.baselines import BASELINES
@@ -85,17 +84,9 @@ class Sentiment(Task):
         """As the function, by the vectors that there are."""
         return kind_of(corpus, self.vectors_for(corpus) not in (None, NONE))
 
-    def vectors_for(self, corpus):
-        """Where word vectors come from: where the user says, else for English from the package."""
+    def looks_up_words(self):
         settings = self.settings
-        if settings.vectors or corpus.stream or self.earlier or settings.tokenizer != "word":
-            return settings.vectors
-        alone = settings.model == "linear" or settings.layers == 0
-        return None if alone or not is_english([text for text, _ in corpus.train]) else trained.WORDS
-
-    def candidates(self, recipe):
-        given = recipe.get("vectors") not in (None, NONE)
-        return [*super().candidates(recipe), *(CANDIDATES["vectors"] if given else [])]
+        return settings.tokenizer == "word" and settings.model != "linear" and settings.layers != 0
 
     def text_settings(self, text):
         return {"tokenizer": text.tokenizer, "max_length": text.max_length or self.settings.max_length}

@@ -41,7 +41,7 @@ class CorpusOptions(options.CorpusOptions):
     vocabulary_size: int = option(50000, "Largest number of words in the vocabulary.", least=3)
     min_count: int = option(1, "Smallest number of occurrences of a word in the vocabulary.", least=1)
     digits: bool = option(True, "Look words up with every digit as 0.")
-    vectors: str = options.vectors()
+    vectors: str = options.vectors(**TUNED)
     vector_words: int = option(20000, "Words of the vectors, the first ones, that are known beside those "
                                "of training.", least=0)
 

@@ -11,7 +11,7 @@ from tasks.reading import in_memory
 from tasks.reading.corpus import OWN_TERMS
 from tasks.reading.encoding import to_learn
 from tasks.reading.splits import HELD_OUT
-from tasks.recipes import FEW_SENTENCES, NAMED, TAGGING
+from tasks.recipes import BESIDE_VECTORS, FEW_SENTENCES, NAMED, TAGGING
 from tasks.reporting import plots
 from tasks.tagging import corpora, linear_chain, metrics, prediction
 from tasks.tagging.baselines import BASELINES, INTENT_BASELINES
@@ -58,7 +58,15 @@ class Tagging(Task):
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""
-        return TAGGING[corpus.name if corpus.name in NAMED else kind_of(corpus)[0]]
+        if corpus.name in NAMED:
+            return TAGGING[corpus.name]
+        found, vectors = TAGGING[kind_of(corpus)[0]], self.vectors_for(corpus)
+        beside = BESIDE_VECTORS if vectors not in (None, NONE) else {}
+        return {**found, **({"vectors": vectors} if vectors else {}), **beside}
+
+    def looks_up_words(self):
+        settings = self.settings
+        return settings.tokenizer != "character" and settings.model != "crf" and settings.layers != 0
 
     def reason(self, corpus):
         return "" if corpus.name in NAMED else kind_of(corpus)[1]

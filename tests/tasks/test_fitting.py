@@ -1,6 +1,8 @@
 """Training and evaluation from Python, against the command line and against scikit-learn."""
 
+import dataclasses
 import json
+import types
 
 import keras
 import numpy as np
@@ -17,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 import export
 import zoo
 from export import saved_model
-from tasks import generation, sentiment, tagging, translation
+from tasks import generation, sentiment, tagging, task as way, translation
 from tasks.generation.task import Generation
 from tasks.reading import splits
 from tasks.sentiment import corpora
@@ -295,3 +297,18 @@ def test_a_model_from_python_is_exported(model, tmp_path):
     served = saved_model.load(tmp_path / "saved_model")["serving_default"](text=tf.constant(TEXTS[:4]))
     np.testing.assert_allclose(served["probabilities"], model.predict_proba(TEXTS[:4]), atol=1e-5)
     assert (tmp_path / "tflite" / report["tflite"]["float32"]["file"]).exists()
+
+
+def test_the_seconds_of_training_hold_what_is_fitted_before_it(monkeypatch):
+    clock = iter([10.0, 13.0])
+    monkeypatch.setattr(way, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(way.loop, "train", lambda *_: loop.Result([], 5.0, 1.0, 1))
+    monkeypatch.setattr(way.exporting, "of_head", lambda head: None)
+    settings = Settings.of(epochs=1, learning_rate=1e-3, weight_decay=0.0, average=0.0, patience=0)
+    one = way.Task(dataclasses.replace(settings, batch_size=1))
+    data = types.SimpleNamespace(monitor="accuracy", mode="max", stream=True)
+    for name in ("loss", "batches"):
+        monkeypatch.setattr(one, name, lambda *_: None, raising=False)
+    run = types.SimpleNamespace(folder=None)
+    head = types.SimpleNamespace(network=None)
+    assert one.fit(head, {"train": data, "validation": data}, run).seconds == 8.0

@@ -41,7 +41,7 @@ def tune(tmp_path, monkeypatch):
     Each trial takes `seconds` for all of the training split.
     """
     monkeypatch.setitem(recipes.CANDIDATES, "sentiment", FOUR)
-    monkeypatch.setitem(recipes.CANDIDATES, "vectors", [])
+    monkeypatch.setitem(recipes.CANDIDATES, "sentiment, vectors", [])
 
     def tune(scores, seconds=1.0, minutes=10.0, stop=None, metric="accuracy", **options):
         trials, clock = [], {"now": 0.0}
@@ -169,11 +169,10 @@ def test_a_share_of_a_corpus_is_part_of_a_larger_share():
     assert {*quarter.train} < {*half.train} < {*whole.train}
 
 
-@pytest.mark.parametrize("task", recipes.CANDIDATES)
-def test_every_candidate_is_made_of_options(task):
-    name = "sentiment" if task == "vectors" else task
-    settings = importlib.import_module(f"tasks.{name}.options").Settings
-    found = [settings.of(**options) for options in recipes.CANDIDATES[task]]
+@pytest.mark.parametrize("name", recipes.CANDIDATES)
+def test_every_candidate_is_made_of_options(name):
+    settings = importlib.import_module(f"tasks.{name.partition(',')[0]}.options").Settings
+    found = [settings.of(**options) for options in recipes.CANDIDATES[name]]
     assert len({repr(one) for one in found}) == len(found)
 
 
@@ -217,7 +216,7 @@ COLUMNS = {"sentiment": (TEXTS, LABELS), "translation": (TEXTS, [text.upper() fo
 
 @pytest.mark.parametrize("name", slow_but(["generation"], COLUMNS))
 def test_every_task_measures_a_candidate_on_a_share(name, tmp_path):
-    settings = importlib.import_module(f"tasks.{name}.options").Settings
+    settings = importlib.import_module(f"tasks.{name.partition(',')[0]}.options").Settings
     task = getattr(importlib.import_module(f"tasks.{name}.task"), name.capitalize())(
         settings.of(units=4, embedding=4, epochs=1, batch_size=8, output_dir=str(tmp_path / "run")))
     corpus = task.introduced(corpus_of(task, COLUMNS[name]))

@@ -8,6 +8,8 @@ from tasks.reading.splits import Example
 from tasks.sentiment import dataset
 from tasks.sentiment.options import Settings
 from tasks.sentiment.task import Sentiment
+from tasks.tagging.options import Settings as TaggingSettings
+from tasks.tagging.task import Tagging
 from zoo import trained
 from zoo.text import word_vectors
 
@@ -111,8 +113,9 @@ def test_several_labels_are_learnt_beside_n_grams_however_many_there_are():
 
 def test_tuning_compares_vectors_with_none_where_there_are_any():
     without = {"vectors": "none"}
-    assert without in Sentiment(Settings.of()).candidates({"vectors": "words-en"})
-    assert without not in Sentiment(Settings.of()).candidates({})
+    for task in (Sentiment(Settings.of()), Tagging(TaggingSettings.of())):
+        assert without in task.candidates({"vectors": "words-en"})
+        assert without not in task.candidates({})
 
 
 def test_vectors_of_an_earlier_model_stay_unless_none_are_wanted(begun, tmp_path):

@@ -278,6 +278,20 @@ def test_the_recipe_follows_from_the_corpus(sentences, scheme, expected):
     assert (recipe["tokenizer"] == "character") == (expected == "wide_bilstm_crf")
 
 
+ENGLISH, GERMAN = "What time is it in Boston ?".split(), "Wie spät ist es in Berlin ?".split()
+
+
+@pytest.mark.parametrize("tokens, options, expected", [
+    (ENGLISH, {}, "words-en"), (GERMAN, {}, None), (list("很好"), {}, None),
+    (ENGLISH, {"vectors": "none"}, "none"), (ENGLISH, {"model": "crf"}, None),
+    (ENGLISH, {"layers": 0}, None), (ENGLISH, {"tokenizer": "character"}, None)])
+def test_english_sentences_take_the_vectors_of_the_package(tokens, options, expected):
+    corpus = Corpus("mine", [Sentence(tuple(tokens), ("O",) * len(tokens))] * 9, [], [], "")
+    found = Tagging(Settings.of(**options)).recipe(corpus)
+    assert found.get("vectors") == expected
+    assert found.get("embedding") == (50 if expected == "words-en" else None)
+
+
 def test_a_run_reads_word_vectors(tmp_path, monkeypatch, capsys):
     networks = []
 
