@@ -62,10 +62,10 @@ def epochs(settings, texts):
 SPANS = {
     "model": "wide_bilstm_char_crf", "units": 200, "recurrent_dropout": 0.2, "epochs": 18,
     "batch_size": 16, "learning_rate": 2e-3, "weight_decay": 0.0, "average": 0.999, "patience": 6,
-    "model_scheme": "BIOES", "tokenizer": "word",
+    "model_scheme": "BIOES", "tokenizer": "word", "min_count": 1,
 }
 
-BESIDE_VECTORS = {"embedding": 50}      # less is left to learn of a word
+BESIDE_VECTORS = {"embedding": 50, "min_count": 2}      # less is left to learn of a word
 
 # A network soon learns names by heart.
 FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}

@@ -39,7 +39,8 @@ class CorpusOptions(options.CorpusOptions):
     tokenizer: str = option(None, "How the exported model splits a text into tokens, and a corpus of "
                             "texts with character spans.", names.TOKENS, **TUNED)
     vocabulary_size: int = option(50000, "Largest number of words in the vocabulary.", least=3)
-    min_count: int = option(1, "Smallest number of occurrences of a word in the vocabulary.", least=1)
+    min_count: int = option(None, "Smallest number of occurrences of a word that is learnt.", least=1,
+                            before=1, **TUNED)
     digits: bool = option(True, "Look words up with every digit as 0.")
     vectors: str = options.vectors(**TUNED)
     vector_words: int = option(20000, "Words of the vectors, the first ones, that are known beside those "

@@ -25,6 +25,7 @@ from zoo.text import word_vectors
 from zoo.text.spans import SCHEMES
 from zoo.text.token_features import Tokens
 
+ALL = 1 << 30           # words of a vocabulary
 MOST_TAGS_DRAWN = 40
 CHARACTERS = 0.99       # the share of tokens of one character where tokens are characters
 FEATURES = "CRF on features"
@@ -78,12 +79,7 @@ class Tagging(Task):
         """A head whose vocabulary and labels are learnt and whose network is new."""
         settings = self.settings
         scheme = corpus.scheme and settings.model_scheme
-        text = self.extended(Tokens.learn(
-            to_learn(sentence.tokens for sentence in corpus.train), settings.vocabulary_size,
-            settings.min_count, tokenizer=settings.tokenizer, digits=settings.digits))
-        learnt, vectors = len(text.words), self.vectors_of(text)
-        if vectors:
-            text = text.including(vectors.words[:settings.vector_words])
+        text, learnt, vectors = self.text_of(corpus)
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         if corpus.stream and scheme:        # a type's tags need not all be in the sample
             labels = sorted({"O"} | {f"{letter}-{kind}" for letter in SCHEMES[scheme] if letter != "O"
@@ -100,6 +96,18 @@ class Tagging(Task):
         if vectors:
             network.vectors.give(vectors.rows(text.vocabulary))
         return TextTagger(network, text)
+
+    def text_of(self, corpus):
+        """The text processing, how many of its words are learnt, and the vectors of words or None."""
+        settings, tokens = self.settings, [*to_learn(sentence.tokens for sentence in corpus.train)]
+        how = {"tokenizer": settings.tokenizer, "digits": settings.digits}
+        text = self.extended(Tokens.learn(tokens, settings.vocabulary_size, settings.min_count, **how))
+        learnt, vectors = len(text.words), self.vectors_of(text)
+        if vectors:
+            every = Tokens.learn(tokens, ALL, **how).vocabulary
+            seen = [word for word in every if vectors.places(word)]
+            text = text.including([*seen, *vectors.words[:settings.vector_words]])
+        return text, learnt, vectors
 
     def vectors_of(self, text):
         """The vectors of words as a text processing looks them up, the first of several; or None."""

@@ -292,6 +292,15 @@ def test_english_sentences_take_the_vectors_of_the_package(tokens, options, expe
     assert found.get("embedding") == (50 if expected == "words-en" else None)
 
 
+def test_a_word_that_training_has_once_is_known_by_its_vector(tmp_path):
+    (tmp_path / "v.txt").write_text("tea 1 1\ncoffee 2 2\nmilk 3 3\n")
+    corpus = Corpus("mine", [Sentence(("Tea", "tea", "coffee", "cake"), ("O",) * 4)], [], [], "")
+    task = Tagging(Settings.of(vectors=str(tmp_path / "v.txt"), vector_words=0, min_count=2,
+                               tokenizer="word"))
+    text, learnt, _ = task.text_of(corpus)
+    assert (text.vocabulary[2:], learnt) == (["tea", "coffee"], 3)
+
+
 def test_a_run_reads_word_vectors(tmp_path, monkeypatch, capsys):
     networks = []
 
