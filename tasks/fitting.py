@@ -100,6 +100,8 @@ def corpus_of(task, columns, validation=None, held_out=HELD_OUT):
     """The corpus of what `fit` or `evaluate` was given."""
     first, *rest = columns
     share = float(validation) if isinstance(validation, numbers.Real) else None
+    if share is not None and getattr(task.settings, "fold", None) is not None:
+        raise ValueError("fold: expected no share of validation with it, received one; leave one out")
     if share is not None:
         held_out = {"validation": share}
     if isinstance(first, (str, os.PathLike)):

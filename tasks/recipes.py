@@ -65,7 +65,8 @@ SPANS = {
     "model_scheme": "BIOES", "tokenizer": "word", "min_count": 1,
 }
 
-BESIDE_VECTORS = {"embedding": 50, "min_count": 2}      # less is left to learn of a word
+# Less is left to learn of a word, and nothing of one that training has once, which teaches the unknown.
+BESIDE_VECTORS = {"embedding": 50, "min_count": 2, "rare_dropout": 0.0}
 
 # A network soon learns names by heart.
 FEW_SPANS = {**SPANS, "units": 128, "rare_dropout": 0.3, "average": 0.99, "epochs": 12}

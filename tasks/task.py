@@ -176,7 +176,19 @@ class Task(Results):
 
     def extended(self, text):
         """A text processing in which the ids of the head that training starts from stay."""
-        return text.after(self.earlier.text) if isinstance(self.earlier, self.head_class) else text
+        if not isinstance(self.earlier, self.head_class):
+            return text
+        learnt = getattr(self.earlier.network, "learnt", None)      # other words have vectors alone
+        return text.after(self.earlier.text, **({"count": learnt} if learnt else {}))
+
+    def known_by_vectors(self, seen, vectors):
+        """The words that are known beside those that are learnt: those of training that have a vector,
+        and the first of the vectors, or all of an earlier model's.
+
+        Args:    seen   the words of training;   vectors   a `zoo.text.word_vectors.Table`
+        """
+        first = self.settings.vectors and self.settings.vector_words
+        return [*(word for word in seen if vectors.places(word)), *vectors.words[:first]]
 
     def datasets(self, head, corpus, names=SPLITS):
         """{split: `tasks.training.dataset.Data`}."""

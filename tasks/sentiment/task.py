@@ -125,9 +125,8 @@ class Sentiment(Task):
         if not vectors:
             return text, len(text), None
         learnt = len(text)
-        every = Text.learn(texts, settings.tokenizer, ALL)
-        seen = [word for word in every.vocabulary if vectors.places(word)]
-        return text.including([*seen, *vectors.words[:settings.vector_words]]), learnt, vectors
+        seen = Text.learn(texts, settings.tokenizer, ALL).vocabulary
+        return text.including(self.known_by_vectors(seen, vectors)), learnt, vectors
 
     def data(self, head, examples):
         return DATASETS[head.kind](head, examples)

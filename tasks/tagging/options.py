@@ -38,7 +38,7 @@ class CorpusOptions(options.CorpusOptions):
     model_scheme: str = option(None, "Scheme that spans are learnt in.", tuple(SCHEMES), **TUNED)
     tokenizer: str = option(None, "How the exported model splits a text into tokens, and a corpus of "
                             "texts with character spans.", names.TOKENS, **TUNED)
-    vocabulary_size: int = option(50000, "Largest number of words in the vocabulary.", least=3)
+    vocabulary_size: int = option(50000, "Largest number of words that are learnt.", least=3)
     min_count: int = option(None, "Smallest number of occurrences of a word that is learnt.", least=1,
                             before=1, **TUNED)
     digits: bool = option(True, "Look words up with every digit as 0.")

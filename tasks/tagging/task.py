@@ -61,7 +61,9 @@ class Tagging(Task):
         """The settings of the corpus, else of its kind."""
         if corpus.name in NAMED:
             return TAGGING[corpus.name]
-        found, vectors = TAGGING[kind_of(corpus)[0]], self.vectors_for(corpus)
+        kind = kind_of(corpus)[0]
+        found = TAGGING[kind]
+        vectors = self.settings.vectors if kind == "characters" else self.vectors_for(corpus)
         beside = BESIDE_VECTORS if vectors not in (None, NONE) else {}
         return {**found, **({"vectors": vectors} if vectors else {}), **beside}
 
@@ -104,9 +106,8 @@ class Tagging(Task):
         text = self.extended(Tokens.learn(tokens, settings.vocabulary_size, settings.min_count, **how))
         learnt, vectors = len(text.words), self.vectors_of(text)
         if vectors:
-            every = Tokens.learn(tokens, ALL, **how).vocabulary
-            seen = [word for word in every if vectors.places(word)]
-            text = text.including([*seen, *vectors.words[:settings.vector_words]])
+            seen = Tokens.learn(tokens, ALL, **how).vocabulary
+            text = text.including(self.known_by_vectors(seen, vectors))
         return text, learnt, vectors
 
     def vectors_of(self, text):

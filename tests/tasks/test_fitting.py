@@ -189,6 +189,7 @@ def test_a_run_directory_is_resumed_and_loaded(tmp_path):
     ((TEXTS, LABELS), {"validation": 20}, "validation: expected a share"),
     (("reviews.csv", None), {"validation": (TEXTS, LABELS)}, "expected a share with a path"),
     (("a long text\n", None), {}, "received a text"),
+    (("sample", None), {"fold": 1, "validation": 0.2}, "fold: expected no share of validation"),
     ((TEXTS, LABELS), {"fold": 1}, "fold: expected a path or a table with it, received lists"),
     ((TEXTS, np.array([["a"], ["b"]] * 100)), {}, "set multi_label=True"),
     ((TEXTS, LABELS), {"on_epoch": 3}, "on_epoch: expected a function")])

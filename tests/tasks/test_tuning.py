@@ -216,7 +216,7 @@ COLUMNS = {"sentiment": (TEXTS, LABELS), "translation": (TEXTS, [text.upper() fo
 
 @pytest.mark.parametrize("name", slow_but(["generation"], COLUMNS))
 def test_every_task_measures_a_candidate_on_a_share(name, tmp_path):
-    settings = importlib.import_module(f"tasks.{name.partition(',')[0]}.options").Settings
+    settings = importlib.import_module(f"tasks.{name}.options").Settings
     task = getattr(importlib.import_module(f"tasks.{name}.task"), name.capitalize())(
         settings.of(units=4, embedding=4, epochs=1, batch_size=8, output_dir=str(tmp_path / "run")))
     corpus = task.introduced(corpus_of(task, COLUMNS[name]))

@@ -297,6 +297,9 @@ class TextClassifier(Head):
         """The words that have rows of their own beside given vectors."""
         return self.text.vocabulary[:self.network.learnt]
 
+    def vocabularies(self):
+        return {"words": self.learnt}
+
     def outputs(self):
         """The columns of the linear layers and of the ratios, and what reads the ratios."""
         labels, ratios, wide, found = self.labels, self.network.ratios, self.network.wide, []

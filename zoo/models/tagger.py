@@ -273,7 +273,8 @@ class TextTagger(Head):
         self.temperature = other.temperature
 
     def vocabularies(self):
-        return {"words": self.text.vocabulary, "characters": self.text.alphabet.tokens}
+        return {"words": self.text.vocabulary[:self.network.learnt],
+                "characters": self.text.alphabet.tokens}
 
     def outputs(self):
         """The columns of the last layer, the CRF's scores, and the characters' embedding."""
@@ -304,7 +305,7 @@ class TextTagger(Head):
         if not self.network.embedding:
             raise ValueError("init_from: expected models with an embedding, received one of features "
                              "alone; use another --model")
-        return [super().backbones()[0]._replace(words=self.text.vocabulary[:self.network.learnt])]
+        return [super().backbones()[0]._replace(words=self.vocabularies()["words"])]
 
     def predict_ids(self, inputs):
         """{"ids" [B, T], …} → "tags" [B, T] int32, "marginals" [B, T, L], see `Tagger.decode`; with

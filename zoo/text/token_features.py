@@ -125,14 +125,15 @@ class Tokens(tf.Module):
         return type(self)(words, self.alphabet.tokens,
                           **{name: getattr(self, name) for name in self.options})
 
-    def after(self, earlier):
+    def after(self, earlier, count=None):
         """These tokens, but ids known to earlier ones stay: their words and characters come first.
 
+        Args:    count   how many of their words, the first ones; by default all
         Raises:  ValueError: another tokenizer, case, digits or number of characters
         """
         check_alike(self, earlier, self.options)
-        lists = [list(dict.fromkeys([*getattr(earlier, name).tokens, *getattr(self, name).tokens]))
-                 for name in ("words", "alphabet")]
+        lists = [list(dict.fromkeys([*getattr(earlier, name).tokens[:most], *getattr(self, name).tokens]))
+                 for name, most in (("words", count), ("alphabet", None))]
         return type(self)(*lists, **{name: getattr(self, name) for name in self.options})
 
     @property

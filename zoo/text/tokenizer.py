@@ -150,11 +150,12 @@ class Text(tf.Module):
         learnt = learn_word_pieces if tokenizer == "subword" else most_frequent
         return cls(learnt(counts, size, min_count, cls.reserved), tokenizer, lowercase, max_length)
 
-    def after(self, earlier):
+    def after(self, earlier, count=None):
         """This text processing, but ids known to an earlier one stay: its tokens come first.
 
         Of word pieces only characters are new, since other pieces would cut known words in another way.
 
+        Args:    count   how many of its tokens, the first ones; by default all
         Raises:  ValueError: another tokenizer or case
 
         >>> text = Text(["[PAD]", "[UNK]", "a", "c"]).after(Text(["[PAD]", "[UNK]", "b", "a"]))
@@ -164,7 +165,7 @@ class Text(tf.Module):
         check_alike(self, earlier, ("tokenizer", "lowercase"))
         new = [token for token in self.vocabulary
                if self.tokenizer != "subword" or len(token.removeprefix("##")) == 1]
-        return type(self)(list(dict.fromkeys([*earlier.vocabulary, *new])), self.tokenizer,
+        return type(self)(list(dict.fromkeys([*earlier.vocabulary[:count], *new])), self.tokenizer,
                           self.lowercase, self.max_length)
 
     def including(self, words):

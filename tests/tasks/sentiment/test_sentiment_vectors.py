@@ -125,7 +125,9 @@ def test_vectors_of_an_earlier_model_stay_unless_none_are_wanted(begun, tmp_path
         task = Sentiment(Settings.of(output_dir=str(tmp_path / "next"), overwrite=True, vectors=vectors,
                                      init_from=str(tmp_path / "earlier")))
         task.follow_earlier()
-        assert task.begun(corpus)[0].network.vector_width == width
+        new = task.begun(corpus)[0]
+        assert new.network.vector_width == width
+        assert new.network.learnt == head.network.learnt < len(head.text)
 
 
 def test_pieces_of_words_have_no_vectors(begun):

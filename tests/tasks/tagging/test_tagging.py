@@ -282,14 +282,24 @@ ENGLISH, GERMAN = "What time is it in Boston ?".split(), "Wie spät ist es in Be
 
 
 @pytest.mark.parametrize("tokens, options, expected", [
-    (ENGLISH, {}, "words-en"), (GERMAN, {}, None), (list("很好"), {}, None),
+    (ENGLISH, {}, "words-en"), (GERMAN, {}, None), ([*"我爱很好" * 30, "time"], {}, None),
     (ENGLISH, {"vectors": "none"}, "none"), (ENGLISH, {"model": "crf"}, None),
     (ENGLISH, {"layers": 0}, None), (ENGLISH, {"tokenizer": "character"}, None)])
 def test_english_sentences_take_the_vectors_of_the_package(tokens, options, expected):
     corpus = Corpus("mine", [Sentence(tuple(tokens), ("O",) * len(tokens))] * 9, [], [], "")
     found = Tagging(Settings.of(**options)).recipe(corpus)
     assert found.get("vectors") == expected
-    assert found.get("embedding") == (50 if expected == "words-en" else None)
+    assert (found.get("embedding"), found["min_count"]) == (
+        (50, 2) if expected == "words-en" else (None, 1))
+
+
+def test_shards_and_what_starts_from_a_model_take_no_other_vectors():
+    corpus = Corpus("mine", [Sentence(tuple(ENGLISH), ("O",) * len(ENGLISH))] * 9, [], [], "")
+    task = Tagging(Settings.of())
+    task.earlier = object()
+    assert "vectors" not in task.recipe(corpus)
+    corpus.stream = object()
+    assert "vectors" not in Tagging(Settings.of()).recipe(corpus)
 
 
 def test_a_word_that_training_has_once_is_known_by_its_vector(tmp_path):
