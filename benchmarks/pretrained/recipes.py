@@ -51,8 +51,8 @@ RECIPES = {
         "requests to a home assistant (Liu et al. 2019), github.com/xliuhw/NLU-Evaluation-Data at "
         "f6071b4, the first fold of ten", "CC-BY-4.0", "Liu, Eshghi, Swietojanski and Rieser, NLU "
         "evaluation data, CC BY 4.0", "corpora/home-intents-slots",
-        f"--vectors={VECTORS} --vector_words=1500 --embedding=40 --units=160 --features=20000 "
-        "--min_count=1", "span_f1, intent_accuracy",
+        f"--vectors={VECTORS} --vector_words=1500 --embedding=40 --units=160 --features=20000",
+        "span_f1, intent_accuracy",
         ("wake me up at six tomorrow", "turn off the lights in the kitchen", "play some jazz"),
         ("Its corpus marks the same phrase now and not then: of ten slots that it marks eight are right, "
          "and it finds three of four.",), GLOVE),
@@ -81,15 +81,13 @@ RECIPES = {
         ("Ada Lovelace met Charles Babbage in London.", "@nora is moving from Oslo to work for Siemens"),
         ("Names of other kinds (works, events, products) are not marked.",), GLOVE,
         ("By corpus (`--mode=evaluate --model_from=names-en --corpus=corpora/names-en/tests/…`, float16 "
-         "weights): F1 70.8 on tweets, 79.9 on Wikipedia.", "It was trained before words seen once kept "
-         "their vectors: the command makes a slightly larger file now.")),
+         "weights): F1 70.8 on tweets, 79.9 on Wikipedia.",)),
     "pos-en": Recipe(
         "tagging", "en", "universal parts of speech",
         "Universal Dependencies English Web Treebank, github.com/UniversalDependencies/UD_English-EWT",
         "CC-BY-SA-4.0", "Universal Dependencies, English Web Treebank, CC BY-SA 4.0",
         "corpora/ud_english_ewt",
-        f"--vectors={VECTORS} --vector_words=6000 --features=30000 --embedding=50 --min_count=1",
-        "token_accuracy",
+        f"--vectors={VECTORS} --vector_words=6000 --features=30000 --embedding=50", "token_accuracy",
         ("They can fish here.", "The old man the boat."), (), GLOVE),
     "sentiment-en": Recipe(
         "sentiment", "en", "positive, negative or neutral",
