@@ -29,8 +29,8 @@ python -m export.serve banking-intents
 Quality is that of the int8 file on the test split of the corpus, and all choices were made on the
 validation split. The test split was scored once; of `sentiment-en`, `pos-en` and `home-intents-slots`
 twice, since a first model was larger than wanted, and of `shakespeare`, since a first one was worse on
-the validation split. The taggers were trained before the weights of features were fitted, and before words
-that training has once were left to their vectors: their commands give other models now."""
+the validation split. The taggers were trained before the weights of features were fitted, and before
+words that training has once were left to their vectors: their commands give other models now."""
 FINETUNING = """## Fewer labels
 
 Accuracy on the test split of Senti4SD (posts of Stack Overflow: positive, negative or neutral), by the
