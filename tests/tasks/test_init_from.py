@@ -104,8 +104,8 @@ def test_words_and_labels_of_another_corpus_are_added(name, trained, tmp_path, c
     old = zoo.load(folder)
     task, new, corpus = begun(name, folder, tmp_path, more, **model_of(name))
     for (_, ours), (_, theirs) in zip(new.vocabularies().items(), old.vocabularies().items()):
-        assert ours[:len(theirs)] == theirs
-    assert len(new.text.vocabulary) > len(old.text.vocabulary)
+        assert ours[:len(theirs)] == theirs and len(ours) > len(theirs)
+    assert {*old.text.vocabulary} <= {*new.text.vocabulary}
     said = capsys.readouterr().out.splitlines()[-1]
     assert said.split("; new: ")[1].endswith(expected)
     before = [np.array(one.table) for one in new.backbones()]
