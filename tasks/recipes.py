@@ -119,7 +119,7 @@ TRANSLATION = {
                "learning_rate": 5e-3, "average": 0.99},
 }
 
-# What --tune_minutes compares with the recipe, the likeliest first, and then, where there are word vectors,
+# What --tune_minutes compares with the recipe, the likeliest first, then, where there are word vectors,
 # "…, vectors"; an option that is given stays.
 CANDIDATES = {
     "sentiment": [
