@@ -32,12 +32,12 @@ MOST_WEIGHTS = 1 << 20      # of the linear model: with more labels it needs few
 
 
 def chained(seed, sequence):
-    """The hash of a_1 … a_n, arrays of one shape; an a of 0 is left out.
+    """The hash of a_1 … a_n, arrays of one shape; an a of 0 is left out. A seed may be an array too.
 
     >>> chained(1, [tf.constant([97, 97]), tf.constant([98, 0])]).numpy().tolist()
     [87446, 348]
     """
-    h = tf.fill(tf.shape(sequence[0]), seed)
+    h = tf.zeros_like(sequence[0]) + seed
     for a in sequence:
         h = tf.where(tf.equal(a, 0), h, tf.math.floormod(BASE * h + a, MODULUS))
     return h
@@ -48,7 +48,7 @@ def words_and_pairs(code_points):
     there = tf.not_equal(code_points[:, :, 0], 0)
     missing = names.CHARACTERS - tf.shape(code_points)[2]
     letters = tf.pad(code_points, [[0, 0], [0, 0], [0, missing]])
-    words = chained(WORD, [letters[:, :, n] for n in range(names.CHARACTERS)])
+    words = chained(WORD, tf.unstack(letters, names.CHARACTERS, -1))
     first, second = (tf.pad(words, [[0, 0], side], constant_values=WORD) for side in ([1, 0], [0, 1]))
     pairs = chained(PAIR, [first, second])
     some = tf.logical_or(*(tf.pad(there, [[0, 0], side]) for side in ([1, 0], [0, 1])))

@@ -29,6 +29,8 @@ Source: Ratnaparkhi 1996 (the features); Weinberger et al. 2009 (their buckets);
         part beside a deep one)
 """
 
+from itertools import zip_longest
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -47,8 +49,10 @@ COUNT = 3 + 2 * AFFIXES + 3 * 2 * AROUND + 2 * AROUND + 2 * AROUND - 1
 
 def buckets_of(code_points, shapes, buckets):
     """The buckets of every token's features: [B, T, C], [B, T] → [B, T, COUNT] int32."""
-    hashes = [chained(seed, a) for seed, a in enumerate(features(code_points, shapes), FIRST_SEED)]
-    return tf.math.floormod(tf.stack(hashes, -1), buckets)
+    sequences, none = features(code_points, shapes), tf.zeros_like(shapes)
+    steps = [tf.stack([none if a is None else a for a in step]) for step in zip_longest(*sequences)]
+    seeds = tf.reshape(FIRST_SEED + tf.range(COUNT), [COUNT, 1, 1])
+    return tf.transpose(tf.math.floormod(chained(seeds, steps), buckets), [1, 2, 0])
 
 
 def features(code_points, shapes):
@@ -73,7 +77,7 @@ def ends(code_points):
     count = tf.reduce_sum(tf.cast(tf.not_equal(letters, 0), tf.int32), -1)
     places = tf.expand_dims(count, -1) - 1 - tf.range(names.CHARACTERS)     # from the end
     last = [tf.reduce_sum(tf.where(tf.equal(places, back), letters, 0), -1) for back in range(AFFIXES)]
-    return [letters[:, :, n] for n in range(names.CHARACTERS)], last, count
+    return tf.unstack(letters, names.CHARACTERS, -1), last, count
 
 
 def around(array, outside):
