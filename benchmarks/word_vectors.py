@@ -26,12 +26,16 @@ def main(arguments):
                          "arguments")
     words, vectors = word_vectors.read(arguments[0])
     rows = [n for n, word in enumerate(words) if WORD.fullmatch(word)][:WORDS]
-    lines = [" ".join([words[row], *map(short, numbers)])
-             for row, numbers in zip(rows, narrowed(vectors[rows], WIDTH))]
-    with open(arguments[1], "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="",
-                                                         mtime=0) as packed:
+    write(arguments[1], [words[row] for row in rows], narrowed(vectors[rows], WIDTH))
+
+
+def write(path, words, vectors):
+    """Words and their vectors as a gzipped text, the same bytes each time."""
+    lines = [" ".join([word, *map(short, numbers)]) for word, numbers in zip(words, vectors)]
+    with open(path, "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="",
+                                                 mtime=0) as packed:
         packed.write("".join(f"{line}\n" for line in lines).encode())
-    print(f"{len(lines):,} words, {WIDTH} numbers each: {arguments[1]}")
+    print(f"{len(lines):,} words, {vectors.shape[1]} numbers each: {path}")
 
 
 def narrowed(vectors, width):

@@ -139,8 +139,9 @@ def column(role):
 
 def vectors(**about):
     """The option that names word vectors."""
-    return option(None, "File of word vectors, in the text format of GloVe or word2vec; words-en: those "
-                  "of English words that come with the package; none: no vectors.", **about)
+    return option(None, "File of word vectors, in the text format of GloVe or word2vec; words-en, "
+                  "characters-zh: those of English words and of Chinese characters that come with the "
+                  "package; none: no vectors.", **about)
 
 
 @dataclasses.dataclass(frozen=True)

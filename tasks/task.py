@@ -10,8 +10,7 @@ import zoo
 from export import onnx
 from tasks import exporting, prediction, tuning
 from tasks.options import NONE
-from tasks.reading import sharded
-from tasks.reading.english import is_english
+from tasks.reading import language, sharded
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.recipes import CANDIDATES, STREAMED
 from tasks.reporting import tables
@@ -19,7 +18,6 @@ from tasks.results import Results
 from tasks.training import loop, precision, workers
 from tasks.training.batches import Batches, Streamed, bucketed, shared_out
 from tasks.training.run_directory import FINGERPRINT, Followed, Run, command_of, register
-from zoo import trained
 from zoo.options import names_of
 from zoo.text import word_vectors
 
@@ -112,14 +110,15 @@ class Task(Results):
         given = recipe.get("vectors") not in (None, NONE)
         return CANDIDATES[self.name] + (CANDIDATES[f"{self.name}, vectors"] if given else [])
 
-    def vectors_for(self, corpus):
-        """Where word vectors come from: where the user says, else for English from the package."""
+    def vectors_for(self, corpus, characters=False):
+        """Where vectors of words, or of characters, come from: where the user says, else for some
+        languages from the package."""
         if self.settings.vectors or corpus.stream or self.earlier or not self.looks_up_words():
             return self.settings.vectors
-        return trained.WORDS if is_english([example.text for example in corpus.train]) else None
+        return language.vectors_of([example.text for example in corpus.train], characters)
 
     def looks_up_words(self):
-        """Whether the network that is asked for has an embedding, of words."""
+        """Whether the network that is asked for has an embedding of whole tokens."""
         return False
 
     def begun(self, corpus):

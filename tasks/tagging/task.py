@@ -63,13 +63,14 @@ class Tagging(Task):
             return TAGGING[corpus.name]
         kind = kind_of(corpus)[0]
         found = TAGGING[kind]
-        vectors = self.settings.vectors if kind == "characters" else self.vectors_for(corpus)
+        vectors = self.vectors_for(
+            corpus, characters="character" in (self.settings.tokenizer, found["tokenizer"]))
         beside = BESIDE_VECTORS if vectors not in (None, NONE) else {}
         return {**found, **({"vectors": vectors} if vectors else {}), **beside}
 
     def looks_up_words(self):
         settings = self.settings
-        return settings.tokenizer != "character" and settings.model != "crf" and settings.layers != 0
+        return settings.model != "crf" and settings.layers != 0
 
     def reason(self, corpus):
         return "" if corpus.name in NAMED else kind_of(corpus)[1]

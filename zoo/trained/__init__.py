@@ -6,7 +6,8 @@
     model.keras    the network, its weights in float16, with the files that `zoo.load` reads beside it
     tflite/        the int8 file, and the texts that it needs on a device
 
-Beside them stands `words-en`, word vectors in the text format of GloVe, which training starts from.
+Beside them stand vectors that training starts from, in the text format of GloVe: `words-en` of English
+words, `characters-zh` of Chinese characters.
 """
 
 import json
@@ -14,7 +15,7 @@ import pathlib
 
 HOME = pathlib.Path(__file__).parent
 ABOUT = "about.json"
-WORDS = "words-en"      # vectors of English words
+VECTORS = ENGLISH, CHINESE = "words-en", "characters-zh"    # of words, of characters
 COLUMNS = "task", "language", "predicts", "quality", "kB", "licence"
 
 
@@ -49,7 +50,7 @@ def file(name):
 
 def word_vectors(name):
     """The path of word vectors: the package's by their name, any other by itself."""
-    return str(HOME / WORDS / "vectors.txt.gz") if name == WORDS else name
+    return str(HOME / name / "vectors.txt.gz") if name in VECTORS else name
 
 
 def names():

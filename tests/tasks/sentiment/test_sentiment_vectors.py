@@ -146,3 +146,11 @@ def test_the_vectors_of_the_package_are_30000_words_of_64_numbers():
     table = {word: vector / np.linalg.norm(vector) for word, vector in zip(words, vectors)}
     near = {word: float(table["good"] @ table[word]) for word in ("bad", "great", "copper", "zoning")}
     assert min(near["bad"], near["great"]) > 0.6 > 0.4 > max(near["copper"], near["zoning"])
+
+
+def test_those_of_characters_are_8000_of_64_numbers():
+    characters, vectors = word_vectors.read(trained.word_vectors("characters-zh"))
+    assert vectors.shape == (8000, 64) and {len(character) for character in characters} == {1}
+    table = {character: vector / np.linalg.norm(vector) for character, vector in zip(characters, vectors)}
+    near = {other: float(table["李"] @ table[other]) for other in "陈王茶跑"}    # two more surnames
+    assert min(near["陈"], near["王"]) > 0.7 > 0.4 > max(near["茶"], near["跑"])

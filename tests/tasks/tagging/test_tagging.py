@@ -24,6 +24,7 @@ from tasks.tagging.dataset import Sentences
 from tasks.tagging.options import Settings
 from tasks.tagging.task import Tagging, main
 from tasks.training import loop
+from zoo import trained
 
 SMALL = ("--units=16", "--embedding=16", "--character_units=10")
 
@@ -53,7 +54,7 @@ def here(*arguments):
 def finished(tmp_path_factory):
     """The folder of a run that was killed while it trained and then went on, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "tagging"
-    arguments = "--corpus=sample", "--epochs=8", f"--output_dir={folder}"
+    arguments = "--corpus=sample", "--epochs=4", f"--output_dir={folder}"
     child = start(*arguments)
     while not (folder / "checkpoints/best.npz").exists():
         assert child.poll() is None, child.communicate()
@@ -130,7 +131,7 @@ def test_predict_marks_the_spans(finished):
 
 @pytest.mark.slow
 def test_a_finished_run_is_shown_again_and_other_settings_are_an_error(finished):
-    code, out, _ = run("--corpus=sample", "--epochs=8", f"--output_dir={finished[0]}")
+    code, out, _ = run("--corpus=sample", "--epochs=4", f"--output_dir={finished[0]}")
     assert code == 0 and "finished" in out and "TFLite int8" in out
     code, _, err = run("--corpus=sample", "--units=7", f"--output_dir={finished[0]}")
     assert code == 2 and "--units" in err and err.count("\n") == 1
@@ -279,18 +280,20 @@ def test_the_recipe_follows_from_the_corpus(sentences, scheme, expected):
 
 
 ENGLISH, GERMAN = "What time is it in Boston ?".split(), "Wie spät ist es in Berlin ?".split()
+CHINESE, JAPANESE = [*"我爱很好" * 30, "time"], [*"お茶を飲みます。"]
 
 
 @pytest.mark.parametrize("tokens, options, expected", [
-    (ENGLISH, {}, "words-en"), (GERMAN, {}, None), ([*"我爱很好" * 30, "time"], {}, None),
+    (ENGLISH, {}, "words-en"), (GERMAN, {}, None), (CHINESE, {}, "characters-zh"), (JAPANESE, {}, None),
+    (["我爱", "很好"], {}, None), (CHINESE, {"tokenizer": "word"}, "characters-zh"),
     (ENGLISH, {"vectors": "none"}, "none"), (ENGLISH, {"model": "crf"}, None),
     (ENGLISH, {"layers": 0}, None), (ENGLISH, {"tokenizer": "character"}, None)])
-def test_english_sentences_take_the_vectors_of_the_package(tokens, options, expected):
+def test_english_words_and_chinese_characters_take_the_vectors_of_the_package(tokens, options, expected):
     corpus = Corpus("mine", [Sentence(tuple(tokens), ("O",) * len(tokens))] * 9, [], [], "")
     found = Tagging(Settings.of(**options)).recipe(corpus)
     assert found.get("vectors") == expected
     assert (found.get("embedding"), found["min_count"]) == (
-        (50, 2) if expected == "words-en" else (None, 1))
+        (50, 2) if expected in trained.VECTORS else (None, 1))
 
 
 def test_shards_and_what_starts_from_a_model_take_no_other_vectors():

@@ -1,0 +1,88 @@
+"""Makes the vectors of Chinese characters that come with the package.
+
+    python -m benchmarks.character_vectors dict.txt cmn.txt zoo/trained/characters-zh/vectors.txt.gz
+
+`dict.txt` is the dictionary of jieba, "word frequency part-of-speech" a line; `cmn.txt` has sentences of
+Tatoeba, English, Chinese and their authors in columns. Contexts of a character are the others of its
+words, its place in words of a part of speech, and its neighbours in sentences. Of their counts N [C, K]
+
+    P_ck = max(0, log(N_ck·n / (N_c·M_k)))      M_k ∝ N_k^¾, Σ_k M_k = n = Σ N      P ≈ U·diag(s)·Vᵀ
+
+a character's vector is its row of U·diag(√s), which is scaled so that its numbers are 0.4 on average
+(the root of the mean square).
+
+Source: Levy & Goldberg 2014 (P); Levy, Goldberg & Dagan 2015 (M, √s)
+"""
+
+import collections
+import itertools
+import re
+import sys
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+
+from benchmarks.word_vectors import write
+from tasks import cli
+
+CHARACTERS, WIDTH, SIZE = 8000, 64, 0.4
+NEAR = -2, -1, 1, 2
+CHINESE = re.compile("[\u4e00-\u9fff]+")
+
+
+def main(arguments):
+    """From the two files to the third."""
+    if len(arguments) != 3:
+        raise ValueError("expected a dictionary, sentences and the file to write, received "
+                         f"{len(arguments)} arguments")
+    found, counts = collections.Counter(), collections.Counter()
+    for path, contexts in zip(arguments, (of_word, of_sentence)):
+        with open(path, encoding="utf-8") as file:
+            for character, context, count in itertools.chain.from_iterable(map(contexts, file)):
+                counts[character, context] += count
+                found[character] += count
+    characters = [character for character, _ in found.most_common(CHARACTERS)]
+    write(arguments[2], characters, vectors(counts, characters, WIDTH))
+
+
+def of_word(line):
+    """(character, context, count) of a line of the dictionary; a word counts the root of its frequency.
+
+    >>> [context for _, context, _ in of_word("你好 9 l")]
+    [('place', 0, 2, 'l'), (1, '好'), ('place', 1, 2, 'l'), (-1, '你')]
+    """
+    word, frequency, part = line.split()
+    count = float(frequency) ** 0.5
+    for n, character in enumerate(word if CHINESE.fullmatch(word) else ""):
+        yield character, ("place", n, len(word), part), 2 * count
+        for m, other in enumerate(word):
+            if m != n:
+                yield character, (m - n if abs(m - n) == 1 else "word", other), count
+
+
+def of_sentence(line):
+    """(character, context, count) of a line of the sentences."""
+    sentence = line.split("\t")[1]
+    for n, d in itertools.product(range(len(sentence)), NEAR):
+        if 0 <= n + d < len(sentence) and not sentence[n].isspace():
+            yield sentence[n], ("sentence", d, sentence[n + d]), 1
+
+
+def vectors(counts, characters, width):
+    """Vectors [N, width] of characters, of {(character, context): count}."""
+    rows, columns = {character: n for n, character in enumerate(characters)}, {}
+    cells = [(rows[character], columns.setdefault(context, len(columns)), count)
+             for (character, context), count in counts.items() if character in rows]
+    row, column, count = map(np.array, zip(*cells))
+    total, smoothed = np.bincount(row, count), np.bincount(column, count) ** 0.75
+    p = np.log(count * smoothed.sum() / (total[row] * smoothed[column]))
+    kept = p > 0
+    u, s, _ = scipy.sparse.linalg.svds(
+        scipy.sparse.csr_matrix((p[kept], (row[kept], column[kept]))), width, random_state=0)
+    found = (u * np.sign(u.sum(0)) * s ** 0.5)[:, ::-1]
+    return found * SIZE / np.sqrt(np.mean(found ** 2))
+
+
+if __name__ == "__main__":
+    cli.guarded(lambda: main(sys.argv[1:]))
