@@ -1,10 +1,11 @@
-"""Makes the vectors of Chinese characters that come with the package.
+"""Makes the vectors of Chinese characters that come with the package from a dictionary.
 
-    python -m benchmarks.character_vectors dict.txt cmn.txt zoo/trained/characters-zh/vectors.txt.gz
+    python -m benchmarks.character_vectors dict.txt zoo/trained/characters-zh/vectors.txt.gz
 
-`dict.txt` is the dictionary of jieba, "word frequency part-of-speech" a line; `cmn.txt` has sentences of
-Tatoeba, English, Chinese and their authors in columns. Contexts of a character are the others of its
-words, its place in words of a part of speech, and its neighbours in sentences. Of their counts N [C, K]
+`dict.txt` is that of jieba, "word frequency part-of-speech" a line. Contexts of a character are the other
+characters of its words, for which a word counts √frequency, and its place in words of a length and a part
+of speech, for which it counts twice that. The 8,000 characters with the largest sums of counts are kept.
+Of their counts N [C, K]
 
     P_ck = max(0, log(N_ck·n / (N_c·M_k)))      M_k ∝ N_k^¾, Σ_k M_k = n = Σ N      P ≈ U·diag(s)·Vᵀ
 
@@ -15,7 +16,6 @@ Source: Levy & Goldberg 2014 (P); Levy, Goldberg & Dagan 2015 (M, √s)
 """
 
 import collections
-import itertools
 import re
 import sys
 
@@ -27,29 +27,27 @@ from benchmarks.word_vectors import write
 from tasks import cli
 
 CHARACTERS, WIDTH, SIZE = 8000, 64, 0.4
-NEAR = -2, -1, 1, 2
 CHINESE = re.compile("[\u4e00-\u9fff]+")
 
 
 def main(arguments):
-    """From the two files to the third."""
-    if len(arguments) != 3:
-        raise ValueError("expected a dictionary, sentences and the file to write, received "
-                         f"{len(arguments)} arguments")
+    """From one file to the other."""
+    if len(arguments) != 2:
+        raise ValueError(f"expected a dictionary and the file to write, received {len(arguments)} "
+                         "arguments")
     found, counts = collections.Counter(), collections.Counter()
-    for path, contexts in zip(arguments, (of_word, of_sentence)):
-        with open(path, encoding="utf-8") as file:
-            for character, context, count in itertools.chain.from_iterable(map(contexts, file)):
-                counts[character, context] += count
-                found[character] += count
+    with open(arguments[0], encoding="utf-8") as file:
+        for character, context, count in (one for line in file for one in contexts(line)):
+            counts[character, context] += count
+            found[character] += count
     characters = [character for character, _ in found.most_common(CHARACTERS)]
-    write(arguments[2], characters, vectors(counts, characters, WIDTH))
+    write(arguments[1], characters, vectors(counts, characters, WIDTH))
 
 
-def of_word(line):
-    """(character, context, count) of a line of the dictionary; a word counts the root of its frequency.
+def contexts(line):
+    """(character, context, count) of a line of the dictionary; none of a word in other letters too.
 
-    >>> [context for _, context, _ in of_word("你好 9 l")]
+    >>> [context for _, context, _ in contexts("你好 9 l")]
     [('place', 0, 2, 'l'), (1, '好'), ('place', 1, 2, 'l'), (-1, '你')]
     """
     word, frequency, part = line.split()
@@ -59,14 +57,6 @@ def of_word(line):
         for m, other in enumerate(word):
             if m != n:
                 yield character, (m - n if abs(m - n) == 1 else "word", other), count
-
-
-def of_sentence(line):
-    """(character, context, count) of a line of the sentences."""
-    sentence = line.split("\t")[1]
-    for n, d in itertools.product(range(len(sentence)), NEAR):
-        if 0 <= n + d < len(sentence) and not sentence[n].isspace():
-            yield sentence[n], ("sentence", d, sentence[n + d]), 1
 
 
 def vectors(counts, characters, width):

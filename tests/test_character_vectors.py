@@ -1,13 +1,12 @@
 """The vectors of Chinese characters against the formula, in dense arrays."""
 
-import collections
 import doctest
 
 import numpy as np
 import pytest
 
 from benchmarks import character_vectors
-from benchmarks.character_vectors import SIZE, main, of_sentence, of_word, vectors
+from benchmarks.character_vectors import SIZE, contexts, main, vectors
 from zoo.text import word_vectors
 
 
@@ -15,16 +14,12 @@ def test_the_examples_in_the_docstrings_hold():
     assert doctest.testmod(character_vectors) == (0, 1)
 
 
-def test_contexts_of_words_and_sentences_are_counted():
-    found = collections.Counter(dict((found[:2], found[2]) for found in of_word("大学生 16 n")))
-    assert found == {("大", ("place", 0, 3, "n")): 8, ("学", ("place", 1, 3, "n")): 8,
-                     ("生", ("place", 2, 3, "n")): 8, ("大", (1, "学")): 4, ("大", ("word", "生")): 4,
-                     ("学", (-1, "大")): 4, ("学", (1, "生")): 4, ("生", (-1, "学")): 4,
-                     ("生", ("word", "大")): 4}
-    assert not list(of_word("T恤 9 n"))
-    assert list(of_sentence("Hi.\t你 好\tauthor")) == [
-        ("你", ("sentence", 1, " "), 1), ("你", ("sentence", 2, "好"), 1),
-        ("好", ("sentence", -2, "你"), 1), ("好", ("sentence", -1, " "), 1)]
+def test_contexts_are_the_others_of_a_word_and_the_place_in_it():
+    assert {(character, context): count for character, context, count in contexts("大学生 16 n")} == {
+        ("大", ("place", 0, 3, "n")): 8, ("学", ("place", 1, 3, "n")): 8,
+        ("生", ("place", 2, 3, "n")): 8, ("大", (1, "学")): 4, ("大", ("word", "生")): 4,
+        ("学", (-1, "大")): 4, ("学", (1, "生")): 4, ("生", (-1, "学")): 4, ("生", ("word", "大")): 4}
+    assert not list(contexts("T恤 9 n"))
 
 
 def test_vectors_are_the_first_directions_of_the_positive_information():
@@ -41,13 +36,12 @@ def test_vectors_are_the_first_directions_of_the_positive_information():
     assert (np.diff(np.linalg.norm(found, axis=0)) < 0).all() and (found.sum(0) > 0).all()
 
 
-def test_a_file_is_made_of_a_dictionary_and_sentences(tmp_path, monkeypatch, capsys):
+def test_a_file_is_made_of_a_dictionary(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(character_vectors, "WIDTH", 2)
-    (tmp_path / "dict.txt").write_text("你好 9 l\n大学 4 n\n学生 4 n\n", encoding="utf-8")
-    (tmp_path / "cmn.txt").write_text("Hi.\t你好。\tsomeone\n", encoding="utf-8")
-    main([str(tmp_path / name) for name in ("dict.txt", "cmn.txt", "v.txt.gz")])
+    (tmp_path / "dict.txt").write_text("你好 9 l\n大学 4 n\n学生 4 n\nT恤 4 n\n", encoding="utf-8")
+    main([str(tmp_path / name) for name in ("dict.txt", "v.txt.gz")])
     words, found = word_vectors.read(tmp_path / "v.txt.gz")
-    assert set(words) == set("你好大学生。") and found.shape == (6, 2)
-    assert capsys.readouterr().out.startswith("6 words, 2 numbers each")
-    with pytest.raises(ValueError, match="expected a dictionary, sentences and the file to write"):
+    assert set(words) == set("你好大学生") and found.shape == (5, 2)
+    assert capsys.readouterr().out.startswith("5 words, 2 numbers each")
+    with pytest.raises(ValueError, match="expected a dictionary and the file to write, received 1"):
         main(["dict.txt"])

@@ -8,7 +8,7 @@ from zoo import trained
 
 LETTER, CHINESE = re.compile(r"[^\W\d_]"), re.compile("[\u4e00-\u9fff]")
 WORD = re.compile(r"(?<![\w'’])[^\W\d_]{2,}")   # two letters and more, but what follows an apostrophe
-SHARE = 0.7         # at least; corpora of English have 0.8 to 0.95, of 78 other languages below 0.5
+SHARE = 0.7         # at least; of words corpora of English have 0.8 to 0.95, of 78 languages below 0.5
 MOST = 1000         # texts that are looked at
 
 
@@ -34,7 +34,7 @@ def is_english(texts):
 
 
 def is_chinese(texts):
-    """Whether most letters of some texts are Chinese characters; in Japanese about half of them are.
+    """Whether most letters of some texts are Chinese characters; kana are letters too.
 
     >>> is_chinese(["我爱看书 :)"]), is_chinese(["お茶を飲みます。"]), is_chinese(["…"])
     (True, False, False)

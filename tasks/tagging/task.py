@@ -62,9 +62,10 @@ class Tagging(Task):
         if corpus.name in NAMED:
             return TAGGING[corpus.name]
         kind = kind_of(corpus)[0]
-        found = TAGGING[kind]
-        vectors = self.vectors_for(
-            corpus, characters="character" in (self.settings.tokenizer, found["tokenizer"]))
+        found, characters = TAGGING[kind], kind == "characters"
+        # Words are not what a model that cuts texts into characters looks up.
+        cut = self.settings.tokenizer == "character" and not characters
+        vectors = self.settings.vectors if cut else self.vectors_for(corpus, characters)
         beside = BESIDE_VECTORS if vectors not in (None, NONE) else {}
         return {**found, **({"vectors": vectors} if vectors else {}), **beside}
 

@@ -285,7 +285,8 @@ CHINESE, JAPANESE = [*"我爱很好" * 30, "time"], [*"お茶を飲みます。"
 
 @pytest.mark.parametrize("tokens, options, expected", [
     (ENGLISH, {}, "words-en"), (GERMAN, {}, None), (CHINESE, {}, "characters-zh"), (JAPANESE, {}, None),
-    (["我爱", "很好"], {}, None), (CHINESE, {"tokenizer": "word"}, "characters-zh"),
+    (["我爱", "很好"], {}, None), (["我爱", "很好"], {"tokenizer": "character"}, None),
+    (CHINESE, {"tokenizer": "word"}, "characters-zh"),
     (ENGLISH, {"vectors": "none"}, "none"), (ENGLISH, {"model": "crf"}, None),
     (ENGLISH, {"layers": 0}, None), (ENGLISH, {"tokenizer": "character"}, None)])
 def test_english_words_and_chinese_characters_take_the_vectors_of_the_package(tokens, options, expected):
