@@ -9,10 +9,10 @@ Of their counts N [C, K]
 
     P_ck = max(0, log(N_ck·n / (N_c·M_k)))      M_k ∝ N_k^¾, Σ_k M_k = n = Σ N      P ≈ U·diag(s)·Vᵀ
 
-a character's vector is its row of U·diag(√s), which is scaled so that its numbers are 0.4 on average
-(the root of the mean square).
+a character's vector is its row of U·diag(√s), scaled to one length for all: the root of the mean square
+of its numbers is 0.4. So no number is large, and less is lost in 8 bits.
 
-Source: Levy & Goldberg 2014 (P); Levy, Goldberg & Dagan 2015 (M, √s)
+Source: Levy & Goldberg 2014 (P); Levy, Goldberg & Dagan 2015 (M, √s, the length)
 """
 
 import collections
@@ -71,7 +71,7 @@ def vectors(counts, characters, width):
     u, s, _ = scipy.sparse.linalg.svds(
         scipy.sparse.csr_matrix((p[kept], (row[kept], column[kept]))), width, random_state=0)
     found = (u * np.sign(u.sum(0)) * s ** 0.5)[:, ::-1]
-    return found * SIZE / np.sqrt(np.mean(found ** 2))
+    return found * SIZE / np.sqrt(np.mean(found ** 2, axis=1, keepdims=True))
 
 
 if __name__ == "__main__":
