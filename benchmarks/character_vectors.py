@@ -10,7 +10,7 @@ Of their counts N [C, K]
     P_ck = max(0, log(N_ck·n / (N_c·M_k)))      M_k ∝ N_k^¾, Σ_k M_k = n = Σ N      P ≈ U·diag(s)·Vᵀ
 
 a character's vector is its row of U·diag(√s), scaled to one length for all: the root of the mean square
-of its numbers is 0.4. So no number is large, and less is lost in 8 bits.
+of its numbers is 0.4. So no number is large.
 
 Source: Levy & Goldberg 2014 (P); Levy, Goldberg & Dagan 2015 (M, √s, the length)
 """
