@@ -16,6 +16,7 @@ import dataclasses
 import shlex
 
 from export import verify
+from tasks.reading.corpus import same
 from tasks.reading.splits import SPLITS
 from zoo import names
 from zoo.options import Options, fields, names_of, option, unknown
@@ -58,7 +59,7 @@ class Settings(Options):
         did not have is as it was `before`.
         """
         stored = {**self.before(), **stored}
-        other = "corpus" in self.given and self.corpus != stored["corpus"]
+        other = "corpus" in self.given and not same(self.corpus, stored["corpus"])
         taken = {field.name: stored[name] for field in fields(self)
                  for name in (field.name, field.metadata.get("was")) if name in stored
                  and field.name not in self.given and not (other and field.metadata.get("of_corpus"))}
@@ -149,7 +150,7 @@ class CorpusOptions(Options):
     """Of what a model is trained on."""
 
     corpus: str = option("auto", "Name of a corpus, the path of your own file or folder, or a pattern of "
-                         "shards; auto is the standard corpus if it can be had within seconds, else the "
+                         "files; auto is the standard corpus if it can be had within seconds, else the "
                          "built-in sample.",
                          first=True)
     encoding: str = option(None, "Encoding of the corpus's files, such as gbk or cp1251; UTF-8, UTF-16 "

@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import functools
-import pathlib
 import time
 
 import zoo
@@ -11,6 +10,7 @@ from export import onnx
 from tasks import exporting, prediction, tuning
 from tasks.options import NONE
 from tasks.reading import language, sharded
+from tasks.reading.corpus import files_of, same
 from tasks.reading.splits import HELD_OUT, SPLITS, WHOLE
 from tasks.recipes import CANDIDATES, STREAMED
 from tasks.reporting import tables
@@ -309,10 +309,9 @@ class Task(Results):
     def evaluate(self):
         """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
         corpus = self.settings.corpus
-        given = "corpus" in self.settings.given and (
-            pathlib.Path(corpus).exists() or sharded.is_pattern(corpus))
+        given = "corpus" in self.settings.given and files_of(corpus)
         run = Run.existing(self.settings.output_dir, self.name)
-        whole = given and corpus != run.settings["corpus"]
+        whole = given and not same(corpus, run.settings["corpus"])
         if given and not whole:
             print(f"note: the model was trained on {corpus}: only the "
                   f"{self.settings.split} split is evaluated")

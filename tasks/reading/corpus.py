@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import functools
+import glob
 import hashlib
 import os
 import pathlib
@@ -104,6 +105,26 @@ def unknown(name, names, expected, endings):
     guess = f"did you mean '{near[0]}'? " if near else ""
     return ValueError(f"unknown corpus '{name}': {guess}expected one of {', '.join(names)}, or the "
                       f"path of {expected}")
+
+
+def files_of(name):
+    """The paths that the name of a corpus stands for, resolved: a file or folder, several with commas
+    between, or those of a pattern; none where it is the name of no file.
+
+    >>> files_of("no such file")
+    []
+    """
+    for parts in ([name], name.split(",")):
+        paths = [pathlib.Path(part.strip()).expanduser() for part in parts]
+        if all(path.exists() for path in paths):
+            return [path.resolve() for path in paths]
+    found = glob.glob(os.path.expanduser(name), recursive=True)
+    return sorted(pathlib.Path(path).resolve() for path in found)
+
+
+def same(one, other):
+    """Whether two names of corpora stand for the same one."""
+    return one == other or files_of(one) == files_of(other) != []
 
 
 def called(path):

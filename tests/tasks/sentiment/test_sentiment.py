@@ -271,13 +271,23 @@ def test_the_saved_head_answers_as_its_saved_model(own):
     assert np.ptp(served[:, 0]) > 0.01
 
 
-@pytest.mark.parametrize("named", [False, True])
-def test_evaluating_takes_corpus_columns_and_fold_from_the_run(own, capsys, named):
+@pytest.mark.parametrize("named", [None, str, os.path.relpath, lambda path: f"~/{path.name}"])
+def test_evaluating_takes_corpus_columns_and_fold_from_the_run(own, capsys, monkeypatch, named):
+    monkeypatch.setenv("HOME", str(own[0].parent))
     stored = json.loads((own[1] / "metrics.json").read_text())
-    here("--mode=evaluate", *[f"--corpus={own[0]}"] * named, f"--output_dir={own[1]}")
+    here("--mode=evaluate", *[f"--corpus={named(own[0])}"] if named else [], f"--output_dir={own[1]}")
     out = capsys.readouterr().out
     for name, value in stored["test"].items():
         assert f"{name:28} {value:.4f}" in out
+
+
+def test_evaluating_scores_all_of_another_file(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_reviews(tmp_path / "other.csv", {"fine": "yes|well", "poor": "no"})
+    here("--mode=evaluate", *columns("~/other.csv"), f"--output={tmp_path}/report.json",
+         f"--output_dir={own[1]}")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert sum(map(sum, report["confusion_matrix"]["counts"])) == 200
 
 
 @pytest.mark.slow
