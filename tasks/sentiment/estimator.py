@@ -37,13 +37,25 @@ class RecurrentClassifier(ClassifierMixin, BaseEstimator):
         y = np.asarray(y)
         if any(label is None or label != label for label in y):
             raise ValueError("y: expected a label for every text, received None or NaN")
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least two labels, received {self.classes_.tolist()}")
         given = {name: value for name in OPTIONS if (value := getattr(self, name)) != OPTIONS[name]}
-        self.model_ = sentiment.fit(list(X), [f"{n:06}" for n in numbers], self.validation,
-                                    verbose=self.verbose, **given)
+        validation = self.validation
+        if isinstance(validation, (tuple, list)):       # else a share of the examples
+            validation = (*validation[:1], *map(self._numbered, validation[1:]))
+        self.model_ = sentiment.fit(list(X), self._numbered(y), validation, verbose=self.verbose, **given)
         return self
+
+    def _numbered(self, labels):
+        """Labels as the model knows them: their places in `classes_`, in the order of the alphabet too."""
+        places = {label: f"{n:06}" for n, label in enumerate(self.classes_.tolist())}
+        found = np.asarray(labels).tolist()
+        unknown = [label for label in found if label not in places]
+        if unknown:
+            raise ValueError(f"validation: expected labels among {self.classes_.tolist()}, received "
+                             f"{unknown[0]!r}")
+        return [places[label] for label in found]
 
     def predict_proba(self, X):
         """Probabilities [N, C], in the order of `classes_`."""

@@ -279,6 +279,13 @@ def test_the_estimator_predicts_the_labels_that_it_was_given():
     assert one.predict_proba(TEXTS[:3]).shape == (3, 2)
 
 
+def test_the_estimator_validates_on_examples_with_the_same_labels():
+    one = RecurrentClassifier(**SMALL, validation=(TEXTS[:40], LABELS[:40])).fit(TEXTS[40:], LABELS[40:])
+    assert one.predict_proba(TEXTS[:3]).shape == (3, 2)
+    with pytest.raises(ValueError, match="expected labels among .*, received 'fair'"):
+        one.set_params(validation=(TEXTS[:1], ["fair"])).fit(TEXTS, LABELS)
+
+
 @pytest.mark.slow
 def test_the_estimator_works_in_pipelines_and_searches():
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
