@@ -86,19 +86,21 @@ def cells(text, notes, separator=None):
 
 
 def dialect_of(head, comma=True, separator=None):
-    """The dialect in which the first rows are of one width; the usual one where several are.
+    """The dialect in which the first rows are of one width; the usual one where several are. What stands
+    between the labels of a cell, `separator`, comes last: it delimits columns where cells are quoted.
 
     >>> dialect_of("tea, please;drink\\ncake;food\\n").delimiter
     ';'
     """
-    order = [d for d in dict.fromkeys((",;" if comma else "\t") + LIKELY) if d not in (separator or "")]
+    inside = (separator or "").__contains__
+    order = sorted(dict.fromkeys((",;" if comma else "\t") + LIKELY), key=inside)
     tried = {delimiter: _dialect(delimiter, head) for delimiter in order}
     widths = {delimiter: list(map(len, dialect.sample(head))) for delimiter, dialect in tried.items()}
     able = {d: found for d, found in widths.items() if found and found[0] > 1}
     constant = [d for d, found in able.items() if len(set(found)) == 1]
     if constant and (constant[0] != order[0] or min(len(able[d]) for d in constant) >= 5):
-        constant.sort(key=lambda d: (_in_prose(d, head), LIKELY.index(d)))
-    like_first = sorted(able, key=lambda d: (-able[d].count(able[d][0]) / len(able[d]),
+        constant.sort(key=lambda d: (inside(d), _in_prose(d, head), LIKELY.index(d)))
+    like_first = sorted(able, key=lambda d: (inside(d), -able[d].count(able[d][0]) / len(able[d]),
                                              _in_prose(d, head)))
     return tried[(constant or like_first or order)[0]]
 

@@ -26,7 +26,7 @@ def read(path, expected, encoding=None, separator=None):
 
     Args:    expected   what the rows should be, for the message
              encoding   of a text file; None finds it
-             separator  of labels in a cell, which delimits no columns
+             separator  of labels in a cell, which delimits columns only where nothing else does
     Raises:  ValueError: one line that says what came and what to do
     """
     if path.is_dir():

@@ -185,6 +185,15 @@ def test_a_separator_of_labels_may_be_named(tmp_path):
     assert corpus.labels == ["Billing", "Sales", "high", "low"] and not corpus.warnings
 
 
+@pytest.mark.parametrize("delimiter, sign", [(",", ","), (";", ";"), (";", ","), (",", ";")])
+def test_a_separator_of_labels_may_delimit_the_columns_too(tmp_path, delimiter, sign):
+    cells = [(f"{text}{delimiter} {n}", f"Billing{sign}high") for n, text in enumerate(TEXTS)]
+    rows = [["text", "label"], *cells]
+    content = "".join(f'"{text}"{delimiter}"{label}"\n' for text, label in rows)
+    corpus = load(tmp_path, content, "a.csv", multi_label=True, label_separator=sign)
+    assert everything(corpus) == sorted((text, ("Billing", "high")) for text, _ in cells)
+
+
 # ---------------------------------------------------------------------------------------- splits by name
 
 @pytest.mark.parametrize("name, split", [
