@@ -142,9 +142,10 @@ def written(prediction):
             texts = [text for _, text in batch]
             added = [prediction.added(one, text)
                      for one, text in zip(prediction.predict(texts, first), texts)]
+            found = [row for row, _ in batch]
             if kind != ".jsonl":
-                added = list(map(prediction.flat, added))
-            writer.write([row for row, _ in batch], added)
+                found, added = list(map(rows.cells, found)), list(map(prediction.flat, added))
+            writer.write(found, added)
             first += len(batch)
     for note in [*rows.notes, *renamed(writer)]:
         print(f"note: {note}", file=sys.stderr)

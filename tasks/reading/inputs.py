@@ -12,6 +12,7 @@ import json
 import pathlib
 
 from tasks.reading import encoding, records, roles, standard_input
+from tasks.reading.objects import values
 
 STANDARD = "-"
 TABLES = {*records.ENDINGS} - {".txt"}
@@ -26,11 +27,17 @@ class Inputs:
     batches  yields lists of (row, text), a row an object or a list of cells
     kind     the ending of the format: ".csv", ".tsv" or ".jsonl"
     notes    what was odd, a sentence each; complete once all is read
+    paths    of objects the keys that lead to each column, where rows are objects
     """
     names: list
     batches: object
     kind: str
     notes: list = dataclasses.field(default_factory=list)
+    paths: list | None = None
+
+    def cells(self, row):
+        """The cells of a row, in the order of the names."""
+        return values(row, self.paths) if isinstance(row, dict) else row
 
 
 def read(path, role, named=False, code=None):
@@ -59,7 +66,7 @@ def _table(table, role, kind):
     rows = ((cells, _text(table, number, cells[at], role)) for number, cells in table.rows)
     if kind in records.JSON and table.objects:
         rows = ((row, text) for row, (_, text) in zip(table.objects, rows))
-        return Inputs(names, _parted(rows), ".jsonl", table.notes)
+        return Inputs(names, _parted(rows), ".jsonl", table.notes, table.paths)
     return Inputs(names, _parted(rows), ".tsv" if kind in (".tsv", ".tab") else ".csv", table.notes)
 
 
@@ -86,7 +93,7 @@ def _piped(batches, role, named):
         return Inputs(["text"], ([([line], line) for line in lines] for lines in batches), ".jsonl")
     names = list(_object(1, first[0]))
     key = roles.of_input(_of_objects([(1, _object(1, first[0]))]), role)[0]
-    return Inputs(names, _objects(batches, names[key], role), ".jsonl")
+    return Inputs(names, _objects(batches, names[key], role), ".jsonl", paths=[(name,) for name in names])
 
 
 def _of_objects(numbered):

@@ -1,6 +1,7 @@
 """Rows that are objects or arrays: of JSON, or of anything that is read into those."""
 
 import collections
+import functools
 import json
 import re
 
@@ -91,7 +92,8 @@ def table(name, numbered, notes, unit="line"):
         rows = [(number, _flat(row)) for number, row in numbered]
         keys = list(dict.fromkeys(key for _, row in rows for key in row))
         cells = ((number, [cell(row.get(key)) for key in keys]) for number, row in rows)
-        return Table(name, _names(keys), cells, notes, unit, objects=[row for _, row in numbered])
+        return Table(name, _names(keys), cells, notes, unit, objects=[row for _, row in numbered],
+                     paths=keys)
     if types != {list}:
         number, row = next((pair for pair in numbered if type(pair[1]) is not kind_of_row
                             or kind_of_row not in (dict, list)), (1, None))
@@ -102,6 +104,16 @@ def table(name, numbered, notes, unit="line"):
                                fitted(name, number, list(map(str, row)), numbered[0][0], width, unit))))
              for number, row in numbered)
     return Table(name, None, cells, notes, unit)
+
+
+def values(row, paths):
+    """What an object has at paths of keys, None where there is nothing.
+
+    >>> values({"id": 1, "meta": {"lang": "de"}}, [("meta", "lang"), ("meta", "n")])
+    ['de', None]
+    """
+    return [functools.reduce(lambda part, key: part.get(key) if isinstance(part, dict) else None, path,
+                             row) for path in paths]
 
 
 def _flat(row, *path):

@@ -14,6 +14,7 @@ class Table:
     unit       what a number counts: a line or a row
     delimiter  between the cells, in words
     objects    the rows as they were read, where they are objects
+    paths      of objects the keys that lead to each column
     """
     name: str
     names: list | None
@@ -22,6 +23,7 @@ class Table:
     unit: str = "line"
     delimiter: str = "tabs"
     objects: list | None = None
+    paths: list | None = None
 
     def where(self, number):
         """The place of a row, for a message."""

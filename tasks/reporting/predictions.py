@@ -47,14 +47,13 @@ class Writer:
                              f"{', '.join(names)}; rename them, or write .csv")
 
     def write(self, rows, added):
-        """Write a batch of rows, each an object or a list of cells, and of {column: value} to add."""
+        """Write a batch of rows, lists of cells or for JSON objects, and of {column: value} to add."""
         if self.renamed is None:
             self._begin(added[0])
         for row, more in zip(rows, added):
             more = {self.renamed[name]: value for name, value in more.items()}
             if self.table:
-                cells = map(row.get, self.names) if isinstance(row, dict) else row
-                self.table.writerow([*map(cell, cells), *map(cell, more.values())])
+                self.table.writerow([*map(cell, row), *map(cell, more.values())])
             else:
                 print(self._line(row if isinstance(row, dict) else dict(zip(self.names, row)), more),
                       file=self.file)
@@ -83,7 +82,7 @@ def cell(value):
     >>> cell("a"), cell(None), cell(0.25), cell([{"type": "place"}])
     ('a', '', 0.25, '[{"type": "place"}]')
     """
-    if isinstance(value, (list, tuple, dict)):
+    if isinstance(value, (list, tuple, dict, bool)):
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else HALVES.sub("\ufffd", value) if isinstance(value, str) else value
 

@@ -104,6 +104,24 @@ def test_objects_stay_as_they_are_and_get_theirs(predicted, heads, tmp_path):
         assert row["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
+@pytest.mark.parametrize("piping", [False, True])
+def test_objects_become_rows_of_a_table_with_all_that_they_hold(predicted, tmp_path, monkeypatch, piping):
+    source = [{"id": 7, "meta": {"text": text, "tags": ["x", {"y": 1}]}, "ok": True} for text in TEXTS]
+    if piping:      # there is one text at the first level
+        source = [{"text": row["meta"].pop("text"), **row} for row in source]
+    lines = "".join(json.dumps(row) + "\n" for row in source)
+    (tmp_path / "new.jsonl").write_text(lines)
+    piped(monkeypatch, lines)
+    predicted("sentiment", "--input=-" if piping else f"--input={tmp_path}/new.jsonl",
+              f"--output={tmp_path}/out.csv")
+    with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == TEXTS
+    assert {(row["id"], row["ok"]) for row in rows} == {("7", "true")}
+    tags = json.loads(rows[0]["meta"])["tags"] if piping else json.loads(rows[0]["tags"])
+    assert tags == ["x", {"y": 1}]
+
+
 def test_a_text_file_and_a_pipe_have_a_text_a_line(predicted, tmp_path, monkeypatch):
     (tmp_path / "new.txt").write_text("a good film, bad; film\n\nfilm\n")
     from_file = predicted("sentiment", f"--input={tmp_path}/new.txt")
