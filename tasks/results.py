@@ -8,6 +8,7 @@ import numpy as np
 
 from export import model_card, saved_model
 from tasks import exporting
+from tasks.options import NONE
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
@@ -95,7 +96,7 @@ class Results:
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
             "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
-                corpus.name, *self.counted(corpus).values(), unit=self.unit),
+                corpus.name, *self.counted(corpus).values(), unit=self.unit) + read_with(self.settings),
             "terms": corpus.terms,
             "labels": self.label_counts(corpus),
             "use": self.calls(run),
@@ -119,6 +120,12 @@ class Results:
 
     def show_predictions(self, head, corpus, count=4):
         """A few test texts with the model's predictions."""
+
+
+def read_with(settings):
+    """A sentence, after a space, of the vectors that training took; "" where it took none."""
+    vectors = getattr(settings, "vectors", None)
+    return "" if vectors in (None, NONE) else f" Its tokens are read with the vectors of {vectors}."
 
 
 def sizes(weights):
