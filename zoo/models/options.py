@@ -47,7 +47,7 @@ class ClassifierOptions(NetworkOptions):
     ensemble: int = option(1, "Number of networks whose logits are averaged.", least=1, was="members",
                            source="Hansen & Salamon 1990")
     ngrams: int = option(0, "Largest number of buckets of word and character n-grams, whose linear model "
-                         "is corrected; 0 for none.", least=0, source="Cheng et al. 2016")
+                         "is added or corrected; 0 for none.", least=0, source="Cheng et al. 2016")
     corrects: bool = option(True, "The recurrent part learns what the linear model of n-grams misses; "
                             "otherwise it learns by itself, and both are added.")
     vectors_as: str = option("frozen", "What becomes of given word vectors beside the embedding: they "
