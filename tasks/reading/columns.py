@@ -184,9 +184,11 @@ def _sentences(name, lines, columns, skipped):
         if other:
             left_out[other] += 1
         elif cells:
+            token = _token(name, number, cells, columns)
             if not pairs:
-                intent, said = said or columns.intent and cells[columns.intent] or None, None
-            pairs.append(_token(name, number, cells, columns))
+                labelled = columns.intent is not None and cells[columns.intent]
+                intent, said = said or labelled or None, None
+            pairs.append(token)
             first.setdefault(pairs[-1][1], number)
     return sentences, left_out, first
 

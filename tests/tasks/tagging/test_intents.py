@@ -1,6 +1,7 @@
 """Intents of sentences: how they are read, learnt with the tags, measured and predicted."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -73,9 +74,9 @@ def as_columns(rows):
         f"{token}\t{tag}\n" for token, tag in zip(row.tokens, row.tags)) for row in rows)
 
 
-def as_table(rows):
-    return "sentence,token,tag,intent\n" + "".join(
-        f"{n},{token},{tag},{row.intent}\n" for n, row in enumerate(rows)
+def as_table(rows, form="{sentence},{token},{tag},{intent}\n"):
+    return re.sub("[{}]", "", form) + "".join(
+        form.format(sentence=n, token=token, tag=tag, intent=row.intent) for n, row in enumerate(rows)
         for token, tag in zip(row.tokens, row.tags))
 
 
@@ -86,6 +87,7 @@ def as_table(rows):
     ("a.jsonl", as_spans(requests()), {}),
     ("a.conll", as_columns(requests()), {}),
     ("a.csv", as_table(requests()), {}),
+    ("a.csv", as_table(requests(), "{intent},{sentence},{token},{tag}\n"), {}),
     ("a.csv", as_table(requests()).replace("intent", "goal", 1), {"intent_column": "goal"})])
 def test_the_label_of_a_sentence_is_read_from_every_format(tmp_path, name, text, options):
     (tmp_path / name).write_text(text)
@@ -109,6 +111,14 @@ def test_a_column_of_strings_that_seldom_repeat_is_no_intent(tmp_path):
     rows = [row._replace(intent=f"request {n}") for n, row in enumerate(requests())]
     (tmp_path / "a.jsonl").write_text(as_json(rows, intent="label"))
     assert not corpora.load(str(tmp_path / "a.jsonl")).intents
+
+
+def test_a_row_without_an_intent_s_column_is_named(tmp_path):
+    lines = as_table(requests()).splitlines()
+    lines[1] = lines[1].rpartition(",")[0]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="line 2: expected 4 columns .*, received 3"):
+        corpora.load(str(tmp_path / "a.csv"))
 
 
 @pytest.mark.parametrize("change, message", [
