@@ -94,7 +94,7 @@ def read(name, names, form, fold=None, held_out=HELD_OUT):
               for split, group in found.items()}
     columns = roles.of_texts(tables["train"][0], form.roles, form.separator, form.regression)
     datasets, warnings = collections.defaultdict(list), []
-    for split, table, at in columns.placed(tables):
+    for split, table, at in columns.placed(tables, held_out is WHOLE):
         datasets[split] += _examples(table, at, form)
         warnings += [f"{table.name}: {note}" for note in table.notes]
     corpus = assembled(called(name), datasets, OWN_TERMS, warnings + notes, fold, form.multi_label,

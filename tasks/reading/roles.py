@@ -56,11 +56,14 @@ class Roles:
     def _titled(self, at):
         return f"column `{self.written[at]}`" if self.names and self.names[at] else f"column {at + 1}"
 
-    def placed(self, tables):
+    def placed(self, tables, whole=False):
         """[(split, `Table`, {role: index})] of {split: tables}; a single one is divided by its column of
         splits.
 
-        Raises:  ValueError: columns that are missing, a row of no split
+        Args:    whole  all rows are wanted for one thing: where they are of several splits, which of
+                        them is open
+        Raises:  ValueError: columns that are missing, a row of no split, rows of several where all are
+                 wanted
         """
         train = tables["train"][0]
         found = [(split, table, self.columns if table is train else self._of(table))
@@ -68,7 +71,7 @@ class Roles:
         for _, table, _ in found:
             table.rows = table.rows if table.names else self._without_heads(table, table.rows)
         if len(found) == 1 and self.split is not None:
-            return [(split, table, self.columns) for split, table in self._divided(train).items()]
+            return [(split, table, self.columns) for split, table in self._divided(train, whole).items()]
         return found
 
     def _without_heads(self, table, rows):
@@ -83,7 +86,7 @@ class Roles:
             table.notes.append(f"{len(heads):,} rows repeat the header and were skipped, the first in "
                                f"{table.unit} {heads[0]}")
 
-    def _divided(self, table):
+    def _divided(self, table, whole):
         title, found = self._titled(self.split), collections.defaultdict(list)
         for number, row in table.rows:
             split = splits.split_of(str(row[self.split]))
@@ -92,14 +95,16 @@ class Roles:
                                  f"received '{str(row[self.split])[:40]}'; correct the {table.unit} or "
                                  "rename the column")
             found[split].append((number, row))
-        if "train" not in found:
+        if "train" not in found and not whole:
             raise ValueError(f"{table.name}: expected rows of training in {title}, received only "
                              f"{' and '.join(found)}; add some or rename the column")
         sizes = ", ".join(f"{split} {len(found[split]):,}" for split in splits.SPLITS if split in found)
-        table.notes.append(f"the split of each row is in {title}: {sizes}")
-        return {split: dataclasses.replace(table, rows=iter(found[split]),
-                                           notes=table.notes if split == "train" else [])
-                for split in splits.SPLITS if split in found}
+        if whole and len(found) > 1:
+            raise ValueError(f"{table.name}: expected rows of one split in {title}, received {sizes}; keep "
+                             "those that are wanted or rename the column")
+        notes = [*table.notes, f"the split of each row is in {title}: {sizes}"]
+        return {split: dataclasses.replace(table, rows=iter(found[split]), notes=[] if n else notes)
+                for n, split in enumerate(split for split in splits.SPLITS if split in found)}
 
     def _of(self, table):
         """{role: index} in the table of another split; a header leaves its rows.

@@ -247,7 +247,9 @@ def load(pattern, read):
                     if os.path.isfile(path))
     if not shards:
         raise FileNotFoundError(f"corpus: expected files, found none for {pattern}; check the pattern")
-    named = {splits.split_of(os.path.basename(path)) for path in shards} - {None}
+    start = os.path.commonpath(list(map(os.path.dirname, shards)))
+    named = {splits.split_of(part) for path in shards
+             for part in pathlib.Path(os.path.relpath(path, start)).parts} - {None}
     if len(named) > 1:
         raise ValueError(f"corpus: expected shards of one split, received {' and '.join(sorted(named))} "
                          f"in {pattern}; name those of training, or the folder, which is read as a whole")

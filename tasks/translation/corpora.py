@@ -45,7 +45,7 @@ def load(name="auto", seed=0, source_language=None, target_language=None, revers
 def _read(name, languages, reverse, columns, encoding, held_out):
     if not parallel_files.exists(name):
         raise _nothing(name)
-    texts = parallel_files.read(name, languages, columns, encoding)
+    texts = parallel_files.read(name, languages, columns, encoding, held_out is WHOLE)
     return assembled(called(parallel_files.paths(name)[0]), texts, languages, reverse, OWN_TERMS,
                      held_out)
 

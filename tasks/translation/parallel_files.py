@@ -45,12 +45,13 @@ def exists(name):
     return all(path.exists() for path in paths(name))
 
 
-def read(name, languages=(None, None), columns=(None, None, None), encoding=None):
+def read(name, languages=(None, None), columns=(None, None, None), encoding=None, whole=False):
     """The `Texts` of a file, two files or a folder.
 
     Args:    languages  which sides to take where there are more than two; None leaves one open
              columns    of source, target and id in a table: names in its header, numbers from 1, or None
              encoding   of text files; None finds it
+             whole      all rows of a table are wanted for one thing
     Raises:  FileNotFoundError, ValueError: one line that says what came and what to do
     """
     first, *second = paths(name)
@@ -60,7 +61,7 @@ def read(name, languages=(None, None), columns=(None, None, None), encoding=None
     if found:
         notes = splits.together(found)
         notes += splits.left_out(first, sum(found.values(), [])) if first.is_dir() else []
-        return _tables(found, languages, columns, encoding, notes)
+        return _tables(found, languages, columns, encoding, notes, whole)
     if any(column is not None for column in columns):
         raise ValueError("expected a TSV or CSV file with source_column or target_column, received "
                          f"{name}; leave them out")
@@ -120,11 +121,11 @@ def _parts_of_table(folder):
     return splits.by_split(folder, found.__contains__, EXPECTED) if found else {}
 
 
-def _tables(paths, languages, columns, encoding, notes):
+def _tables(paths, languages, columns, encoding, notes, whole_table):
     tables = {split: [_table(path, encoding) for path in group] for split, group in paths.items()}
     found = _roles(tables["train"][0], languages, columns)
     datasets, warnings = collections.defaultdict(list), []
-    for split, table, at in found.placed(tables):
+    for split, table, at in found.placed(tables, whole_table):
         pairs, empty = whole(table.name, [(number, _pair(table, number, row, at))
                                           for number, row in table.rows])
         datasets[split] += pairs

@@ -166,6 +166,11 @@ def test_shards_of_two_splits_and_folds_are_refused(tmp_path):
         (tmp_path / "in" / f"{name}.jsonl").write_text('{"text": "so", "label": "a"}\n')
     with pytest.raises(ValueError, match="shards of one split, received train and validation"):
         task_of("sentiment", tmp_path, f"{tmp_path}/in/*-0.jsonl").load_corpus()
+    for name in ("train", "test"):
+        (tmp_path / "in" / name).mkdir()
+        (tmp_path / "in" / name / "part.jsonl").write_text('{"text": "so", "label": "a"}\n')
+    with pytest.raises(ValueError, match="shards of one split, received test and train"):
+        task_of("sentiment", tmp_path, f"{tmp_path}/in/t*/*.jsonl").load_corpus()
     with pytest.raises(ValueError, match="fold: expected a corpus in memory"):
         task_of("sentiment", tmp_path, f"{tmp_path}/in/*", fold=1).load_corpus()
 
