@@ -10,12 +10,16 @@ from tasks.reading.table import Table, fitted
 HALVES = re.compile("[\ud800-\udfff]")          # of characters, which only JSON can hold
 
 
-def of_json(name, text, notes):
-    """An object or an array a line; else an array of those, perhaps in an object beside what is none."""
+def of_json(name, text, notes, lines=False):
+    """An object or an array a line; else an array of those, perhaps in an object beside what is none.
+
+    Args:    lines  a single object is one row too, whatever it holds
+    """
     if is_json(text.lstrip().partition("\n")[0]):
         found = [(number, _loaded(name, number, line)) for number, line in enumerate(text.split("\n"), 1)
                  if line.strip()]
-        rows = _rows_of(found[0][1]) if len(found) == 1 else None
+        alone = len(found) == 1 and not (lines and isinstance(found[0][1], dict))
+        rows = _rows_of(found[0][1]) if alone else None
         return table(name, enumerate(rows, 1), notes, "row") if rows else table(name, found, notes)
     try:
         rows = _rows_of(json.loads(text))

@@ -15,7 +15,8 @@ from tasks.reading.encoding import kind
 from tasks.reading.table import Table
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
-JSON = (".json", ".jsonl", ".ndjson")
+LINES = (".jsonl", ".ndjson")
+JSON = (".json", *LINES)
 ENDINGS = (*DELIMITED, *JSON, *sheets.READERS)
 EXPECTED = "a CSV, TSV, JSON, Parquet or XLSX file"
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")       # folders of texts without a label
@@ -37,7 +38,7 @@ def read(path, expected, encoding=None, separator=None):
     text = Text(path, data, codec)
     first = text.head.lstrip().partition("\n")[0]
     if kind(path) in JSON or first[:1] == "{" and objects.is_json(first):
-        return objects.of_json(path.name, data.decode(codec), notes)
+        return objects.of_json(path.name, data.decode(codec), notes, kind(path) in LINES)
     return delimited.marked(text, notes, separator) or delimited.cells(text, notes, separator)
 
 

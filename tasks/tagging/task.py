@@ -86,8 +86,9 @@ class Tagging(Task):
         text, learnt, vectors = self.text_of(corpus)
         labels = sorted({tag for sentence in corpus.train for tag in in_scheme(sentence.tags, scheme)})
         if corpus.stream and scheme:        # a type's tags need not all be in the sample
-            labels = sorted({"O"} | {f"{letter}-{kind}" for letter in SCHEMES[scheme] if letter != "O"
-                                     for kind in {tag[2:] for tag in corpus.labels if tag != "O"}})
+            kinds = {tag[1:] for tag in corpus.labels if tag != "O"}     # "-place", or "" of words
+            labels = sorted({"O"} | {letter + kind for letter in SCHEMES[scheme] if letter != "O"
+                                     for kind in kinds})
         options = configuration(TAGGERS, settings.model, settings.chosen(TaggerOptions))
         intents = corpus.intents if corpus.stream else sorted(
             {sentence.intent for sentence in corpus.train} - {None})

@@ -271,6 +271,15 @@ def test_rows_of_json_may_stand_beside_other_things(tmp_path):
     assert load(write(tmp_path, "a.json", text)) == sorted(ROWS)
 
 
+@pytest.mark.parametrize("name, rows", [("a.jsonl", 1), ("a.jsonl.gz", 1), ("a.json", 2)])
+def test_a_line_of_json_lines_is_a_row_whatever_it_holds(tmp_path, name, rows):
+    text = json.dumps({"text": "Ada lives in Oslo", "spans": [{"text": "Ada"}, {"text": "Oslo"}]})
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    table = records.read(path, "rows")
+    assert len(list(table.rows)) == rows and table.names == (["text", "spans"] if rows == 1 else ["text"])
+
+
 FRAME = {"text": [text for text, _ in HARD], "label": [label for _, label in HARD], "id": list(range(30))}
 
 

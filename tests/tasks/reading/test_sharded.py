@@ -193,14 +193,15 @@ def test_names_with_signs_of_patterns_are_still_names(tmp_path, monkeypatch):
     assert sharded.is_pattern("a*.de") and not sharded.is_pattern("a.de")
 
 
+@pytest.mark.parametrize("kind", ["-place", ""])
 def test_a_tagger_learns_all_tags_of_types_that_the_sample_knows_and_words_of_any_length(
-        tmp_path, monkeypatch):
+        tmp_path, monkeypatch, kind):
     monkeypatch.setattr(sharded, "GROUP", (100, 100_000))
     monkeypatch.setattr(sharded, "SAMPLE", 30)
     monkeypatch.setattr(sharded, "HELD", 5)
     rows = []
     for n in range(600):    # longer words in later shards; a span of one token is rare
-        tags = ["B-place", "O"] if n % 100 == 99 else ["B-place", "I-place"]
+        tags = [f"B{kind}", "O"] if n % 100 == 99 else [f"B{kind}", f"I{kind}"]
         rows.append({"tokens": ["a" * (1 + n // 100), f"b{n}"], "tags": tags})
     folder = tmp_path / "in"
     folder.mkdir()
@@ -210,7 +211,7 @@ def test_a_tagger_learns_all_tags_of_types_that_the_sample_knows_and_words_of_an
     task = task_of("tagging", tmp_path, f"{folder}/*.jsonl", model="bilstm_char_crf", epochs=1)
     corpus = task.load_corpus()
     head, run = task.begun(corpus)
-    assert set(head.labels) == {"O", *(f"{letter}-place" for letter in "BIES")}
+    assert set(head.labels) == {"O", *(f"{letter}{kind}" for letter in "BIES")}
     result = task.fit(head, task.datasets(head, corpus), run)
     assert np.isfinite(result.history[0]["loss"])
 
