@@ -10,7 +10,7 @@ def examples(texts, labels, multi_label=False, regression=False):
     """(a list of `Example`, notes): texts and as many labels; what lacks one of them is skipped.
 
     A label is a string, or what `str` makes of it; with `multi_label` a list of those; with
-    `regression` a number. None and NaN are none.
+    `regression` a number. None, NaN and pandas's NA are none.
 
     Raises:  ValueError: other lengths, a text that is no string, a label of another kind
 
@@ -29,15 +29,16 @@ def examples(texts, labels, multi_label=False, regression=False):
 def label_of(number, label, multi_label, regression):
     """A label as a corpus has it, None where it is missing."""
     if multi_label:
-        if is_missing(label) or isinstance(label, str):
+        if isinstance(label, str) or not hasattr(label, "__iter__") or any(map(is_missing, label)):
             raise ValueError(f"labels[{number}]: expected a list of labels with multi_label, received "
                              f"{label!r}")
         return tuple(sorted({str(one) for one in label}))
     if is_missing(label) or isinstance(label, str) and not label:
         return None
     if regression:
-        if isinstance(label, bool) or not isinstance(label, numbers.Real):
-            raise ValueError(f"labels[{number}]: expected a number with regression, received {label!r}")
+        if isinstance(label, bool) or not isinstance(label, numbers.Real) or not math.isfinite(label):
+            raise ValueError(f"labels[{number}]: expected a finite number with regression, received "
+                             f"{label!r}")
         return float(label)
     if isinstance(label, (list, tuple, set)) or getattr(label, "ndim", 0):
         raise ValueError(f"labels[{number}]: expected one label, received {label!r}; set "
@@ -55,7 +56,8 @@ def sentences(tokens, tags, intents=None):
     if intents is not None:
         columns["intents"] = intents
     for number, (words, given, *intent) in enumerate(zip(*aligned(**columns))):
-        if isinstance(words, str) or isinstance(given, str) or len(words) != len(given):
+        if (isinstance(words, str) or isinstance(given, str) or len(words) != len(given)
+                or any(map(is_missing, [*words, *given]))):
             raise ValueError(f"sentences[{number}]: expected a list of tokens and one of as many tags, "
                              f"received {words!r} and {given!r}")
         if intent and is_missing(intent[0]):
@@ -100,8 +102,13 @@ def string(name, number, text):
 
 
 def is_missing(value):
-    """Whether a value is None or NaN, as pandas marks what is missing."""
-    return value is None or isinstance(value, float) and math.isnan(value)
+    """Whether a value is None, NaN, or pandas's NA or NaT.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing("nan"), is_missing(0)
+    (True, True, False, False)
+    """
+    return (value is None or isinstance(value, numbers.Real) and value != value
+            or type(value).__name__ in ("NAType", "NaTType"))
 
 
 def skipped(count, what):

@@ -21,7 +21,7 @@ import zoo
 from export import saved_model
 from tasks import generation, sentiment, tagging, task as way, translation
 from tasks.generation.task import Generation
-from tasks.reading import splits
+from tasks.reading import in_memory, splits
 from tasks.sentiment import corpora
 from tasks.sentiment.estimator import RecurrentClassifier
 from tasks.sentiment.options import Settings
@@ -182,7 +182,8 @@ def test_a_run_directory_is_resumed_and_loaded(tmp_path):
     (([*TEXTS[:-1], 3], LABELS), {}, r"texts\[199\]: expected a string, received 3"),
     (("nothing.csv", None), {}, "expected a CSV"), ((TEXTS, [["a"]] * 200), {}, "set multi_label=True"),
     ((TEXTS, LABELS), {"multi_label": True}, "expected a list of labels"),
-    ((TEXTS, LABELS), {"regression": True}, r"labels\[0\]: expected a number"),
+    ((TEXTS, LABELS), {"regression": True}, r"labels\[0\]: expected a finite number"),
+    ((TEXTS, [np.inf] * 200), {"regression": True}, r"labels\[0\]: expected a finite number"),
     ((TEXTS, ["one"] * 200), {}, "at least two labels"),
     ((TEXTS, LABELS), {"mode": "evaluate"}, "mode: expected an option of data, model or training"),
     ((TEXTS, LABELS), {"validation": 0}, "validation: expected a share above 0 and below 1"),
@@ -201,6 +202,16 @@ def test_what_cannot_be_right_is_refused(arguments, options, message):
 def test_what_lacks_a_text_or_a_label_is_skipped_and_counted(capsys):
     sentiment.fit([*TEXTS, None, "x"], [*LABELS, "good", float("nan")], **SMALL)
     assert "2 examples without a text or a label were skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, np.float32("nan"), pandas.NA, pandas.NaT])
+def test_every_mark_of_what_is_missing_is_one(missing):
+    assert in_memory.examples(["a", "b", missing], ["x", missing, "x"])[0] == [splits.Example("a", "x")]
+    assert in_memory.examples(["a", "b"], [1.5, missing], regression=True)[0] == [splits.Example("a", 1.5)]
+    with pytest.raises(ValueError, match=r"labels\[0\]: expected a list of labels"):
+        in_memory.examples(["a"], [["x", missing]], multi_label=True)
+    with pytest.raises(ValueError, match=r"sentences\[0\]: expected a list of tokens"):
+        in_memory.sentences([["a", "b"]], [["O", missing]])
 
 
 def test_tagging_from_lists_tags_as_its_report_says():
