@@ -69,6 +69,10 @@ def readable(path):
                          f".bz2 and .xz), received an error: {error}; restore the file") from error
 
 
+class EmptyFile(ValueError):
+    """A file in which nothing but white space stands."""
+
+
 def text(path, expected, encoding=None):
     """(the text of a file, notes); see `data`."""
     found, codec, notes = data(path, expected, encoding)
@@ -87,7 +91,7 @@ def data(path, expected, encoding=None):
     codec, notes = codec_of(path.name, found, encoding)
     decoded = found.decode(codec)
     if not decoded or decoded.isspace():
-        raise ValueError(f"{path.name}: expected {expected}, received an empty file")
+        raise EmptyFile(f"{path.name}: expected {expected}, received an empty file")
     if HTML.match(decoded):
         raise ValueError(f"{path.name}: expected {expected}, received an HTML page; save it as text")
     clean, more = _cleaned(decoded)

@@ -49,6 +49,8 @@ class Format:
         (None, 'none', ('a', 'b'))
         """
         if self.multi_label:
+            if isinstance(cell, str) and cell.strip() and _label(cell) is None:
+                return None
             labels = cell if isinstance(cell, tuple) else cell.split(self.separator)
             return tuple(sorted(set(filter(None, map(_label, labels)))))
         if isinstance(cell, tuple):
@@ -124,7 +126,7 @@ def files(path):
 def _examples(table, at, form):
     """The examples of one file, whose columns {role: index} are known; rows that lack a text or a label
     are skipped and counted."""
-    text_at, label_at, several = at["text"], at["label"], form.multi_label
+    text_at, label_at = at["text"], at["label"]
     comma = form.regression and table.delimiter == "semicolons"
     examples, skipped = [], []
     for number, row in table.rows:
@@ -132,7 +134,7 @@ def _examples(table, at, form):
             text, label = row[text_at].strip(), form.label(row[label_at], comma)
         except (ValueError, AttributeError) as error:
             raise _not_as_expected(table, number, row, at, error) from None
-        if text and (several or label is not None):
+        if text and label is not None:
             examples.append(Example(text, label))
         else:
             skipped.append(number)
@@ -221,6 +223,10 @@ def doubts(corpus, form):
     label, most = counts.most_common(1)[0] if counts else ("", 0)
     if 100 * most >= 99 * max(size, 1) and len(corpus.labels) > 1:
         found.append(f"{most / size:.1%} of the training labels are '{label}'")
+    without = corpus.multi_label and sum(not example.label for example in corpus.train)
+    if without:
+        found.append(f"{without:,} of {rows:,} texts of training have no label: the model learns that "
+                     "none of them fits")
     return found + _separators(corpus, form)
 
 

@@ -77,7 +77,10 @@ def _texts(path, encoding, notes):
     for folder in labels_of(path):
         for file in filter(lambda file: file.is_file(), _visible(folder)):
             place = f"{folder.name}/{file.name}"
-            text, found = encodings.text(file, "a text", encoding) if file.stat().st_size else ("", [])
+            try:
+                text, found = encodings.text(file, "a text", encoding)
+            except encodings.EmptyFile:
+                text, found = "", []
             noted += [f"{place}: {note}" for note in found]
             yield place, [text, folder.name]
     notes += [f"{len(noted):,} files were odd, the first {noted[0]}"] if noted else []

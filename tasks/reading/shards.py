@@ -1,5 +1,6 @@
 """Shards: files of JSON objects, or of texts, one a line, that are read line by line."""
 
+import codecs
 import collections
 import contextlib
 import functools
@@ -28,6 +29,7 @@ def lines_of(shard):
     try:
         with opened(shard, "rb") as file:
             for number, line in enumerate(file, 1):
+                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 if line.strip():
                     yield number, line.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

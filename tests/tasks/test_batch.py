@@ -80,6 +80,15 @@ def test_a_text_that_is_not_utf8_is_refused_alone(tmp_path):
     assert [one["text"] for one in found(tmp_path)] == ["one", "two"]
 
 
+@pytest.mark.parametrize("name, line", [("in.txt", b"one"), ("in.jsonl", b'{"text": "one"}')])
+def test_a_byte_order_mark_is_no_text(tmp_path, name, line):
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + line + b"\n" + line)
+    (tmp_path / "out").mkdir()
+    done = batch.Answers(MODEL, "text", str(tmp_path / "out"))(str(tmp_path / name))
+    assert (done.answered, done.refused) == (2, 0)
+    assert [one["text"] for one in found(tmp_path / "out")] == ["one", "one"]
+
+
 def test_the_column_is_a_usual_name_or_is_asked_for(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"id": "7", "review": "good"}\n')

@@ -179,6 +179,16 @@ def test_doubts_about_labels_are_said(tmp_path, label, options, warning):
     assert any(re.search(warning.replace("|", r"\|"), found) for found in corpus.warnings)
 
 
+def test_texts_without_any_of_several_labels_are_counted(tmp_path):
+    rows = [(text, ("a|b", "b", "", "NaN")[n % 4]) for n, text in enumerate(TEXTS)]
+    corpus = load(tmp_path, table(rows, head=HEAD), multi_label=True, text_column="v1", label_column="v2")
+    assert {label for _, label in everything(corpus)} == {("a", "b"), ("b",), ()}
+    without = sum(not label for _, label in corpus.train)
+    assert any(f"{without} of {len(corpus.train)} texts of training have no label" in note
+               for note in corpus.warnings)
+    assert any("120 rows without a text or a label were skipped" in note for note in corpus.warnings)
+
+
 def test_a_separator_of_labels_may_be_named(tmp_path):
     rows = [(text, ("Billing, high", "Sales, low")[n % 2]) for n, text in enumerate(TEXTS)]
     corpus = load(tmp_path, table(rows), multi_label=True, label_separator=",")

@@ -326,6 +326,18 @@ def test_notes_on_the_files_of_a_folder_are_one(tmp_path):
     assert "60 files were odd, the first neg/0.txt: read as cp1252" in note
 
 
+def test_files_in_which_nothing_stands_are_skipped_and_counted(tmp_path):
+    for label in ("pos", "neg"):
+        (tmp_path / label).mkdir()
+        for n in range(30):
+            write(tmp_path / label, f"{n}.txt", f"{label} {n}")
+    for name, data in (("a.txt", b""), ("b.txt", b"\n"), ("c.txt", b"\xef\xbb\xbf"),
+                       ("d.txt.gz", b"")):
+        write(tmp_path / "pos", name, data)
+    (note,) = corpora.load(str(tmp_path)).warnings
+    assert "4 rows without a text or a label were skipped, the first in pos/a.txt" in note
+
+
 def test_folders_of_texts_without_labels_are_left_out(tmp_path):
     for label in ("pos", "neg", "unsup"):
         (tmp_path / label).mkdir()
