@@ -32,10 +32,10 @@ twice, since a first model was larger than wanted, and of `shakespeare`, since a
 the validation split. The taggers were trained before the weights of features were fitted, and before
 words that training has once were left to their vectors: their commands give other models now.
 
-In the tables `log_loss` is the mean −log p of the right label, `ece` how far probabilities are from how
-often they are right, `tokens` the share of tokens with the right tag, `unseen` that of words that training
-does not have, `both` the share of sentences with the right intent and all tags right, `exact` the share of
-translations equal to a reference, `unknown` the share of tokens read as unknown."""
+In the tables `log_loss` is the mean −log p of the right label, `ece` how far probabilities are from
+how often they are right, `tokens` the share of tokens with the right tag, `unseen` that of words that
+training does not have, `both` the share of sentences with the right intent and all tags right, `exact`
+the share of translations equal to a reference, `unknown` the share of tokens read as unknown."""
 FINETUNING = """## Fewer labels
 
 Accuracy on the test split of Senti4SD (posts of Stack Overflow: positive, negative or neutral), by the

@@ -100,8 +100,8 @@ class Roles:
                              f"{' and '.join(found)}; add some or rename the column")
         sizes = ", ".join(f"{split} {len(found[split]):,}" for split in splits.SPLITS if split in found)
         if whole and len(found) > 1:
-            raise ValueError(f"{table.name}: expected rows of one split in {title}, received {sizes}; keep "
-                             "those that are wanted or rename the column")
+            raise ValueError(f"{table.name}: expected rows of one split in {title}, received {sizes}; "
+                             "keep those that are wanted or rename the column")
         notes = [*table.notes, f"the split of each row is in {title}: {sizes}"]
         return {split: dataclasses.replace(table, rows=iter(found[split]), notes=[] if n else notes)
                 for n, split in enumerate(split for split in splits.SPLITS if split in found)}

@@ -44,7 +44,8 @@ class RecurrentClassifier(ClassifierMixin, BaseEstimator):
         validation = self.validation
         if isinstance(validation, (tuple, list)):       # else a share of the examples
             validation = (*validation[:1], *map(self._numbered, validation[1:]))
-        self.model_ = sentiment.fit(list(X), self._numbered(y), validation, verbose=self.verbose, **given)
+        self.model_ = sentiment.fit(list(X), self._numbered(y), validation, verbose=self.verbose,
+                                    **given)
         return self
 
     def _numbered(self, labels):

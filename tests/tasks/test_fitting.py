@@ -207,7 +207,7 @@ def test_what_lacks_a_text_or_a_label_is_skipped_and_counted(capsys):
 @pytest.mark.parametrize("missing", [None, np.nan, np.float32("nan"), pandas.NA, pandas.NaT])
 def test_every_mark_of_what_is_missing_is_one(missing):
     assert in_memory.examples(["a", "b", missing], ["x", missing, "x"])[0] == [splits.Example("a", "x")]
-    assert in_memory.examples(["a", "b"], [1.5, missing], regression=True)[0] == [splits.Example("a", 1.5)]
+    assert in_memory.examples(["a", "b"], [1, missing], regression=True)[0] == [splits.Example("a", 1)]
     with pytest.raises(ValueError, match=r"labels\[0\]: expected a list of labels"):
         in_memory.examples(["a"], [["x", missing]], multi_label=True)
     with pytest.raises(ValueError, match=r"sentences\[0\]: expected a list of tokens"):

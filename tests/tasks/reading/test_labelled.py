@@ -250,7 +250,7 @@ def test_all_rows_of_one_split_may_be_wanted(tmp_path):
     corpus = load(tmp_path, table(rows, ",", ("split", "body", "mood")), "a.csv", held_out=splits.WHOLE)
     assert corpus.test == ROWS and "test 480" in corpus.warnings[0]
     rows[7] = ("train", *ROWS[7])
-    with pytest.raises(ValueError, match="rows of one split in column `split`, received train 1, test 479"):
+    with pytest.raises(ValueError, match="one split in column `split`, received train 1, test 479"):
         load(tmp_path, table(rows, ",", ("split", "body", "mood")), "b.csv", held_out=splits.WHOLE)
 
 
