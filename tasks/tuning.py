@@ -40,7 +40,7 @@ def tuned(task, corpus):
     try:
         best = Halving(task, corpus, record, candidates(task, recipe)).best()
     except SystemExit:
-        print("Tuning stopped: the same command goes on with what is measured.")
+        print("Tuning stopped: the same command, without --overwrite, goes on with what is measured.")
         raise
     given = [name for name in task.settings.given if name not in ("tune_minutes", *best)]
     settings = dataclasses.replace(task.settings, **best, overwrite=False, given=(*given, *best))
@@ -153,7 +153,8 @@ class Halving:
             if share < 1:
                 others = others[:math.ceil(len(others) / 2)]
         else:
-            return ranked[0]["options"] if ranked else {}
+            if {} in [row["options"] for row in rows]:
+                return ranked[0]["options"]
         print("note: nothing was compared with the recipe on all of the training split; it stays")
         return {}
 

@@ -24,11 +24,13 @@ def running(order, train, held_out):
 
 
 def labelled(order, train, held_out):
-    """log p of texts with labels, a model a label, text by text: [N]."""
-    predictions = [None] * len(held_out)
-    for label in np.unique(train.labels):
+    """log p of texts with labels, a model a label, text by text: [N]. A label that training lacks has the
+    model of all texts."""
+    known, predictions = set(train.labels), [None] * len(held_out.ids)
+    for label in np.unique(held_out.labels):
         model = KneserNey(order, train.vocabulary_size).fit(np.concatenate(
-            [[train.end], *(ids for ids, one in zip(train.ids, train.labels) if one == label)]))
+            [[train.end], *(ids for ids, one in zip(train.ids, train.labels)
+                            if one == label or label not in known)]))
         for n in np.flatnonzero(held_out.labels == label):
             predictions[n] = model.log_probability(held_out.ids[n], history=[train.end])
     return np.concatenate(predictions)

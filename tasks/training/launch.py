@@ -82,8 +82,8 @@ def launch_on_ray(count, arguments):
     try:
         TensorflowTrainer(worker, scaling_config=train.ScalingConfig(num_workers=count)).fit()
     except Exception as error:      # one class a version of Ray
-        raise ChildProcessError(f"a worker failed: {one_line(error)}; the same command goes on from the "
-                                "last checkpoint") from error
+        raise ChildProcessError(f"a worker failed: {one_line(error)}; the same command, without "
+                                "--overwrite, goes on from the last checkpoint") from error
 
 
 def launch(count, command):
@@ -108,7 +108,7 @@ def launch(count, command):
             cause = f"signal {-status}" if status < 0 else "an error"
             raise ChildProcessError(
                 f"worker {dead} of {count} ended with {cause}{last_line(logs[dead])}; the others are "
-                "stopped, the same command goes on from the last checkpoint")
+                "stopped; the same command, without --overwrite, goes on from the last checkpoint")
         raise SystemExit(status)
 
 

@@ -372,7 +372,8 @@ class _Interrupt:
         """Leave the program if a signal came; the checkpoint has just been written."""
         if self.signal:
             print(f"\nStopped after {progress.epoch} epochs and {progress.step} steps" + (
-                f": the same command goes on from there ({run.folder})." * run.is_kept), flush=True)
+                f": the same command, without --overwrite, goes on from there ({run.folder})."
+                * run.is_kept), flush=True)
             raise SystemExit(128 + self.signal)
 
 

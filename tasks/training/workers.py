@@ -157,5 +157,5 @@ def watched(folder):
     except lost as error:
         if _group.count == 1:
             raise
-        raise ConnectionError(f"a worker is gone; the same command goes on from the last checkpoint "
-                              f"({folder})") from error
+        raise ConnectionError("a worker is gone; the same command, without --overwrite, goes on from the "
+                              f"last checkpoint ({folder})") from error

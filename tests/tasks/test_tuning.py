@@ -38,7 +38,7 @@ def any_kernels(monkeypatch):
 def tune(tmp_path, monkeypatch):
     """tune(scores, …): the settings that are chosen, and the trials, where {units: score} are measured.
 
-    Each trial takes `seconds` for all of the training split.
+    Each trial takes `seconds`, or those of its units, for all of the training split.
     """
     monkeypatch.setitem(recipes.CANDIDATES, "sentiment", FOUR)
     monkeypatch.setitem(recipes.CANDIDATES, "sentiment, vectors", [])
@@ -50,7 +50,7 @@ def tune(tmp_path, monkeypatch):
             if len(trials) == stop:
                 raise KeyboardInterrupt
             trials.append((options.get("units", 0), share))
-            clock["now"] += seconds * share
+            clock["now"] += share * (seconds[trials[-1][0]] if isinstance(seconds, dict) else seconds)
             score = scores[options.get("units", 0)]
             if isinstance(score, str):
                 raise ValueError(score)
@@ -102,6 +102,12 @@ def test_a_trial_that_does_not_fit_into_the_time_is_left_out(tune, minutes, expe
     settings, trials = tune({0: 0.1, 3: 0.4, 5: 0.3, 7: 0.2}, minutes=minutes)
     assert trials == expected
     assert settings.units == (3 if (3, 1.0) in expected else None)
+
+
+def test_what_was_not_compared_with_the_recipe_to_the_end_is_not_taken(tune, capsys):
+    settings, trials = tune({0: 0.4, 3: 0.3, 5: 0.2, 7: 0.1}, {0: 100, 3: 1, 5: 100, 7: 100}, 190 / 60)
+    assert (0, 0.5) in trials and trials[-1] == (3, 1.0)
+    assert settings.units is None and "nothing was compared with the recipe" in capsys.readouterr().out
 
 
 def test_options_that_exclude_each_other_are_left_out(tune, tmp_path, capsys):

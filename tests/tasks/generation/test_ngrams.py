@@ -1,11 +1,12 @@
 """Modified Kneser–Ney against its formula, NLTK's, and a sum worked by hand."""
 import collections
 import functools
+import types
 
 import numpy as np
 import pytest
 
-from tasks.generation import ngrams
+from tasks.generation import baselines, ngrams
 from tasks.generation.ngrams import FALLBACK, KneserNey, discounts
 
 
@@ -83,6 +84,15 @@ def test_probabilities_sum_to_one_after_any_context(order):
         context = train[start:start + length] if length % 2 else rng.integers(0, vocabulary, length)
         total = sum(np.exp(model.log_probability([word], context)[0]) for word in range(vocabulary))
         assert abs(total - 1) < 1e-12
+
+
+def test_a_label_that_training_lacks_has_the_model_of_all_texts():
+    train = types.SimpleNamespace(labels=[0, 1], ids=[[3, 4, 2], [5, 6, 2]], vocabulary_size=9, end=2)
+    held_out = types.SimpleNamespace(labels=np.array([1, 7]), ids=[[5, 2], [3, 6, 2]])
+    found = baselines.labelled(2, train, held_out)
+    one, every = (KneserNey(2, 9).fit(np.array(ids)) for ids in ([2, 5, 6, 2], [2, 3, 4, 2, 5, 6, 2]))
+    np.testing.assert_allclose(found, [*one.log_probability([5, 2], history=[2]),
+                                       *every.log_probability([3, 6, 2], history=[2])])
 
 
 def test_it_is_the_sum_worked_by_hand():
