@@ -308,18 +308,36 @@ class Task(Results):
 
     def evaluate(self):
         """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
-        corpus = self.settings.corpus
-        given = "corpus" in self.settings.given and files_of(corpus)
         run = Run.existing(self.settings.output_dir, self.name)
-        whole = given and not same(corpus, run.settings["corpus"])
-        if given and not whole:
-            print(f"note: the model was trained on {corpus}: only the "
-                  f"{self.settings.split} split is evaluated")
+        whole = self.is_another_file(run)
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
+        if not whole and self.settings.corpus == run.settings["corpus"] and (
+                corpus.fingerprint != run.settings[FINGERPRINT]):
+            print("note: the corpus is not as it was in training; its test split may have been trained on")
         report = self.reported(self.best_head(run), corpus, "test" if whole else self.settings.split)
         print(report)
         if self.settings.output:
             report.to_json(self.settings.output)
+
+    def is_another_file(self, run):
+        """Whether a file is to be evaluated that is not the corpus of the run.
+
+        Raises:  ValueError: a part of it is asked for, or another test split of the run's corpus
+        """
+        settings, given = self.settings, self.settings.given
+        if "corpus" in given and not same(settings.corpus, run.settings["corpus"]):
+            parts = [name for name in ("fold", "split") if name in given and files_of(settings.corpus)]
+            if parts:
+                raise ValueError(f"{parts[0]}: expected the corpus of the training with it, received "
+                                 "another file, which is evaluated whole; leave it out")
+            return bool(files_of(settings.corpus))
+        if "fold" in given and settings.fold != run.settings["fold"]:
+            raise ValueError(f"fold: expected that of the training, {run.settings['fold']}, received "
+                             f"{settings.fold}, whose test split the model has seen; leave it out")
+        if "corpus" in given and files_of(settings.corpus):
+            print(f"note: the model was trained on {settings.corpus}: only the {settings.split} split is "
+                  "evaluated")
+        return False
 
     def reported(self, head, corpus, split="test"):
         """The `Report` of a head on a split."""

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -279,6 +280,29 @@ def test_evaluating_takes_corpus_columns_and_fold_from_the_run(own, capsys, monk
     out = capsys.readouterr().out
     for name, value in stored["test"].items():
         assert f"{name:28} {value:.4f}" in out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (lambda own: ["--fold=2"], "fold: expected that of the training, 1, received 2"),
+    (lambda own: [f"--corpus={own}", "--fold=2"], "fold: expected that of the training"),
+    (lambda own: [f"--corpus={own}.csv", "--fold=1"], "fold: expected the corpus of the training"),
+    (lambda own: [f"--corpus={own}.csv", "--split=validation"], "split: expected the corpus of the")])
+def test_evaluating_refuses_what_the_model_has_seen_and_parts_of_another_file(
+        own, capsys, arguments, message):
+    shutil.copy(own[0], f"{own[0]}.csv")
+    with pytest.raises(SystemExit):
+        here("--mode=evaluate", *arguments(own[0]), f"--output_dir={own[1]}")
+    assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_evaluating_a_corpus_that_has_changed_says_so(own, capsys):
+    before = own[0].read_text()
+    own[0].write_text(before + "a new one,no\n" * 20)
+    try:
+        here("--mode=evaluate", f"--output_dir={own[1]}")
+    finally:
+        own[0].write_text(before)
+    assert "the corpus is not as it was in training" in capsys.readouterr().out
 
 
 def test_evaluating_scores_all_of_another_file(own, tmp_path, monkeypatch):
