@@ -313,7 +313,7 @@ class Task(Results):
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
         if not whole and self.settings.corpus == run.settings["corpus"] and (
                 corpus.fingerprint != run.settings[FINGERPRINT]):
-            print("note: the corpus is not as it was in training; its test split may have been trained on")
+            print("note: the corpus is not as it was in training: the model may have seen some of this")
         report = self.reported(self.best_head(run), corpus, "test" if whole else self.settings.split)
         print(report)
         if self.settings.output:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tasks.generation.metrics import language
 from tasks.training.batches import Batch
-from tasks.training.dataset import Data, right_padded
+from tasks.training.dataset import Data, check_known, right_padded
 from zoo.text.vocabulary import UNKNOWN
 
 WINDOW = 512            # symbols of a running text that are scored in one call
@@ -146,6 +146,7 @@ class LabelledTexts(Language):
 
     def __init__(self, head, examples):
         super().__init__(head)
+        check_known((example.label for example in examples), head.labels)
         number = {label: n for n, label in enumerate(head.labels)}
         self.labels = np.array([number[example.label] for example in examples], np.int32)
         self.texts = [example.label for example in examples]

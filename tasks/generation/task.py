@@ -81,6 +81,11 @@ class Generation(Task):
         return TextGenerator(Generator(len(text), corpus.labels, **options), text)
 
     def data(self, head, examples):
+        kinds = {True: "texts with labels", False: "running text"}
+        wanted, given = bool(head.labels), isinstance(examples, list)
+        if wanted != given:
+            raise ValueError(f"corpus: expected {kinds[wanted]}, as the model was trained on, received "
+                             f"{kinds[given]}")
         return (LabelledTexts if head.labels else RunningText)(head, examples)
 
     def trained(self, head):

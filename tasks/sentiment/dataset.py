@@ -9,7 +9,7 @@ from tasks import calibration, linear
 from tasks.reporting.report import ERRORS, scores
 from tasks.sentiment import metrics
 from tasks.training.batches import Batch
-from tasks.training.dataset import Data, right_padded
+from tasks.training.dataset import Data, check_known, right_padded
 from zoo.layers.naive_bayes import CrossFit
 from zoo.models.head import in_slices
 
@@ -281,11 +281,3 @@ def worst(rows, key):
     """The rows where a number is largest, without all their probabilities."""
     rows = sorted(rows, key=lambda row: -row[key])[:ERRORS]
     return [{name: value for name, value in row.items() if name != "probabilities"} for row in rows]
-
-
-def check_known(found, labels):
-    """Refuse a label that the model does not know."""
-    unknown = next((label for label in found if label not in labels), None)
-    if unknown is not None:
-        raise ValueError(f"the corpus has a label the model does not know, {unknown!r}; expected "
-                         f"labels among {', '.join(map(repr, labels))}")

@@ -49,7 +49,7 @@ class RecurrentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _numbered(self, labels):
-        """Labels as the model knows them: their places in `classes_`, in the order of the alphabet too."""
+        """Labels as the model knows them: their places in `classes_`, as text in the same order."""
         places = {label: f"{n:06}" for n, label in enumerate(self.classes_.tolist())}
         found = np.asarray(labels).tolist()
         unknown = [label for label in found if label not in places]

@@ -81,6 +81,14 @@ class Data:
         return np.array(outputs)
 
 
+def check_known(found, labels):
+    """Refuse a label that the model does not know."""
+    unknown = next((label for label in found if label not in labels), None)
+    if unknown is not None:
+        raise ValueError(f"the corpus has a label the model does not know, {unknown!r}; expected "
+                         f"labels among {', '.join(map(repr, labels))}")
+
+
 def right_padded(rows, fill=0):
     """Rows of different lengths as one array [B, T], T ≥ 1.
 

@@ -17,6 +17,7 @@ from tasks.generation.dataset import LabelledTexts
 from tasks.generation.options import Settings
 from tasks.generation.prediction import searched
 from tasks.generation.task import Generation, main
+from tasks.reading.splits import WHOLE
 from tasks.training import loop
 from tasks.training.run_directory import Run
 
@@ -184,6 +185,19 @@ def test_a_table_gives_texts_that_follow_from_labels(labelled):
     assert right > wrong + 5
 
 
+@pytest.mark.parametrize("name, text, message", [
+    ("new.tsv", "word\tkind\n" + "".join(f"ab{n}\tmiddle\n" for n in range(60)),
+     "a label the model does not know, 'middle'"),
+    ("new.txt", "to be or not\n" * 200, "expected texts with labels, as the model was trained on")])
+def test_what_the_model_cannot_score_is_refused(labelled, tmp_path, name, text, message):
+    head = labelled[0]
+    (tmp_path / name).write_text(text)
+    task = Generation(Settings.of(corpus=str(tmp_path / name), **(
+        {"text_column": "word", "label_column": "kind"} if name == "new.tsv" else {})))
+    with pytest.raises(ValueError, match=message):
+        task.datasets(head, task.load_corpus(WHOLE), ["test"])
+
+
 def likelihood(head, label, text):
     return float(head.score_text(np.array([text]), np.array([label]))["log_probability"][0])
 
@@ -250,7 +264,8 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(tmp_path, capsys, argume
 
 @pytest.mark.parametrize("wrong, expected", [
     ("--epochs=many", "epochs"), ("--model=bert", "char_rnn"), ("--cutoffs=2000,many", "whole number"),
-    ("--temperature=-1", "temperature"), ("--top_p=2", "top_p"), ("--weight_drop=1", "below 1"),
+    ("--temperature=-1", "temperature"), ("--temperature=", "at least a number"),
+    ("--top_p=2", "top_p"), ("--weight_drop=1", "below 1"),
     ("--level=syllable", "character"), ("--windows=3", "windows")])
 def test_a_wrong_flag_is_one_clear_line(capsys, wrong, expected):
     with pytest.raises(SystemExit) as stop:
