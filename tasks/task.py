@@ -18,6 +18,7 @@ from tasks.results import Results
 from tasks.training import loop, precision, workers
 from tasks.training.batches import Batches, Streamed, bucketed, shared_out
 from tasks.training.run_directory import FINGERPRINT, Followed, Run, command_of, register
+from zoo.models.configurations import nearest
 from zoo.options import names_of
 from zoo.text import word_vectors
 
@@ -37,7 +38,7 @@ class Task(Results):
         read_corpus(held_out)      the corpus of the settings: a `tasks.reading.corpus.Corpus`
         corpus_of(columns, held_out)   the corpus of lists, one a column, and of those of validation
         recipe(corpus)             {option: value} where the user left one open
-        head_class                 of its heads
+        configurations             {model: options} of its networks
         text_settings(text)        {option: value} of the text processing of a head
         untrained(corpus)          a head whose vocabulary is learnt and whose network is new
         data(head, examples)       a `tasks.training.dataset.Data`
@@ -163,7 +164,8 @@ class Task(Results):
         taken, given = self.text_settings(self.earlier.text), self.settings.given
         if "model" not in given:
             options = self.earlier.network.options
-            taken |= {name: getattr(options, name) for name in names_of(options) if name != "engine"}
+            taken |= {"model": nearest(self.configurations, options), **{
+                name: getattr(options, name) for name in names_of(options) if name != "engine"}}
         self.settings = dataclasses.replace(self.settings, **{
             name: value for name, value in taken.items() if name not in given})
 

@@ -51,13 +51,14 @@ def tuned(task, corpus):
 
 
 def candidates(task, recipe):
-    """[{option: value}], the recipe itself, {}, first; what the user has given stays as it is.
+    """[{option: value}], the recipe itself, {}, first; what the user or an earlier model says stays.
 
     Args:    recipe  {option: value} where nothing is given
     """
     found = {}
     for options in [{}, *task.candidates(recipe)]:
-        free = {name: value for name, value in options.items() if name not in task.settings.given}
+        free = {name: value for name, value in options.items()
+                if name not in task.settings.given and getattr(task.settings, name) is None}
         found.setdefault(json.dumps({**recipe, **free}, sort_keys=True), free)
     return list(found.values())
 

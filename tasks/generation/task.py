@@ -28,6 +28,7 @@ class Generation(Task):
     """Language modelling, N→N, and texts from labels, 1→N."""
 
     name, head_class = "generation", TextGenerator
+    configurations = GENERATORS
     kind, example = "A recurrent language model", "The "
     unit, without_labels = "characters", "the next symbol of a text"
 

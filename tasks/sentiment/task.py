@@ -35,6 +35,7 @@ class Sentiment(Task):
     """Text classification, N→1."""
 
     name, head_class = "sentiment", TextClassifier
+    configurations = CLASSIFIERS
     kind, example = "A recurrent text classifier", "not bad at all"
     weights = None
     alternative = {"model": AUTO}

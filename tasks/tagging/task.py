@@ -37,6 +37,7 @@ class Tagging(Task):
     """Sequence labelling, N→N."""
 
     name, head_class = "tagging", TextTagger
+    configurations = TAGGERS
     unit = "sentences"
     kind, example = "A recurrent tagger", "What time is it in Boston?"
 

@@ -33,6 +33,7 @@ class Translation(Task):
     """Translation, N→M."""
 
     name, head_class = "translation", TextTranslator
+    configurations = TRANSLATORS
     unit = "pairs"
     kind, example = "A recurrent translator", "我爱中国"
 

@@ -5,7 +5,7 @@ import pytest
 
 import zoo
 from conftest import slow_but
-from tasks import generation, sentiment, tagging, translation
+from tasks import generation, sentiment, tagging, translation, tuning
 from tasks.fitting import corpus_of
 from tasks.generation.options import Settings as GenerationSettings
 from tasks.generation.task import Generation
@@ -15,6 +15,8 @@ from tasks.tagging.options import Settings as TaggingSettings
 from tasks.tagging.task import Tagging
 from tasks.translation.options import Settings as TranslationSettings
 from tasks.translation.task import Translation
+from zoo.models.options import ClassifierOptions
+from zoo.options import names_of
 
 TINY = {"units": 4, "embedding": 4, "epochs": 1}
 PEOPLE, PLACES = ["Ada", "Bo", "Cy", "Di"], ["Rome", "Oslo", "Bath", "Lima"]
@@ -117,6 +119,14 @@ def test_words_and_labels_of_another_corpus_are_added(name, trained, tmp_path, c
     for ours, theirs in zip(new.network.weights, same.network.weights):
         np.testing.assert_array_equal(ours, theirs)
     assert again.settings == task.settings
+
+
+def test_the_network_of_the_earlier_model_keeps_its_name_and_is_not_tuned(trained, tmp_path):
+    task, new, corpus = begun("sentiment", trained("sentiment"), tmp_path)
+    assert new.network.options == zoo.load(trained("sentiment")).network.options
+    assert task.settings.model == "bilstm"
+    of_network = {"model", *names_of(ClassifierOptions)}
+    assert not any(of_network & options.keys() for options in tuning.candidates(task, {}))
 
 
 @pytest.mark.parametrize("name, options", [

@@ -128,3 +128,16 @@ def configuration(table, name, overrides):
     if name not in table:
         raise ValueError(f"expected a model among {', '.join(table)}, received {name!r}")
     return {**table[name], **{key: value for key, value in overrides.items() if value is not None}}
+
+
+def nearest(table, options):
+    """The name of the configuration that is most like the options of a network.
+
+    >>> from zoo.models.options import ClassifierOptions
+    >>> nearest(CLASSIFIERS, ClassifierOptions(cell="gru", pooling="last", bidirectional=False, units=9))
+    'gru'
+    """
+    def likeness(name):
+        same = [getattr(options, key) == value for key, value in table[name].items()]
+        return sum(same) - 2 * same.count(False)
+    return max(table, key=likeness)
