@@ -18,6 +18,7 @@ the scores, of both are within 1e-4. In ONNX Runtime it is if all numbers are wi
 lacks is left out, with a note.
 """
 import argparse
+import functools
 import json
 import pathlib
 import statistics
@@ -123,17 +124,22 @@ def in_python(variant):
     return answers
 
 
+@functools.cache
+def built():
+    """The folder of `zoo_predict`, which goes with this process."""
+    folder, litert = tempfile.TemporaryDirectory(), pathlib.Path(ai_edge_litert.__file__).parent
+    subprocess.run(["make", "-s", "-C", browser.ROOT / "export" / "c", f"BUILD={folder.name}",
+                    f"LITERT={litert}"], check=True)
+    return folder
+
+
 def in_c(variant):
     """LiteRT's C API by a file."""
     def answers(case):
-        with tempfile.TemporaryDirectory() as folder:
-            litert = pathlib.Path(ai_edge_litert.__file__).parent
-            subprocess.run(["make", "-s", "-C", browser.ROOT / "export" / "c", f"BUILD={folder}",
-                            f"LITERT={litert}"], check=True)
-            options = [f"--{name}={value}" for name, value in case.settings.items()]
-            done = subprocess.run(
-                [f"{folder}/zoo_predict", case.path(variant), *options, "--milliseconds=1"],
-                input="\n".join(case.texts).encode(), stdout=subprocess.PIPE, check=True)
+        options = [f"--{name}={value}" for name, value in case.settings.items()]
+        done = subprocess.run(
+            [f"{built().name}/zoo_predict", case.path(variant), *options, "--milliseconds=1"],
+            input="\n".join(case.texts).encode(), stdout=subprocess.PIPE, check=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         return [(line["again"], line["milliseconds"]) for line in lines]
     return answers

@@ -27,6 +27,7 @@ FORMAT = 1               # of tokenizer.json
 SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 APOSTROPHE, SIGMA, FINAL_SIGMA, LOST = "\u2019", "\u03a3", "\u03c2", "\ufffd"
 SPACES = " \t\n\r\x0b\x0c"
+WIDEST = 64              # beam of an exported file
 NOTHING = -1e9           # the score where a beam found fewer texts than it is wide
 RESERVED = 4             # ids of what no text holds: padding, unknown, start and end
 UNKNOWN, START, END = 1, 2, 3
@@ -488,6 +489,8 @@ class Translator(Model):
 
     def predict(self, texts, width=5, alpha=0.75, n_best=1):
         at_least_one(width=width, n_best=n_best)
+        if width > WIDEST:
+            raise ValueError(f"width: expected at most {WIDEST}, received {width}")
         if n_best > width:
             raise ValueError(f"n_best: expected at most the width of the beam, {width}, received "
                              f"{n_best}; raise width")

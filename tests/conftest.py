@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import functools
 import gc
+import io
+import json
 import os
 import pathlib
 import signal
@@ -18,6 +20,8 @@ for _name in ("no_proxy", "NO_PROXY"):  # servers of the tests are asked without
     os.environ[_name] = "127.0.0.1,localhost"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 pytest.register_assert_rewrite("layer_checks")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -116,12 +120,31 @@ def shared():
 
 
 @contextlib.contextmanager
-def quick_exports():
-    """A SavedModel unverified and no TFLite file from a run: both take long and have their own tests."""
+def exports_here():
+    """A SavedModel unverified, and TFLite files that are converted in this process: those of their own
+    take long to start, and have their own tests."""
     from export import saved_model, tflite
     report = {"ops_checked": 0, "milliseconds": 1.0, "milliseconds_p95": 1.0, "skipped": []}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_model, "_verify", lambda *arguments: report)
+        patch.setattr(tflite, "_convert_all", converted)
+        yield
+
+
+def converted(work, variants, on_file=None):
+    """What `tflite._convert_all` returns of the files that it leaves in `work`."""
+    from export import tflite
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        tflite.convert(work, variants)
+    entries = map(json.loads, said.getvalue().splitlines())
+    return {entry.pop("variant"): entry for entry in entries}
+
+
+@contextlib.contextmanager
+def quick_exports():
+    """A SavedModel unverified and no TFLite file from a run: both take long and have their own tests."""
+    from export import tflite
+    with exports_here(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(tflite, "write", lambda *arguments, **options: {})
         yield
 

@@ -1,10 +1,13 @@
 """The documents: links lead somewhere, commands parse and run, snippets give what they show."""
 
 import configparser
+import contextlib
 import doctest
 import importlib
+import io
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -145,11 +148,14 @@ def program(module, *arguments, cwd=ROOT):
 
 
 def refuses_only(unknown, module, arguments):
-    """Whether a program refuses an unknown flag that stands after its arguments, and none of these."""
-    done = program(module, *arguments, f"--{unknown}")
+    """Whether a program, run here, refuses an unknown flag after its arguments, and none of these."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()) as said:
+        patch.setattr(sys, "argv", [module, *arguments, f"--{unknown}"])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_module(module, run_name="__main__")
     flags = set(re.findall(r"--(?:no)?([a-z_]+)", " ".join(arguments)))
-    message = done.stderr.strip().splitlines()[-1]
-    return done.returncode and unknown in done.stderr and not flags & set(re.findall(r"\w+", message))
+    message = said.getvalue().strip().splitlines()[-1]
+    return stop.value.code and unknown in said.getvalue() and not flags & set(re.findall(r"\w+", message))
 
 
 @pytest.mark.parametrize("task", TASKS)

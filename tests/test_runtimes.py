@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from benchmarks import browser, runtimes
+from conftest import exports_here
 from heads import classifier, generator, tagger, translator
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,8 @@ def test_all_runtimes_give_the_answers_of_keras(name, tmp_path, monkeypatch, cap
     (tmp_path / "texts").write_text("\n".join(TEXTS) + "\n\n", encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["runtimes", f"{tmp_path / name}={tmp_path / 'texts'}",
                                       f"--output_dir={tmp_path / 'out'}"])
-    runtimes.main()
+    with exports_here():
+        runtimes.main()
     found = json.loads((tmp_path / "out" / "runtimes.json").read_text(encoding="utf-8"))[name]
     missing = {"LiteRT.js, int8"} if browser.missing() else set()
     missing |= set() if shutil.which("make") else {"LiteRT, C, float32", "LiteRT, C, int8"}

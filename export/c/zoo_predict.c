@@ -110,6 +110,8 @@ int main(int count, char **arguments)
         }
     if (path == NULL)
         zoo_fail("expected a TFLite file and texts: zoo_predict model.tflite \"not bad at all\"");
+    if (set.width > 64)
+        zoo_fail("--width: expected at most 64, received more");
     if (set.n_best > set.width)
         zoo_fail("--n_best: expected at most the width of the beam, received more; raise --width");
     zoo_predictor *by = zoo_predictor_open(path, &set);

@@ -5,7 +5,7 @@ import dataclasses
 from tasks import options
 from tasks.options import ACTION, TUNED, column
 from zoo import names
-from zoo.decoding.options import LENGTH, SamplingOptions
+from zoo.decoding.options import LENGTH, WIDEST, SamplingOptions
 from zoo.models.configurations import GENERATORS
 from zoo.models.options import GeneratorOptions
 from zoo.options import option
@@ -53,7 +53,7 @@ class PredictionOptions(options.actions(SamplingOptions), options.PredictionOpti
         (SamplingOptions().temperature,), "Temperature of the choice of a symbol; 0 takes the most "
         "probable one; several, with commas between, give a text each.", of=float, least=0, **ACTION)
     beam_width: int = option(None, "Search for the likeliest text with a beam of this width, in place of "
-                             "sampling.", least=1, **ACTION)
+                             "sampling.", least=1, most=WIDEST, **ACTION)
     stop: str = option(None, "Text before which generation stops.", **ACTION)
 
 

@@ -2,7 +2,7 @@
 
 from tasks import prediction
 from tasks.reading.roles import LABEL_NAMES, TEXT_NAMES
-from zoo.decoding.options import SamplingOptions
+from zoo.decoding.options import LONGEST, SamplingOptions
 from zoo.options import names_of
 
 SAMPLING = [name for name in names_of(SamplingOptions) if name != "temperature"]
@@ -27,6 +27,9 @@ class Prediction(prediction.Prediction):
     def predict(self, texts, first):
         settings = self.settings
         if settings.beam_width:
+            if settings.length > LONGEST:
+                raise ValueError(f"length: expected at most {LONGEST:,} with beam_width, received "
+                                 f"{settings.length:,}")
             found = [searched(self.head, texts, settings.beam_width, settings.length)]
         else:
             options = {name: getattr(settings, name) for name in SAMPLING}

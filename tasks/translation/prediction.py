@@ -18,6 +18,9 @@ class Prediction(prediction.Prediction):
 
     def __init__(self, task, settings, head=None):
         super().__init__(task, settings, head)
+        if settings.picture and (settings.banned or settings.required):
+            raise ValueError("picture: expected neither banned nor required phrases with it, received "
+                             "some; leave --picture out")
         if settings.n_best > settings.width:
             raise ValueError(f"n_best: expected at most the width of the beam, {settings.width}, "
                              f"received {settings.n_best}; raise --width")
@@ -90,7 +93,8 @@ def with_phrases(head, texts, phrases, width, alpha, n_best):
                 raise ValueError(f"required: expected phrases that fit into every translation, received "
                                  f"{phrases['required']}; leave some out")
             best = [{"translation": text.decode("utf-8", "replace"), "score": float(score)}
-                    for text, score in zip(translations[:n_best], scores)]
+                    for n, (text, score) in enumerate(zip(translations[:n_best], scores))
+                    if n == 0 or score > lite.NOTHING]
             every.append({**best[0], "translations": best})
     return every
 

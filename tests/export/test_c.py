@@ -249,7 +249,8 @@ def test_translations_are_the_heads(predictor, tmp_path, options, settings):
     (["absent.tflite", "a"], "model.json, received no such file"),
     (["--lenght=9", "a"], "received --lenght=9"),
     (["--width=0", "a"], "--width: expected a number from 1"),
-    (["--width=2", "--n_best=3", "a"], "expected at most the width of the beam")])
+    (["--width=2", "--n_best=3", "a"], "expected at most the width of the beam"),
+    (["--width=65", "a"], "--width: expected at most 64")])
 def test_bad_arguments_are_one_clear_line(predictor, arguments, said):
     done = subprocess.run([predictor, *arguments], capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr

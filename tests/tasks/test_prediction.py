@@ -8,10 +8,11 @@ import subprocess
 import sys
 import types
 
+import keras
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, exports_here
 from export import tflite
 from heads import classifier, generator, tagger, translator
 from tasks import cli, prediction
@@ -20,6 +21,7 @@ from tasks.reporting.predictions import Writer, kind_of
 from tasks.sentiment.options import Settings as Sentiment
 from tasks.sentiment.prediction import Prediction, line
 from tasks.tagging.options import Settings as Tagging
+from tasks.training import loop
 from tasks.training.run_directory import Run
 from tasks.translation.options import Settings as Translation
 
@@ -302,17 +304,9 @@ def exported(heads, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     Run.open(folder, "sentiment", {**Sentiment().recorded(), "corpus": "x", "fingerprint": "x"})
     head = heads["sentiment"]
-    with pytest.MonkeyPatch.context() as patch:     # in a process of its own it takes seconds more
-        patch.setattr(tflite, "_convert_all", converted_here)
+    with exports_here():
         tflite.write(head, folder / "tflite", variants=["float32"])
     return folder
-
-
-def converted_here(work, variants, on_file):
-    """The files of `tflite._convert_all`, made in this process."""
-    for variant in variants:
-        (work / f"{variant}.tflite").write_bytes(tflite._flatbuffer(work / "model", variant))
-    return {variant: {} for variant in variants}
 
 
 ALONE = ("import sys\nsys.modules['tensorflow'] = None\n"
@@ -376,31 +370,27 @@ def test_another_variant_is_another_file(exported, capsys):
 
 
 @pytest.mark.slow
-def test_a_run_that_has_stopped_predicts_with_its_best_checkpoint(tmp_path):
-    command = [sys.executable, "-m", "tasks.sentiment", f"--output_dir={tmp_path}/run"]
-    subprocess.run([*command, "--corpus=sample", "--epochs=2", "--units=8", "--embedding=8"], cwd=ROOT,
-                   check=True, capture_output=True)
+def test_a_run_that_has_stopped_predicts_with_its_best_checkpoint(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(loop, "deterministic", keras.utils.set_random_seed)
 
+    def said(*flags):
+        with exports_here():
+            settings = cli.parse(Sentiment, ["sentiment", f"--output_dir={tmp_path}/run", *flags])
+            cli.guarded(lambda: cli.started("sentiment", settings))
+        return capsys.readouterr()
+    said("--corpus=sample", "--epochs=2", "--units=8", "--embedding=8")
     stored = json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8"))["test"]
-
-    def said(where):
-        ran = subprocess.run([*command[:3], f"--output_dir={where}", "--predict=not bad at all"],
-                             cwd=ROOT, text=True, capture_output=True)
-        return ran.stdout, ran.stderr
-    whole, _ = said(tmp_path / "run")
+    whole = said("--predict=not bad at all").out
     for name in ("tflite", "saved_model"):
         (tmp_path / "run" / name).rename(tmp_path / name)
-    out, err = said(tmp_path / "run")
-    assert out == whole and err == (f"note: {tmp_path}/run has no export: predicting with its best "
-                                    "checkpoint, by TensorFlow\n")
+    err = f"note: {tmp_path}/run has no export: predicting with its best checkpoint, by TensorFlow\n"
+    assert said("--predict=not bad at all") == (whole, err)
     for name in ("metrics.json", "model.keras", "model.json", "text.json", "vocabulary.txt"):
         (tmp_path / "run" / name).unlink()
-    assert said(tmp_path / "run") == (whole, err)
-    again = subprocess.run([*command, "--mode=evaluate"], cwd=ROOT, text=True, capture_output=True)
-    assert again.returncode == 0 and "is not finished: its best checkpoint is used" in again.stdout
-    assert f"{stored['accuracy']:.4f}" in again.stdout
-    exported = subprocess.run([*command, "--mode=export", "--force"], cwd=ROOT, text=True,
-                              capture_output=True)
-    assert exported.returncode == 0, exported.stderr
+    assert said("--predict=not bad at all") == (whole, err)
+    again = said("--mode=evaluate").out
+    assert "is not finished: its best checkpoint is used" in again
+    assert f"{stored['accuracy']:.4f}" in again
+    said("--mode=export", "--force")
     assert (tmp_path / "run/tflite/model_int8.tflite").exists()
     assert not (tmp_path / "run/metrics.json").exists()

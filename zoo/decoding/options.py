@@ -5,6 +5,7 @@ import dataclasses
 from zoo.options import Options, option
 
 LENGTH = 200    # symbols that a language model generates by default
+WIDEST, LONGEST = 64, 1024      # of a beam search in an exported file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class SamplingOptions(Options):
 class BeamOptions(Options):
     """Of `zoo.decoding.beam_search`."""
 
-    width: int = option(5, "Hypotheses of the beam search.", least=1, source="Sutskever et al. 2014")
+    width: int = option(5, "Hypotheses of the beam search.", least=1, most=WIDEST,
+                        source="Sutskever et al. 2014")
     alpha: float = option(0.75, "Length penalty of the beam search: 0 favours short texts, 1 compares "
                           "means over symbols.", least=0, source="Cho et al. 2014")

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from zoo.decoding.beam_search import beam_search
-from zoo.decoding.options import LENGTH, SamplingOptions
+from zoo.decoding.options import LENGTH, LONGEST, WIDEST, SamplingOptions
 from zoo.decoding.sampling import generate
 from zoo.layers.adaptive_softmax import AdaptiveSoftmax
 from zoo.layers.decoder import Decoder
@@ -158,7 +158,7 @@ class Generator(Network):
 
 SETTINGS = dataclasses.asdict(SamplingOptions())
 SEARCH = {"width": 4, "length": LENGTH}
-BEAM = {"width": 64, "length": 1024, "rows": 256}       # the most that a search may cost
+BEAM = {"width": WIDEST, "length": LONGEST, "rows": 256}       # the most that a search may cost
 SCORES = 2**25                                          # numbers: as many of each symbol as there are
 VECTOR = tf.TensorSpec([None], tf.int32)
 UNIFORM = {"uniform": tf.TensorSpec([None, None], tf.float32)}      # a number for every symbol

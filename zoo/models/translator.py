@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo import engines
 from zoo.decoding.beam_search import beam_search, spread
-from zoo.decoding.options import BeamOptions
+from zoo.decoding.options import WIDEST, BeamOptions
 from zoo.layers.attention import Attention, Memory
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bidirectional import Bidirectional
@@ -220,10 +220,10 @@ class Translator(Network):
 
 # What a request may cost. Attention to S symbols by K hypotheses of B texts takes 8·B·K·S² bytes, and the
 # scores of S symbols 4·S·V: each stays below about 200 MB.
-WIDTH, LONGEST, SIZE, SCORES = 64, 1024, 4096, 2**25
+LONGEST, SIZE, SCORES = 1024, 4096, 2**25
 MORE = 10               # symbols that a translation may have beyond `longest` times those of the source
 DEFAULTS = dataclasses.asdict(BeamOptions())
-BEAM = {"width": WIDTH, "size": DEFAULTS["width"] * SIZE, "rows": 320}
+BEAM = {"width": WIDEST, "size": DEFAULTS["width"] * SIZE, "rows": 320}
 
 
 class TextTranslator(Head):

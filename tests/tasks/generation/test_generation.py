@@ -12,7 +12,8 @@ import tensorflow as tf
 
 import zoo
 from export import saved_model, tflite
-from tasks import cli
+from tasks import cli, pretrained
+from tasks.generation import prediction
 from tasks.generation.dataset import LabelledTexts
 from tasks.generation.options import Settings
 from tasks.generation.prediction import searched
@@ -218,6 +219,13 @@ def test_the_likeliest_text_of_a_label_is_searched_and_another_label_refused(lab
     assert set(low["text"]) <= set("abcd") and set(high["text"]) <= set("wxyz")
     with pytest.raises(ValueError, match="expected a label among high, low, received 'middle'"):
         searched(labelled[0], ["middle"], width=3, length=20)
+
+
+def test_a_search_longer_than_a_file_goes_is_refused():
+    settings = pretrained.chosen("generation", Settings.of(
+        predict="a", model_from="shakespeare", beam_width=2, length=1025))
+    with pytest.raises(ValueError, match="length: expected at most 1,024 with beam_width"):
+        prediction.Prediction("generation", settings).predict(["a"], 0)
 
 
 def test_texts_with_labels_are_not_adapted_to(labelled):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import zoo
+from conftest import exports_here
 from export import run as device
 from tasks import prediction, tagging
 from tasks.reading.splits import Sentence
@@ -247,7 +248,8 @@ def test_a_run_of_an_earlier_version_is_read_without_intents(tmp_path):
 def test_a_whole_run_exports_both_and_every_file_predicts_them(tmp_path):
     path = folder(tmp_path / "corpus", rows=requests(400))
     output = tmp_path / "run"
-    Tagging(Settings.of(corpus=path, output_dir=str(output), **SMALL)).main()
+    with exports_here():
+        Tagging(Settings.of(corpus=path, output_dir=str(output), **SMALL)).main()
     found = json.loads((output / "metrics.json").read_text())
     assert found["test"]["intent_accuracy"] == 1 and found["temperature"] > 0
     assert {"majority, intents", "multinomial naive Bayes, intents"} <= set(found["baselines"])

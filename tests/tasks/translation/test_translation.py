@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from conftest import exports_here
 from export import saved_model, tflite
 from tasks import cli, exporting
 from tasks.reading.splits import Pair
@@ -40,7 +41,8 @@ def here(*arguments):
 def finished(tmp_path_factory):
     """The folder of a small run."""
     folder = tmp_path_factory.mktemp("runs") / "translation"
-    here(*SMALL, f"--output_dir={folder}")
+    with exports_here():
+        here(*SMALL, f"--output_dir={folder}")
     return folder
 
 

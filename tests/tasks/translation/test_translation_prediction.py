@@ -2,9 +2,11 @@
 
 import pytest
 
+from export import run
 from tasks import cli, pretrained
 from tasks.translation import task
 from tasks.translation.options import Settings
+from zoo import trained
 
 SENTENCE = "Wo ist der Bahnhof?"
 
@@ -43,6 +45,20 @@ def test_where_attention_looked_is_drawn(translated, tmp_path):
     picture = tmp_path / "new" / "attention.svg"
     translated(f"--picture={picture}")
     assert "station at Bahnhof" in picture.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("phrase", ["--banned=station", "--required=please"])
+def test_a_picture_of_a_translation_with_phrases_is_refused(translated, tmp_path, phrase):
+    with pytest.raises(ValueError, match="picture: expected neither banned nor required phrases"):
+        translated(f"--picture={tmp_path}/attention.svg", phrase)
+
+
+def test_a_beam_wider_than_a_file_searches_is_refused(translated, capsys):
+    with pytest.raises(SystemExit):
+        translated("--width=65")
+    assert "width: expected a whole number from 1 to 64, received 65" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="width: expected at most 64, received 65"):
+        run.load(trained.file("translation-de-en")).predict([SENTENCE], width=65)
 
 
 def test_more_translations_than_the_beam_is_wide_are_refused(translated):

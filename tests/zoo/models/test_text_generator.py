@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import ROOT
+from conftest import ROOT, exports_here
 from export import saved_model, tflite
 from heads import as_lite, generator as head_of, translator
 from tasks.exporting import of_head
@@ -109,8 +109,9 @@ def test_every_runtime_writes_the_same_text(kind, request, tmp_path):
     asked = ["epic", "ode", "epic"] if head.labels else ["the wrath", "", "我"]
     questions = head.example_inputs(tf.constant(asked))
     assert set(questions) == set(head.signatures()), "the gate asks every signature"
-    saved_model.write(head, tmp_path / "saved_model", asked)
-    tflite.write(head, tmp_path / "tflite", variants=["float32"])
+    with exports_here():
+        saved_model.write(head, tmp_path / "saved_model", asked)
+        tflite.write(head, tmp_path / "tflite", variants=["float32"])
     served = saved_model.load(tmp_path / "saved_model")
     lite = tflite.Lite(tmp_path / "tflite/model_float32.tflite")
     assert served["search"](**questions["search"])["text"].numpy().tolist() == \
