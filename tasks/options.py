@@ -202,7 +202,7 @@ class EvaluationOptions(Options):
                        "or on another --corpus; export writes and measures the exports again.", MODES,
                        first=True, **ACTION)
     output: str = option(None, "File that --mode=evaluate writes its report into, as JSON, or --input "
-                         "its rows with their predictions: .csv, .tsv or .jsonl; - is standard output.",
+                         "its rows with their predictions: .csv, .tsv or .jsonl, or -, standard output.",
                          **ACTION)
     split: str = option("test", "The split that --mode=evaluate scores.", SPLITS[1:], was="part",
                         **ACTION)

@@ -8,6 +8,7 @@ They come from the exported TFLite file, by `export.run`, without TensorFlow. A 
 or has stopped, predicts with its model, by the same code. Nothing is written into the run directory.
 """
 
+import contextlib
 import importlib
 import os
 import pathlib
@@ -63,7 +64,8 @@ class Prediction:
     def opened(self):
         """Read the export, or make the model."""
         if self.needs_model:
-            self.head = self.make(self.run)
+            with contextlib.redirect_stdout(sys.stderr):    # standard output is for predictions
+                self.head = self.make(self.run)
             if not self.file.is_file():
                 print(f"note: {self.run.folder} has no export: predicting with its best checkpoint, by "
                       "TensorFlow", file=sys.stderr)

@@ -47,7 +47,7 @@ class Results:
         plots.learning_curves([self.curves(row) for row in result.history],
                               folder / "learning_curves.png", test.unit)
         self.draw(folder, head, test.targets, predictions["test"])
-        self.record(run, corpus, facts)
+        self.record(run, head, corpus, facts)
         self.show_predictions(head, corpus)
         self.say_next(run, head, beaten(facts))
 
@@ -79,9 +79,9 @@ class Results:
         """{label: number of training examples}, the most frequent first."""
         return {}
 
-    def calls(self, run):
+    def calls(self, run, head):
         """What calls the trained model: on the command line, on a device, from Python."""
-        folder, text = run.folder, json.dumps(self.example, ensure_ascii=False)
+        folder, text = run.folder, json.dumps(self.question(head), ensure_ascii=False)
         return [f"python -m tasks.{self.name} --output_dir={folder} --predict {text}",
                 f"python -m export.run {folder}/tflite/model_float32.tflite {text}",
                 f'python -c \'import zoo; print(zoo.load("{folder}").predict({text}))\'']
@@ -90,7 +90,7 @@ class Results:
         """What is predicted, in a few words: by default one of these labels."""
         return ", ".join(corpus.labels) or self.without_labels
 
-    def record(self, run, corpus, facts):
+    def record(self, run, head, corpus, facts):
         """Write the model card and, last, the metrics that say the run is finished; show them."""
         model_card.write(run.folder / "MODEL_CARD.md", {
             "title": f"{facts['model']} on {corpus.name}",
@@ -99,7 +99,7 @@ class Results:
                 corpus.name, *self.counted(corpus).values(), unit=self.unit) + read_with(self.settings),
             "terms": corpus.terms,
             "labels": self.label_counts(corpus),
-            "use": self.calls(run),
+            "use": self.calls(run, head),
             "sizes": {"trained parameters": facts["parameters"], "weights": facts["weights"],
                       "training seconds": facts["train"]["seconds"], "epochs": facts["train"]["epochs"]},
             "variants": tables.rows(facts),

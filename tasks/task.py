@@ -310,6 +310,8 @@ class Task(Results):
 
     def evaluate(self):
         """Evaluate the trained model on a split of its corpus, or on all of another file or folder."""
+        if self.settings.output == "-":
+            raise ValueError("output: expected a file with --mode=evaluate, received -; it prints anyway")
         run = Run.existing(self.settings.output_dir, self.name)
         whole = self.is_another_file(run)
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
@@ -362,7 +364,7 @@ class Task(Results):
         exports = exporting.export(run, head, data, self.predictions(head, data), self.settings.force,
                                    self.settings.tf_serving, self.settings.onnx)
         if run.finished:
-            self.record(run, corpus, {**run.read_json("metrics.json"), "exports": exports})
+            self.record(run, head, corpus, {**run.read_json("metrics.json"), "exports": exports})
 
     def best_head(self, run):
         """As `trained_head`; says so where it is that of a checkpoint."""

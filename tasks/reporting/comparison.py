@@ -28,24 +28,25 @@ def compare(folders):
 
     Raises:  FileNotFoundError: a folder holds no finished run
     """
-    finished = [folder for folder in folders if (pathlib.Path(folder) / METRICS).is_file()]
-    if not finished:
+    found = {folder: row_of(pathlib.Path(folder)) for folder in folders}
+    rows = list(filter(None, found.values()))
+    if not rows:
         raise FileNotFoundError(f"expected a finished run in {', '.join(map(str, folders))}, found no "
-                                f"{METRICS}; name run directories, as runs/*")
-    left_out = [str(folder) for folder in folders if folder not in finished]
-    rows = [row_of(pathlib.Path(folder)) for folder in finished]
+                                f"{METRICS} with a score; name run directories, as runs/*")
+    left_out = [str(folder) for folder, row in found.items() if not row]
     rows.sort(key=lambda row: (row["corpus"], row["metric"], -row["sign"] * row["validation"]))
     return [*aligned([COLUMNS, *([cell(row[name]) for name in COLUMNS] for row in rows)]), "",
-            *noise(rows), *[f"left out, not finished: {', '.join(left_out)}"] * bool(left_out)]
+            *noise(rows), *[f"left out, without scores: {', '.join(left_out)}"] * bool(left_out)]
 
 
 def row_of(folder):
-    """A finished run's line."""
+    """A finished run's line; None of one that is not, or has no score on validation."""
+    if not (folder / METRICS).is_file():
+        return None
     facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     metric = next((name for name in COMPARED if name in facts.get("validation", {})), None)
     if metric is None:
-        raise ValueError(f"expected a run with a validation score in {folder}, received one of "
-                         f"{facts.get('task')}; leave it out")
+        return None
     smallest = min((entry for entry in facts["exports"]["tflite"].values() if "file" in entry),
                    key=lambda entry: entry["bytes"], default={})
     return {"run": str(folder), "corpus": facts["corpus"], "model": facts["model"], "metric": metric,

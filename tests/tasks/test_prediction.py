@@ -309,6 +309,18 @@ def exported(heads, tmp_path_factory):
     return folder
 
 
+def test_what_making_a_model_prints_is_no_prediction(heads, tmp_path, capsys):
+    Run.open(tmp_path / "run", "sentiment", {**Sentiment().recorded(), "corpus": "x", "fingerprint": "x"})
+
+    def make(run):
+        print("fitted in 3 s")
+        return heads["sentiment"]
+    settings = Sentiment.of(predict="film", output_dir=str(tmp_path / "run"))
+    prediction.main(prediction.of("sentiment", settings, make))
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 1 and "fitted" not in said.out and "fitted in 3 s\n" in said.err
+
+
 ALONE = ("import sys\nsys.modules['tensorflow'] = None\n"
          "from tasks import cli\ncli.main('sentiment')")
 

@@ -70,9 +70,12 @@ def test_the_test_split_alone_says_nothing():
 
 
 def test_what_is_not_finished_is_left_out_and_named(tmp_path):
-    (tmp_path / "started").mkdir()
-    lines = comparison.compare([run(tmp_path, "a", 0.9, np.ones(9, bool)), tmp_path / "started"])
-    assert len(lines) == 4 and lines[-1] == f"left out, not finished: {tmp_path / 'started'}"
+    others = tmp_path / "started", tmp_path / "gradient_flow"
+    for folder in others:
+        folder.mkdir()
+    (others[1] / "metrics.json").write_text('{"task": "gradient_flow"}')
+    lines = comparison.compare([run(tmp_path, "a", 0.9, np.ones(9, bool)), *others])
+    assert len(lines) == 4 and lines[-1] == f"left out, without scores: {others[0]}, {others[1]}"
 
 
 def test_what_is_no_run_is_refused(tmp_path):

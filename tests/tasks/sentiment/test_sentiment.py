@@ -283,6 +283,7 @@ def test_evaluating_takes_corpus_columns_and_fold_from_the_run(own, capsys, monk
 
 
 @pytest.mark.parametrize("arguments, message", [
+    (lambda own: ["--output=-"], "output: expected a file with --mode=evaluate, received -"),
     (lambda own: ["--fold=2"], "fold: expected that of the training, 1, received 2"),
     (lambda own: [f"--corpus={own}", "--fold=2"], "fold: expected that of the training"),
     (lambda own: [f"--corpus={own}.csv", "--fold=1"], "fold: expected the corpus of the training"),
