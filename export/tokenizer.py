@@ -193,8 +193,9 @@ def _letters(strings, patterns):
 def lowered(points):
     """{code point: its lower case}, of those that have another one; see `_sigma` for U+03A3."""
     import tensorflow as tf
+    from zoo.text.tokenizer import lower
     strings = _encoded(points)
-    small = tf.strings.lower(strings, encoding="utf-8")
+    small = lower(strings)
     changed = tf.not_equal(small, strings).numpy()
     return {int(c): one.decode() for c, one in zip(points[changed], small[changed].numpy()) if c}
 
@@ -202,9 +203,10 @@ def lowered(points):
 def _sigma(strings):
     """What a character is to the end of a word, where Σ becomes ς: c a cased letter, i ignored, -."""
     import tensorflow as tf
+    from zoo.text.tokenizer import lower
     found = np.full(len(strings), ord("-"))
     for letter, after in (("i", "a"), ("c", "")):       # before a letter, and at the end
-        small = tf.strings.lower("aΣ" + strings + after, encoding="utf-8")
+        small = lower("aΣ" + strings + after)
         inside = tf.equal(tf.strings.substr(small, 1, 1, unit="UTF8_CHAR"), "σ").numpy()
         found[inside] = ord(letter)
     return found

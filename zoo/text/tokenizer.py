@@ -40,6 +40,8 @@ ALPHANUMERIC = rf"(?:[^\P{{L}}{IDEOGRAPHS}]|[^\P{{N}}\p{{Han}}]|\p{{M}})+"
 EXTENSION = r"(?:\p{M}|[\x{1F3FB}-\x{1F3FF}\x{E0020}-\x{E007F}]|\x{200D}\p{S})*"
 
 
+# Letters whose small form depends on the language, and that of all others: Unicode's SpecialCasing.txt.
+OF_LANGUAGES = {"I": "i", "İ": "i\u0307", "J": "j", "Į": "į", "Ì": "ì", "Í": "í", "Ĩ": "ĩ"}
 WORD = "|".join((
     r"\p{Nd}+(?:[.,]\p{Nd}+)+",                                       # 3.14  1,000,000
     rf"{ALPHANUMERIC}(?:['\x{{2019}}\x{{200C}}\x{{200D}}]{ALPHANUMERIC})*",     # don't  2nd  naïve
@@ -59,7 +61,21 @@ def normalise(strings, lowercase=True):
     """
     strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
     strings = tf.strings.regex_replace(strings, r"\x00", "\ufffd")  # lower() would stop there
-    return tf.strings.lower(strings, encoding="utf-8") if lowercase else strings
+    return lower(strings) if lowercase else strings
+
+
+def lower(strings):
+    """Strings in lower case, the same on every machine.
+
+    TensorFlow asks the environment for a language, and would make of I an ı in Turkish and Azeri, of İ an
+    i, and dot some letters of Lithuanian: these letters are made small before.
+
+    >>> lower(tf.constant(["IĞDIR"])).numpy()[0].decode()
+    'iğdir'
+    """
+    for capital, small in OF_LANGUAGES.items():
+        strings = tf.strings.regex_replace(strings, capital, small)
+    return tf.strings.lower(strings, encoding="utf-8")
 
 
 def words(strings):

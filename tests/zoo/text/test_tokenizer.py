@@ -69,6 +69,17 @@ def test_characters_are_code_points_and_bytes_are_bytes():
     assert split("é\n", "byte") == ["\udcc3", "\udca9", "\n"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["tr_TR", "lt_LT"])
+def test_the_language_of_the_machine_changes_no_letter(language):
+    text = "I İ I\u0307 DIŞ J\u030c Į\u0300 I\u0301 Ì Í Ĩ ΑΣ Straße"
+    program = ("import sys; from zoo.text import tokenizer; print(ascii(tokenizer.normalise("
+               "[sys.argv[1]]).numpy()[0].decode()))")
+    done = subprocess.run([sys.executable, "-c", program, text], cwd=ROOT, capture_output=True, check=True,
+                          encoding="utf-8", env={**os.environ, "LC_ALL": f"{language}.UTF-8"})
+    assert done.stdout.strip() == ascii(text.lower())
+
+
 def test_case_is_kept_on_request():
     assert split("Don't SHOUT É", "word", lowercase=False) == ["Don't", "SHOUT", "É"]
     assert split("aÉ", "character", lowercase=False) == ["a", "É"]
