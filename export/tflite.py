@@ -29,6 +29,7 @@ from export import (
 
 VARIANTS = ("float32", "float16", "int8")
 STATIC, INTEGER, WEB = "static", "int16x8", "web"
+KNOWN = *VARIANTS, STATIC, WEB, INTEGER
 CALIBRATION = "calibration.npz"
 WITHIN = "model.json", "labels.txt", tokenizer.NAME     # what a file holds, to be used alone
 
@@ -50,12 +51,12 @@ def write(head, folder, name="model", variants=VARIANTS, evaluate=None, budget=0
     Returns: {variant: {"file", "bytes", "score"}}, where there is no file {variant: {"error"}} or
              {variant: {"refused", "score"}}: one line that says why
     Raises:  ExportError: an unknown variant, no variant converted, a folder that takes no files.
-             Files of an earlier export are replaced, or removed, only after all this
+             Files of an earlier export, also of other variants, are replaced, or removed, only after
+             all this
     """
-    known = *VARIANTS, STATIC, WEB, INTEGER
-    unknown = sorted(set(variants) - {*known})
+    unknown = sorted(set(variants) - {*KNOWN})
     if unknown or not variants:
-        raise ExportError(f"expected TFLite variants among {', '.join(known)}, "
+        raise ExportError(f"expected TFLite variants among {', '.join(KNOWN)}, "
                           f"received {', '.join(unknown) or 'none'}")
     if INTEGER in variants and not calibration:
         raise ExportError(f"expected inputs of step to calibrate {INTEGER} with, received none")
@@ -310,7 +311,9 @@ def _judge(work, entries, evaluate, budget, baseline, force):
 
 
 def _publish(work, folder, name, entries, assets):
-    """Rename what is good into `folder`; a file of an earlier model does not outlive its like."""
+    """Rename what is good into `folder`; no file of an earlier model stays beside other assets."""
+    for variant in {*KNOWN} - {*entries}:
+        (folder / f"{name}_{variant}.tflite").unlink(missing_ok=True)
     for file, text in assets.items():
         (work / file).write_text(text, encoding="utf-8")
         os.replace(work / file, folder / file)

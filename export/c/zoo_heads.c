@@ -385,15 +385,17 @@ static int32_t begin(zoo_predictor *by, const char *text, zoo_tensors *states)
     zoo_tensors_free(&inputs);
     hand_states(&outputs, states);
     zoo_tokens *tokens = has_labels(by) ? NULL : zoo_checked(zoo_read(by->reader, text, strlen(text)));
-    if (tokens != NULL && tokens->count > 0) {      /* the states never include the last id */
-        last = tokens->ids[tokens->count - 1];
+    const size_t count = tokens != NULL ? tokens->count : 0, fixed = zoo_model_fixed(by->model, "ids", "ids", 1);
+    for (size_t n = 0, some; n < count; n += some) {        /* a file of one length reads blocks of it */
+        some = fixed && fixed < count - n ? fixed : count - n;
         inputs = *states;
-        add_rows(&inputs, "ids", tokens->ids, tokens->count, 0);
-        add_integers(&inputs, "previous", &start, 1, one);
-        ask(by, "ids", &inputs, (zoo_bound[]){{"log_probability", tokens->count}, {NULL, 0}}, &outputs);
+        add_rows(&inputs, "ids", tokens->ids + n, some, 0);
+        add_integers(&inputs, "previous", &last, 1, one);
+        ask(by, "ids", &inputs, (zoo_bound[]){{"log_probability", some}, {NULL, 0}}, &outputs);
         zoo_tensors_free(&inputs);
         states->count = 0;
         hand_states(&outputs, states);
+        last = tokens->ids[n + some - 1];                   /* the states never include the last id */
     }
     zoo_tokens_free(tokens);
     return last;

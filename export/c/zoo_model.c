@@ -87,9 +87,13 @@ static bool described(zoo_model *model, char error[ZOO_MESSAGE])
         one->number = n;
         if (LiteRtGetModelSignature(model->model, n, &one->handle) || LiteRtGetSignatureKey(one->handle, &one->key) ||
             LiteRtGetNumSignatureInputs(one->handle, &one->inputs) ||
-            LiteRtGetNumSignatureOutputs(one->handle, &one->outputs) || one->inputs > ZOO_MOST_TENSORS ||
-            one->outputs > ZOO_MOST_TENSORS)
+            LiteRtGetNumSignatureOutputs(one->handle, &one->outputs))
             return failed(error, "list the signatures", (int)n);
+        if (one->inputs > ZOO_MOST_TENSORS || one->outputs > ZOO_MOST_TENSORS) {
+            snprintf(error, ZOO_MESSAGE, "expected at most %d inputs and outputs of a signature, received more: raise "
+                     "ZOO_MOST_TENSORS", ZOO_MOST_TENSORS);
+            return false;
+        }
     }
     return true;
 }
@@ -149,6 +153,21 @@ static signature *found(const zoo_model *model, const char *key)
 bool zoo_model_has(const zoo_model *model, const char *key)
 {
     return found(model, key) != NULL;
+}
+
+size_t zoo_model_fixed(const zoo_model *model, const char *key, const char *input, size_t axis)
+{
+    const signature *one = found(model, key);
+    for (size_t n = 0; one != NULL && n < one->inputs; n++) {
+        const char *name = "";
+        litert_tensor *tensor = NULL;
+        litert_type type;
+        if (LiteRtGetSignatureInputName(one->handle, n, &name) == LITERT_OK && strcmp(name, input) == 0 &&
+            LiteRtGetSignatureInputTensorByIndex(one->handle, n, &tensor) == LITERT_OK &&
+            LiteRtGetRankedTensorType(tensor, &type) == LITERT_OK && axis < type.layout.rank)
+            return type.layout.sizes[axis] > 0 ? (size_t)type.layout.sizes[axis] : 0;
+    }
+    return 0;
 }
 
 zoo_tensor *zoo_find(const zoo_tensors *tensors, const char *name)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ZOO_RANK = 4, ZOO_MOST_TENSORS = 16, ZOO_MESSAGE = 512 };
+enum { ZOO_RANK = 4, ZOO_MOST_TENSORS = 64, ZOO_MESSAGE = 512 };
 
 /* An array, row by row; one of numbers and integers is not NULL. What a signature gives owns its memory. */
 typedef struct {
@@ -34,6 +34,9 @@ typedef struct zoo_model zoo_model;
 zoo_model *zoo_model_open(const char *path, char error[ZOO_MESSAGE]);
 void zoo_model_close(zoo_model *model);
 bool zoo_model_has(const zoo_model *model, const char *signature);
+
+/* The size of an axis of an input that the file fixes; 0 where it leaves it open, or has no such input. */
+size_t zoo_model_fixed(const zoo_model *model, const char *signature, const char *input, size_t axis);
 
 /* What a signature makes of inputs, of which those that it does not take are left out; what a file fixes is cut, or
    padded with 0. False, and a line in `error`, if it could not be run. */

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import ROOT
-from export import run, tokenizer
+from export import fixed_shapes, run, tokenizer
 from heads import classifier, generator, tagger, translator
 from test_export_run import COUNT, TEXTS, WORDS, continued, on_device, strings
 from test_web import mixed
@@ -174,9 +174,9 @@ def predictor(tmp_path_factory):
     return folder / "zoo_predict"
 
 
-def predicted(predictor, head, folder, texts, *options):
+def predicted(predictor, head, folder, texts, *options, changed=lambda signatures: signatures):
     """What the program prints for the texts."""
-    path = on_device(head, folder / "device")
+    path = on_device(head, folder / "device", changed=changed)
     for name, text in {**head.assets(), **tokenizer.files(head.text)}.items():
         (path.parent / name).write_text(text, encoding="utf-8")
     given = "\n".join(texts).encode("utf-8", "surrogateescape")
@@ -221,6 +221,13 @@ def test_texts_go_on_as_the_heads_by_the_same_numbers(predictor, tmp_path, setti
     options = [f"--{name}={value}" for name, value in {**settings, "length": 30}.items()]
     found = predicted(predictor, head, tmp_path, texts, f"--uniform={tmp_path / 'uniform'}", *options)
     assert [one["text"] for one in found] == [continued(head, text, 30, **settings) for text in texts]
+
+
+def test_a_file_of_one_length_reads_longer_texts_block_by_block(predictor, tmp_path):
+    head, texts = generator(), ["sing o muse the wrath of", "o", "sing o muse the"]
+    found = predicted(predictor, head, tmp_path, texts, "--temperature=0", "--length=7",
+                      changed=lambda free: fixed_shapes.fixed(fixed_shapes.computed(free), 7))
+    assert [one["text"] for one in found] == [continued(head, text, 7, temperature=0.0) for text in texts]
 
 
 def test_texts_follow_from_labels_as_the_heads(predictor, tmp_path):

@@ -258,9 +258,10 @@ def test_variant_over_the_budget_is_refused_unless_forced(exported, good, tmp_pa
                                               "--mode=export --force keeps it all the same")
 
 
-def test_refused_variant_takes_the_file_of_an_earlier_model_with_it(tmp_path):
+def test_no_file_of_an_earlier_model_stays_beside_those_of_another(tmp_path):
     (tmp_path / "work").mkdir()
-    (tmp_path / "m_int8.tflite").write_bytes(b"old")
+    for variant in ("int8", "web", "static"):       # of which the last two are not written again
+        (tmp_path / f"m_{variant}.tflite").write_bytes(b"old")
     entries = fake_files(tmp_path / "work", {"float32": 10, "int8": 3})
     entries["int8"]["refused"] = "too far off"
     tflite._publish(tmp_path / "work", tmp_path, "m", entries, {"labels.txt": "a\n"})
