@@ -25,6 +25,7 @@ from export.cpp_loader import loader
 from export.serving.versions import folders, numbers
 from zoo.engines.native.build import BuildError
 from zoo.models.head import batch
+from zoo.text.vocabulary import utf8
 
 
 def write(head, folder, examples, server=verify.SERVER, name=None):
@@ -141,7 +142,8 @@ def answers_of(head, signatures, examples):
 
 def example_inputs(head, signatures, examples):
     """{signature: {input: array}}: the head's inputs of strings."""
-    found = head.example_inputs(tf.constant(list(examples), tf.string)) if len(examples) else {}
+    strings = tf.constant(list(map(utf8, examples)), tf.string)
+    found = head.example_inputs(strings) if len(examples) else {}
     return {name: _arrays(inputs) for name, inputs in found.items() if name in signatures}
 
 

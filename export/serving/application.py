@@ -35,6 +35,7 @@ ENDPOINTS = "POST /v1/models/NAME:predict, POST /v2/models/NAME/infer, GET /v1/m
 LENGTH = "inference-header-content-length"
 LARGE = 65_536  # bytes of a body that is read in a thread: fewer take less than the change of threads
 SMALL = 1024  # bytes of an answer that is not packed
+GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.I)      # that a client takes
 
 
 class Endpoints:
@@ -161,7 +162,7 @@ class Endpoints:
 
     async def _answer(self, request, version, signature, inputs, end, written):
         model, start = request.path_params["name"], time.monotonic()
-        packs = "gzip" in request.headers.get("accept-encoding", "")
+        packs = bool(GZIP.search(request.headers.get("accept-encoding", "")))
 
         def finish(outputs):
             body, size = written(outputs)

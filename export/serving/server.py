@@ -142,9 +142,9 @@ def bound(host, port):
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
-    except OSError as error:
-        raise OSError(f"expected a free port, {host}:{port} is not: {error.strerror}; choose another by "
-                      "--port or --grpc_port") from None
+    except (OSError, OverflowError) as error:
+        raise OSError(f"expected a free port, {host}:{port} is not: {getattr(error, 'strerror', error)}; "
+                      "choose another by --port or --grpc_port") from None
     return found
 
 

@@ -89,8 +89,12 @@ class Service:
             self._queues[model].put(job)
         except Full as error:
             raise Refused(503, f"{error}: try again later") from None
-        await asyncio.wait({future, gone} - {None}, timeout=end - time.monotonic(),
-                           return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({future, gone} - {None}, timeout=end - time.monotonic(),
+                               return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:      # a client of gRPC has gone
+            future.cancel()
+            raise
         if not future.done():
             future.cancel()
             if gone is not None and gone.done():

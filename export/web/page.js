@@ -69,7 +69,8 @@ function shownTime(milliseconds, unit) {
   $("time").textContent = milliseconds > 0 ? `${milliseconds.toFixed(1)} ${unit}` : "";
 }
 
-let head = null, turn = 0;
+let head = null, choice = 0, turn = 0;
+const heads = {};           // promises of those that are loaded, by name: none is loaded twice
 
 /** Answer the text that stands there; only the last of several calls shows its answer. */
 async function answer() {
@@ -104,17 +105,23 @@ async function goOn() {
 }
 
 async function choose(model, button) {
+  const mine = ++choice;
+  turn += 1;                // what the model before still answers is not shown
   for (const other of $("models").children) other.ariaPressed = String(other === button);
   $("status").textContent = `loading ${model.name} …`;
   $("model").hidden = true;
   try {
     const start = performance.now();
     const {load} = await import("./litert.js");
-    head = await load(`./models/${model.name}/model_web.tflite`, new URL("litert/wasm/", location.href).href);
+    const loaded = await (heads[model.name] ??=
+      load(`./models/${model.name}/model_web.tflite`, new URL("litert/wasm/", location.href).href));
+    if (mine !== choice) return;
+    head = loaded;
     $("status").textContent =
       `${model.name}: ${size(model)}, loaded in ${((performance.now() - start) / 1000).toFixed(1)} s`;
   } catch (error) {
-    $("status").textContent = `cannot load ${model.name}: ${error.message}`;
+    delete heads[model.name];
+    if (mine === choice) $("status").textContent = `cannot load ${model.name}: ${error.message}`;
     return;
   }
   const labels = model.head === "generator" ? head.facts.labels : [];

@@ -294,6 +294,12 @@ def test_no_examples_is_an_error_not_an_unverified_export(tmp_path):
     assert os.listdir(tmp_path / "saved_model") == []
 
 
+def test_halves_of_characters_may_be_examples(tmp_path):
+    head = classifier("gru", "mean")
+    found = saved_model.example_inputs(head, head.signatures(), ["a \ud83d", "\udcc3 b"])
+    assert found["serving_default"]["text"].tolist() == ["a \ufffd".encode(), "\ufffd b".encode()]
+
+
 def test_graph_is_traced_for_export(tmp_path, monkeypatch):
     seen = []
     head = Head(tmp_path, change=lambda ids: (seen.append(engines._exporting), ids)[1])

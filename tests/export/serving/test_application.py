@@ -80,6 +80,14 @@ def test_a_body_and_an_answer_may_be_packed(client):
     assert answer.headers["content-encoding"] == "gzip" and len(answer.json()["predictions"]) == 60
 
 
+@pytest.mark.parametrize("accepts, packed", [
+    ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("gzip; q=0.0, br", False), ("identity", False)])
+def test_an_answer_is_packed_where_the_client_takes_it(client, accepts, packed):
+    answer = client.post(f"{V1}:predict", json={"instances": TEXTS * 20},
+                         headers={"accept-encoding": accepts})
+    assert (answer.headers.get("content-encoding") == "gzip") == packed
+
+
 @pytest.mark.parametrize("path, found", [
     (V1, {"state": "AVAILABLE"}), (f"{V1}/metadata", {"signature_name": ""}),
     (f"{V2}/ready", {"name": "reviews", "ready": True}), (V2, {"versions": ["1"]}),

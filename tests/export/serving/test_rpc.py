@@ -1,6 +1,9 @@
 """TF Serving's gRPC services, asked by its own stubs and by our client."""
 import asyncio
+import sys
 import threading
+import time
+import types
 
 import numpy as np
 import pytest
@@ -38,7 +41,7 @@ def start(service, most_bytes):
 def served(tmp_path_factory):
     """A head, the versions that were written of it, and the address that answers."""
     head, service = reviews(tmp_path_factory, 2)
-    return head, service.models["reviews"], start(service, 100_000)
+    return head, service.models["reviews"], start(service, 100_000), service
 
 
 def stub(served, kind=prediction_service_pb2_grpc.PredictionServiceStub):
@@ -75,6 +78,35 @@ def test_our_client_needs_no_change(served):
     got = client.grpc_predict(served[2], "reviews", {"ids": [[3, 2], [4, 0]]}, "ids")
     np.testing.assert_allclose(got["probabilities"], served[0].answer(tf.constant([[3, 2], [4, 0]])),
                                atol=1e-6)
+
+
+def test_our_client_finds_the_only_input_and_says_in_one_line_what_is_wrong(served, monkeypatch, capsys):
+    got, wanted = (client.grpc_predict(served[2], "reviews", one) for one in (TEXTS, {"text": TEXTS}))
+    np.testing.assert_array_equal(got["probabilities"], wanted["probabilities"])
+    monkeypatch.setattr(sys, "argv", ["client", f"grpc://{served[2]}/reviews", "good film"])
+    client.main()
+    assert '"label"' in capsys.readouterr().out
+    for place, said in ((f"{served[2]}/absent", "NOT_FOUND: "), ("127.0.0.1:1/reviews", "UNAVAILABLE: ")):
+        monkeypatch.setattr(sys, "argv", ["client", f"grpc://{place}", "good film"])
+        with pytest.raises(client.ServerError, match=said):
+            client.main()
+
+
+def test_a_call_that_its_client_cancels_is_dropped(served, monkeypatch):
+    jobs, service = [], served[3]
+    monkeypatch.setitem(service._queues, "reviews", types.SimpleNamespace(put=jobs.append))
+
+    async def cancelled():
+        number, version = service.version("reviews")
+        call = asyncio.create_task(service.answer(
+            "reviews", version, "serving_default", {"text": np.array(["good"], object)}, dict,
+            time.monotonic() + 60))
+        while not jobs:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.wait([call])
+    asyncio.run(cancelled())
+    assert jobs[0].is_dropped
 
 
 def test_metadata_and_status_are_those_of_the_versions(served):

@@ -121,6 +121,9 @@ def test_rest_client_gets_what_the_head_gives(server, exported):
     for url in (f"{server.url}/reviews", f"{server.url}/reviews/versions/1"):
         outputs = client.rest(url, {"text": TEXTS})
         np.testing.assert_allclose(outputs["probabilities"], right(exported[0][0], TEXTS), atol=1e-6)
+    ids = [[5, 3], [2, 0]]      # a signature with one output
+    rows = client.readable(client.rest(f"{server.url}/reviews", ids, "ids"))
+    np.testing.assert_allclose(rows, exported[0][0].answer(tf.constant(ids)), atol=1e-6)
     with pytest.raises(client.ServerError, match="404: expected a version among 1, 3; received '2'"):
         client.rest(f"{server.url}/reviews/versions/2", {"text": TEXTS})
     with pytest.raises(client.ServerError, match="400: .*expected texts, received 3"):
@@ -352,6 +355,12 @@ def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path):
             run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
             assert run.returncode == 2 and run.stderr.splitlines()[-1].startswith(
                 f"error: expected a free port, 127.0.0.1:{port} is not: ")
+
+
+def test_a_port_that_there_is_none_of_is_said(monkeypatch):
+    from export.serving import server as serve
+    with pytest.raises(OSError, match="expected a free port, 127.0.0.1:80800 is not: .*0-65535"):
+        serve.bound("127.0.0.1", 80800)
 
 
 def test_a_full_disk_stops_neither_the_start_nor_the_reload(exported, tmp_path):

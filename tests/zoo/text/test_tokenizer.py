@@ -75,8 +75,9 @@ def test_the_language_of_the_machine_changes_no_letter(language):
     text = "I İ I\u0307 DIŞ J\u030c Į\u0300 I\u0301 Ì Í Ĩ ΑΣ Straße"
     program = ("import sys; from zoo.text import tokenizer; print(ascii(tokenizer.normalise("
                "[sys.argv[1]]).numpy()[0].decode()))")
-    done = subprocess.run([sys.executable, "-c", program, text], cwd=ROOT, capture_output=True, check=True,
-                          encoding="utf-8", env={**os.environ, "LC_ALL": f"{language}.UTF-8"})
+    done = subprocess.run([sys.executable, "-c", program, text], cwd=ROOT, capture_output=True,
+                          encoding="utf-8", check=True,
+                          env={**os.environ, "LC_ALL": f"{language}.UTF-8"})
     assert done.stdout.strip() == ascii(text.lower())
 
 
