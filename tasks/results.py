@@ -123,7 +123,12 @@ class Results:
 
 
 def read_with(settings):
-    """A sentence, after a space, of the vectors that training took; "" where it took none."""
+    """A sentence, after a space, of the vectors that training took; "" where it took none.
+
+    >>> from tasks.sentiment.options import Settings
+    >>> read_with(Settings.of(vectors="words-en")), read_with(Settings.of(vectors="none"))
+    (' Its tokens are read with the vectors of words-en.', '')
+    """
     vectors = getattr(settings, "vectors", None)
     return "" if vectors in (None, NONE) else f" Its tokens are read with the vectors of {vectors}."
 
