@@ -8,6 +8,8 @@ from export import ExportError, saved_model, tflite
 def write(model, folder, texts=None, force=False):
     """Write a model's SavedModel and TFLite files: `folder/saved_model/1`, `folder/tflite/*.tflite`.
 
+    Files of an earlier model in `folder/tflite` are replaced, or removed.
+
     Args:    model   a head: what `fit` returned or `zoo.load` loaded
              folder  a run directory, or any other
              texts   real ones, at least one, to verify the files with and for a server to warm up with;

@@ -8,7 +8,6 @@ import numpy as np
 
 from export import model_card, saved_model
 from tasks import exporting
-from tasks.options import NONE
 from tasks.reporting import plots, tables
 from tasks.reporting.comparison import beaten
 from tasks.reporting.report import error_line
@@ -96,7 +95,8 @@ class Results:
             "title": f"{facts['model']} on {corpus.name}",
             "summary": f"{self.kind}: {self.described(corpus)}.",
             "data": "{}: {:,} {unit} for train, {:,} for validation and {:,} for test.".format(
-                corpus.name, *self.counted(corpus).values(), unit=self.unit) + read_with(self.settings),
+                corpus.name, *self.counted(corpus).values(), unit=self.unit)
+            + read_with(head, self.settings),
             "terms": corpus.terms,
             "labels": self.label_counts(corpus),
             "use": self.calls(run, head),
@@ -122,15 +122,11 @@ class Results:
         """A few test texts with the model's predictions."""
 
 
-def read_with(settings):
-    """A sentence, after a space, of the vectors that training took; "" where it took none.
-
-    >>> from tasks.sentiment.options import Settings
-    >>> read_with(Settings.of(vectors="words-en")), read_with(Settings.of(vectors="none"))
-    (' Its tokens are read with the vectors of words-en.', '')
-    """
-    vectors = getattr(settings, "vectors", None)
-    return "" if vectors in (None, NONE) else f" Its tokens are read with the vectors of {vectors}."
+def read_with(head, settings):
+    """A sentence, after a space, of the vectors that a model reads with; "" where it has none."""
+    if not getattr(head.network, "vectors", None):
+        return ""
+    return f" Its tokens are read with the vectors of {settings.vectors or settings.init_from}."
 
 
 def sizes(weights):

@@ -315,7 +315,7 @@ class Task(Results):
         run = Run.existing(self.settings.output_dir, self.name)
         whole = self.is_another_file(run)
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
-        if not whole and self.settings.corpus == run.settings["corpus"] and (
+        if not whole and same(self.settings.corpus, run.settings["corpus"]) and (
                 corpus.fingerprint != run.settings[FINGERPRINT]):
             print("note: the corpus is not as it was in training: the model may have seen some of this")
         report = self.reported(self.best_head(run), corpus, "test" if whole else self.settings.split)
@@ -330,14 +330,15 @@ class Task(Results):
         """
         settings, given = self.settings, self.settings.given
         if "corpus" in given and not same(settings.corpus, run.settings["corpus"]):
-            parts = [name for name in ("fold", "split") if name in given and files_of(settings.corpus)]
-            if parts:
-                raise ValueError(f"{parts[0]}: expected the corpus of the training with it, received "
-                                 "another file, which is evaluated whole; leave it out")
+            part = "fold" if "fold" in given else "split" if settings.split != "test" else None
+            if part and files_of(settings.corpus):
+                raise ValueError(f"{part}: expected the corpus of the training with it, received another "
+                                 "file, which is evaluated whole; leave it out")
             return bool(files_of(settings.corpus))
-        if "fold" in given and settings.fold != run.settings["fold"]:
-            raise ValueError(f"fold: expected that of the training, {run.settings['fold']}, received "
-                             f"{settings.fold}, whose test split the model has seen; leave it out")
+        fold = run.settings.get("fold")
+        if "fold" in given and settings.fold != fold:
+            raise ValueError(f"fold: expected that of the training, {fold}, received {settings.fold}, "
+                             "whose test split the model has seen; leave it out")
         if "corpus" in given and files_of(settings.corpus):
             print(f"note: the model was trained on {settings.corpus}: only the {settings.split} split is "
                   "evaluated")

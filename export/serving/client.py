@@ -56,7 +56,7 @@ def grpc_predict(address, model, inputs, signature="serving_default", version=No
     Args:    address  host:port;  model  its name
              inputs   {name: array or nested lists}: whole numbers go as int32, others as float32; or
                       the column of the only input. A text alone is a column of one
-    Raises:  grpc.RpcError: it refused, or cannot be reached
+    Raises:  grpc.RpcError: it refused, or cannot be reached;  ServerError: there is no only input
     """
     import grpc
     import numpy as np
@@ -87,6 +87,9 @@ def _only_input(stub, spec, seconds):
     asked.model_spec.ClearField("signature_name")
     found = get_model_metadata_pb2.SignatureDefMap()
     stub.GetModelMetadata(asked, seconds).metadata["signature_def"].Unpack(found)
+    if spec.signature_name not in found.signature_def:
+        raise ServerError(f"expected a signature among {', '.join(sorted(found.signature_def))}, "
+                          f"received {spec.signature_name!r}")
     names = [*found.signature_def[spec.signature_name].inputs]
     if len(names) != 1:
         raise ServerError(f"expected a signature with one input for a column, received one with "

@@ -14,6 +14,12 @@ class Prediction(prediction.Prediction):
 
     names = ("prompt", *TEXT_NAMES)
 
+    def __init__(self, task, settings, head=None):
+        super().__init__(task, settings, head)
+        if settings.beam_width and settings.length > LONGEST:
+            raise ValueError(f"length: expected at most {LONGEST:,} with beam_width, received "
+                             f"{settings.length:,}")
+
     @property
     def needs_model(self):
         return super().needs_model or bool(self.settings.beam_width)
@@ -27,9 +33,6 @@ class Prediction(prediction.Prediction):
     def predict(self, texts, first):
         settings = self.settings
         if settings.beam_width:
-            if settings.length > LONGEST:
-                raise ValueError(f"length: expected at most {LONGEST:,} with beam_width, received "
-                                 f"{settings.length:,}")
             found = [searched(self.head, texts, settings.beam_width, settings.length)]
         else:
             options = {name: getattr(settings, name) for name in SAMPLING}

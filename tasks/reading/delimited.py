@@ -87,22 +87,27 @@ def cells(text, notes, separator=None):
 
 def dialect_of(head, comma=True, separator=None):
     """The dialect in which the first rows are of one width; the usual one where several are. What stands
-    between the labels of a cell, `separator`, comes last: it delimits columns where cells are quoted.
+    between the labels of a cell, `separator`, delimits columns only where nothing else does.
 
     >>> dialect_of("tea, please;drink\\ncake;food\\n").delimiter
     ';'
     """
-    inside = (separator or "").__contains__
-    order = sorted(dict.fromkeys((",;" if comma else "\t") + LIKELY), key=inside)
+    order = [*dict.fromkeys((",;" if comma else "\t") + LIKELY)]
+    usual = [d for d in order if d not in (separator or "")]
     tried = {delimiter: _dialect(delimiter, head) for delimiter in order}
-    widths = {delimiter: list(map(len, dialect.sample(head))) for delimiter, dialect in tried.items()}
+    return tried[_fitting(usual, tried, head) or _fitting(order, tried, head) or usual[0]]
+
+
+def _fitting(order, tried, head):
+    """The likeliest of some delimiters {delimiter: dialect} that part the first row; None: none does."""
+    widths = {delimiter: list(map(len, tried[delimiter].sample(head))) for delimiter in order}
     able = {d: found for d, found in widths.items() if found and found[0] > 1}
     constant = [d for d, found in able.items() if len(set(found)) == 1]
     if constant and (constant[0] != order[0] or min(len(able[d]) for d in constant) >= 5):
-        constant.sort(key=lambda d: (inside(d), _in_prose(d, head), LIKELY.index(d)))
-    like_first = sorted(able, key=lambda d: (inside(d), -able[d].count(able[d][0]) / len(able[d]),
+        constant.sort(key=lambda d: (_in_prose(d, head), LIKELY.index(d)))
+    like_first = sorted(able, key=lambda d: (-able[d].count(able[d][0]) / len(able[d]),
                                              _in_prose(d, head)))
-    return tried[(constant or like_first or order)[0]]
+    return next(iter(constant or like_first), None)
 
 
 def _in_prose(delimiter, head):

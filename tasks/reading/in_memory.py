@@ -29,10 +29,11 @@ def examples(texts, labels, multi_label=False, regression=False):
 def label_of(number, label, multi_label, regression):
     """A label as a corpus has it, None where it is missing."""
     if multi_label:
-        if isinstance(label, str) or not hasattr(label, "__iter__") or any(map(is_missing, label)):
+        found = [None] if isinstance(label, str) or not hasattr(label, "__iter__") else list(label)
+        if any(map(is_missing, found)):
             raise ValueError(f"labels[{number}]: expected a list of labels with multi_label, received "
                              f"{label!r}")
-        return tuple(sorted({str(one) for one in label}))
+        return tuple(sorted(set(map(str, found))))
     if is_missing(label) or isinstance(label, str) and not label:
         return None
     if regression:

@@ -163,7 +163,7 @@ def assembled(name, datasets, terms, warnings=(), fold=None, multi_label=False, 
     labels = [] if regression else sorted({label for e in everything for label in _labels(e)})
     if held_out is WHOLE:
         return Corpus(name, [], [], everything, terms, labels, [*warnings], multi_label=multi_label,
-                      regression=regression)
+                      regression=regression, split=splits.only(datasets))
     _enough_labels(name, everything, labels, multi_label, regression)
     lonely = set() if regression else _lonely(everything)
     warnings = [*warnings, *(f"label '{label}' has a single example, kept in training"

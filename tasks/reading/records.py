@@ -9,6 +9,8 @@
 All but the last three may be compressed: .gz, .bz2, .xz.
 """
 
+import contextlib
+
 from tasks.reading import delimited, encoding as encodings, objects, sheets, splits
 from tasks.reading.delimited import Text
 from tasks.reading.encoding import kind
@@ -77,10 +79,10 @@ def _texts(path, encoding, notes):
     for folder in labels_of(path):
         for file in filter(lambda file: file.is_file(), _visible(folder)):
             place = f"{folder.name}/{file.name}"
-            try:
-                text, found = encodings.text(file, "a text", encoding)
-            except encodings.EmptyFile:
-                text, found = "", []
+            text, found = "", []
+            with contextlib.suppress(encodings.EmptyFile):
+                if file.stat().st_size:
+                    text, found = encodings.text(file, "a text", encoding)
             noted += [f"{place}: {note}" for note in found]
             yield place, [text, folder.name]
     notes += [f"{len(noted):,} files were odd, the first {noted[0]}"] if noted else []

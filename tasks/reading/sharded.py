@@ -175,6 +175,9 @@ class Survey:
         if expected != found:
             raise ValueError(f"{path}: expected {expected} as in {self.shards[0]}, received {found}; "
                              "name columns or --scheme by flags, or correct the shard")
+        if corpus.split not in (None, "train"):
+            raise ValueError(f"{path}: expected rows of training, received those of the {corpus.split} "
+                             "split; leave the shard out or rename the column")
         self.sizes.append((len(corpus.test), sum(map(size, corpus.test))))
         self.labels |= set(corpus.labels)
         self.intents |= set(corpus.intents)

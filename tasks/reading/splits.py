@@ -100,6 +100,15 @@ def together(files):
             for held, paths in files.items() if len(paths) > 1]
 
 
+def only(datasets):
+    """The split of {split: examples} that is alone; None where there are several.
+
+    >>> only({"test": []}), only({"train": [], "test": []})
+    ('test', None)
+    """
+    return next(iter(datasets)) if len(datasets) == 1 else None
+
+
 def left_out(paths, used):
     """A note that names those paths, or what is in that folder, that are not used, but for what is about
     the data.

@@ -102,7 +102,7 @@ def assembled(name, texts, languages, reverse, terms, held_out=HELD_OUT):
     doubts = parallel_files.doubts(shown, titles) if titles else []
     return Corpus(name, **{split: datasets[split] for split in SPLITS}, terms=terms,
                   warnings=texts.warnings + overlap(datasets) + doubts,
-                  description=_described(sides, titles, shown),
+                  description=_described(sides, titles, shown), split=splits.only(texts.datasets),
                   source_language=sides[0], target_language=sides[1])
 
 

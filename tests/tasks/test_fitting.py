@@ -208,6 +208,7 @@ def test_what_lacks_a_text_or_a_label_is_skipped_and_counted(capsys):
 def test_every_mark_of_what_is_missing_is_one(missing):
     assert in_memory.examples(["a", "b", missing], ["x", missing, "x"])[0] == [splits.Example("a", "x")]
     assert in_memory.examples(["a", "b"], [1, missing], regression=True)[0] == [splits.Example("a", 1)]
+    assert in_memory.label_of(0, map(str, "ba"), True, False) == ("a", "b")
     with pytest.raises(ValueError, match=r"labels\[0\]: expected a list of labels"):
         in_memory.examples(["a"], [["x", missing]], multi_label=True)
     with pytest.raises(ValueError, match=r"sentences\[0\]: expected a list of tokens"):

@@ -15,7 +15,8 @@ from tasks.tagging.options import Settings as TaggingSettings
 from tasks.tagging.task import Tagging
 from tasks.translation.options import Settings as TranslationSettings
 from tasks.translation.task import Translation
-from zoo.models.options import ClassifierOptions
+from zoo.models.configurations import CLASSIFIERS, GENERATORS, TAGGERS, TRANSLATORS, nearest
+from zoo.models.options import ClassifierOptions, GeneratorOptions, TaggerOptions, TranslatorOptions
 from zoo.options import names_of
 
 TINY = {"units": 4, "embedding": 4, "epochs": 1}
@@ -127,6 +128,16 @@ def test_the_network_of_the_earlier_model_keeps_its_name_and_is_not_tuned(traine
     assert task.settings.model == "bilstm"
     of_network = {"model", *names_of(ClassifierOptions)}
     assert not any(of_network & options.keys() for options in tuning.candidates(task, {}))
+
+
+@pytest.mark.parametrize("table, options_class", [
+    (CLASSIFIERS, ClassifierOptions), (TAGGERS, TaggerOptions), (GENERATORS, GeneratorOptions),
+    (TRANSLATORS, TranslatorOptions)])
+def test_a_network_is_nearest_to_its_own_configuration(table, options_class):
+    found = [nearest(table, options_class(**{**fields, "units": 78})) for fields in table.values()]
+    assert found == [*table]
+    wide = TaggerOptions(**{**TAGGERS["wide_bilstm_char_crf"], "features": 30000, "feature_rank": 16})
+    assert nearest(TAGGERS, wide) == "wide_bilstm_char_crf"
 
 
 @pytest.mark.parametrize("name, options", [

@@ -1,5 +1,7 @@
 """The named configurations of the zoo, each with its source. A flag can override any field."""
 
+import dataclasses
+
 # A bidirectional LSTM that reads naive Bayes's ratios and corrects their sum: Wang & Manning 2012,
 # Cheng et al. 2016 (wide and deep). For corpora of some thousand texts, where words alone tell much.
 NB_BILSTM = {"cell": "lstm", "bidirectional": True, "pooling": "max+attention", "naive_bayes": True,
@@ -131,13 +133,16 @@ def configuration(table, name, overrides):
 
 
 def nearest(table, options):
-    """The name of the configuration that is most like the options of a network.
+    """The name of the configuration that is most like the options of a network: in which parts it has,
+    then in their sizes. Its fields can be overridden by the options, whose None leaves one as it is.
 
     >>> from zoo.models.options import ClassifierOptions
     >>> nearest(CLASSIFIERS, ClassifierOptions(cell="gru", pooling="last", bidirectional=False, units=9))
     'gru'
     """
-    def likeness(name):
-        same = [getattr(options, key) == value for key, value in table[name].items()]
-        return sum(same) - 2 * same.count(False)
-    return max(table, key=likeness)
+    def differences(name):
+        ours, theirs = (dataclasses.astuple(one) for one in (type(options)(**table[name]), options))
+        parts = sum(bool(a) != bool(b) for a, b in zip(ours, theirs))
+        lost = sum(a is not None and b is None for a, b in zip(ours, theirs))
+        return lost, parts, sum(a != b for a, b in zip(ours, theirs))
+    return min(table, key=differences)

@@ -83,6 +83,8 @@ def test_our_client_needs_no_change(served):
 def test_our_client_finds_the_only_input_and_says_in_one_line_what_is_wrong(served, monkeypatch, capsys):
     got, wanted = (client.grpc_predict(served[2], "reviews", one) for one in (TEXTS, {"text": TEXTS}))
     np.testing.assert_array_equal(got["probabilities"], wanted["probabilities"])
+    with pytest.raises(client.ServerError, match="expected a signature among .*, received 'typo'"):
+        client.grpc_predict(served[2], "reviews", TEXTS, "typo")
     monkeypatch.setattr(sys, "argv", ["client", f"grpc://{served[2]}/reviews", "good film"])
     client.main()
     assert '"label"' in capsys.readouterr().out

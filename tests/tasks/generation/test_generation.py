@@ -225,7 +225,7 @@ def test_a_search_longer_than_a_file_goes_is_refused():
     settings = pretrained.chosen("generation", Settings.of(
         predict="a", model_from="shakespeare", beam_width=2, length=1025))
     with pytest.raises(ValueError, match="length: expected at most 1,024 with beam_width"):
-        prediction.Prediction("generation", settings).predict(["a"], 0)
+        prediction.Prediction("generation", settings)
 
 
 def test_texts_with_labels_are_not_adapted_to(labelled):

@@ -179,6 +179,12 @@ def test_doubts_about_labels_are_said(tmp_path, label, options, warning):
     assert any(re.search(warning.replace("|", r"\|"), found) for found in corpus.warnings)
 
 
+def test_a_separator_that_fits_every_row_is_no_delimiter_where_another_is(tmp_path):
+    rows = ["a good tea,fast|cheap", "a cup of tea, please,slow|cheap", "b tea,slow|dear"]
+    with pytest.raises(ValueError, match="a.csv, line 2: expected 2 columns"):
+        load(tmp_path, "\n".join(rows), "a.csv", multi_label=True, text_column=1, label_column=2)
+
+
 def test_texts_without_any_of_several_labels_are_counted(tmp_path):
     rows = [(text, ("a|b", "b", "", "NaN")[n % 4]) for n, text in enumerate(TEXTS)]
     corpus = load(tmp_path, table(rows, head=HEAD), multi_label=True, text_column="v1", label_column="v2")

@@ -332,10 +332,10 @@ def test_files_in_which_nothing_stands_are_skipped_and_counted(tmp_path):
         for n in range(30):
             write(tmp_path / label, f"{n}.txt", f"{label} {n}")
     for name, data in (("a.txt", b""), ("b.txt", b"\n"), ("c.txt", b"\xef\xbb\xbf"),
-                       ("d.txt.gz", b"")):
+                       ("d.txt.gz", b""), ("e.txt.bz2", b"\n")):
         write(tmp_path / "pos", name, data)
     (note,) = corpora.load(str(tmp_path)).warnings
-    assert "4 rows without a text or a label were skipped, the first in pos/a.txt" in note
+    assert "5 rows without a text or a label were skipped, the first in pos/a.txt" in note
 
 
 def test_folders_of_texts_without_labels_are_left_out(tmp_path):

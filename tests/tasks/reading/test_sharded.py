@@ -166,6 +166,11 @@ def test_shards_of_two_splits_and_folds_are_refused(tmp_path):
         (tmp_path / "in" / f"{name}.jsonl").write_text('{"text": "so", "label": "a"}\n')
     with pytest.raises(ValueError, match="shards of one split, received train and validation"):
         task_of("sentiment", tmp_path, f"{tmp_path}/in/*-0.jsonl").load_corpus()
+    for split in ("train", "test"):
+        (tmp_path / "in" / f"x{split == 'test':d}.csv").write_text(
+            "text,label,split\n" + "".join(f"a {n},{n % 2},{split}\n" for n in range(9)))
+    with pytest.raises(ValueError, match="x1.csv: expected rows of training, received those of the test"):
+        task_of("sentiment", tmp_path, f"{tmp_path}/in/x*.csv").load_corpus()
     for name in ("train", "test"):
         (tmp_path / "in" / name).mkdir()
         (tmp_path / "in" / name / "part.jsonl").write_text('{"text": "so", "label": "a"}\n')
