@@ -216,6 +216,8 @@ def main(settings):
             if found:
                 print(*map(line, found), sep="\n", flush=True)
             rows += found
+    if not rows:
+        raise ValueError(f"only: expected the beginning of a case's name, received {settings.only!r}")
     folder = pathlib.Path(settings.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "exports.md").write_text(markdown(rows), encoding="utf-8")

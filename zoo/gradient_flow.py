@@ -153,6 +153,9 @@ def _unrolled(layer, x, states):
     if not isinstance(cell, Cell):
         raise ValueError("expected a recurrent layer or cell of the zoo, received "
                          f"{type(layer).__module__}.{type(layer).__name__}")
+    if not cell.has_backward:
+        raise ValueError("expected a cell with linearise, backward and weight_gradients, received "
+                         f"{type(cell).__name__}, which has step alone")
     x = tf.convert_to_tensor(x, cell.compute_dtype)
     if x.shape.rank != 3 or 0 in x.shape:
         raise ValueError(f"x: expected [B, T, D], none of them 0, received {x.shape.as_list()}")

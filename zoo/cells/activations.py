@@ -7,7 +7,13 @@ import tensorflow as tf
 def elementwise(name, activation):
     """The activation, checked: its derivative is one number an element, so it must not mix elements."""
     function = keras.activations.get(activation)
-    if function in DERIVATIVES or not mixes(function):
+    if function in DERIVATIVES:
+        return function
+    mixing = mixes(function)
+    if getattr(function, "weights", None):
+        raise ValueError(f"{name}: expected an activation without weights of its own, received "
+                         f"{activation!r}; put it after the layer")
+    if not mixing:
         return function
     raise ValueError(f"{name}: expected an elementwise activation, received {activation!r}")
 

@@ -1,5 +1,7 @@
 """What every cell has: weights, options, one step by hand. The equations are the subclasses'."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -127,8 +129,11 @@ class Cell(keras.layers.Layer):
 
     @property
     def has_backward(self):
-        """Whether the gradient of a step is written out."""
-        return all(hasattr(self, name) for name in ("linearise", "backward", "weight_gradients"))
+        """Whether the gradient is written out of this very step, not of one that a subclass replaced."""
+        def place(name):
+            return next((n for n, one in enumerate(type(self).__mro__) if name in vars(one)), math.inf)
+        written = max(map(place, ("linearise", "backward", "weight_gradients")))
+        return written <= place("step") and written < math.inf
 
     # The recurrent product, normalised where there is a gain. `norm` is what its way back needs then.
 

@@ -222,12 +222,14 @@ def _errors_by_lag(cell, weights, local, timing, dy, errors, shape):
     start = [tf.zeros(shape, local[0].dtype), *[tf.zeros_like(error) for error in errors], *last]
     lags = tf.minimum(timing.truncate + 1, shape[0])
     carried, _ = loop(lag, lags, start, [], False)
-    return carried[0], carried[1:1 + len(last)]
+    # Where there are no steps the last states are the first ones.
+    return carried[0], [tf.where(shape[0] > 0, back, error)
+                        for back, error in zip(carried[1:1 + len(last)], errors)]
 
 
 def _tail(error, shape):
     """Room for the errors of all steps but the last: [T-1, B, H]."""
-    return tf.broadcast_to(error, tf.concat([[shape[0] - 1], tf.shape(error)], 0))
+    return tf.broadcast_to(error, tf.concat([[tf.maximum(shape[0] - 1, 0)], tf.shape(error)], 0))
 
 
 def _at(share, t):

@@ -65,7 +65,8 @@ class AttentionDecoder(keras.layers.Layer):
         self.feeds = feeds
         self.units = units or self.decoder.units
         self.combination = keras.layers.Dense(
-            self.units, activation="tanh", use_bias=False, dtype=self.dtype_policy, name="combination")
+            self.units, activation="tanh", use_bias=False, dtype=self.dtype_policy, name="combination",
+            trainable=self.trainable)
         self.in_loop = feeds != "nothing" or self.attention.coverage
         if self.in_loop and any(layer.truncate for layer in self.decoder.layers):
             raise ValueError("truncate: expected None in layers that run inside the attention's loop, "

@@ -54,7 +54,8 @@ class Context(keras.layers.Layer):
             if self.form == "transformed":
                 width = sum(shape[-1] for shape in shapes(states_shape))
             self.transform = keras.layers.Dense(
-                self.units or width, activation=self.activation, dtype=self.dtype_policy)
+                self.units or width, activation=self.activation, dtype=self.dtype_policy,
+                trainable=self.trainable)
             self.transform.build((None, width))
         self.built = True
 

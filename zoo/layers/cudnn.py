@@ -112,7 +112,7 @@ class CudnnRecurrent(OverSequences):
         return make(self.units, return_sequences=True, return_state=True, go_backwards=bool(backward),
                     zero_output_for_mask=self.directions == 2, engine=self.engine,
                     dtype=self.dtype_policy, name=f"{'backward' if backward else 'forward'}_{level}",
-                    **initializers, **self.layer_options)
+                    trainable=self.trainable, **initializers, **self.layer_options)
 
     def _check_states(self, batch, initial_state=None, **_):
         if initial_state is None:

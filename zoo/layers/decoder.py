@@ -54,7 +54,13 @@ class Decoder(Stack):
         self.first_states = None
         if vector == "first":
             self.first_states = keras.layers.Dense(
-                sum(self.state_size), activation="tanh", dtype=self.dtype_policy, name="first_states")
+                sum(self.state_size), activation="tanh", dtype=self.dtype_policy, name="first_states",
+                trainable=self.trainable)
+
+    mask_name = "inputs_mask"
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(inputs, *args, **kwargs)
 
     @property
     def units(self):

@@ -80,8 +80,10 @@ class OutputRecurrentRNN(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         own = {"return_sequences": True, "engine": engine} if hidden else {}
         self.reader = (SimpleRNN if hidden else keras.layers.Dense)(
-            units, activation=self.activation, dtype=self.dtype_policy, name="reader", **own)
-        self.writer = keras.layers.Dense(outputs, dtype=self.dtype_policy, name="writer")
+            units, activation=self.activation, dtype=self.dtype_policy, name="reader",
+            trainable=self.trainable, **own)
+        self.writer = keras.layers.Dense(outputs, dtype=self.dtype_policy, name="writer",
+                                         trainable=self.trainable)
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
 

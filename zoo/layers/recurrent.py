@@ -51,7 +51,8 @@ class Recurrent(OverSequences):
         cell = {name: kwargs.pop(name) for name in self.cell_class.options if name in kwargs}
         kwargs.pop("implementation", None)  # Keras chooses between its own two loops with it.
         super().__init__(**kwargs)
-        self.cell = self.cell_class(units, dtype=self.dtype_policy, name=self.cell_name, **cell)
+        self.cell = self.cell_class(units, dtype=self.dtype_policy, name=self.cell_name,
+                                    trainable=self.trainable, **cell)
         if truncate is not None and not self.cell.has_backward:
             raise ValueError("truncate: expected a cell with linearise, backward and weight_gradients, "
                              f"received {type(self.cell).__name__}, which has step alone; leave truncate "
@@ -71,7 +72,8 @@ class Recurrent(OverSequences):
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.states = None
         # As in Keras, only a call refuses use_cudnn=True where cuDNN cannot run.
-        self.supports_jit = use_cudnn is not True and engines.choose(self) == "loop"
+        self.supports_jit = (use_cudnn is not True and engines.choose(self) == "loop"
+                             and self.cell.has_backward)    # XLA refuses TensorFlow's own of a loop
 
     @property
     def engine_in_use(self):
@@ -138,7 +140,8 @@ class Recurrent(OverSequences):
         states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self.timing(x, mask, training)
         if training and self.cell.dropout:
-            x *= tf.expand_dims(self.cell.drawn(tf.ones_like(x[:, 0]), self.cell.dropout), 1)
+            ones = tf.ones([tf.shape(x)[0], x.shape[-1]], x.dtype)
+            x *= tf.expand_dims(self.cell.drawn(ones, self.cell.dropout), 1)
         sequence, states = engines.ENGINES[self.engine_in_use].run(
             self.cell, x, states, timing, self.return_sequences)
         if self.stateful:
@@ -187,7 +190,7 @@ class Recurrent(OverSequences):
             mask = tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
         if self.return_sequences:
             return tf.expand_dims(mask, -1)
-        return mask[:, -1:] if self.zero_output_for_mask else tf.reduce_any(mask, 1, keepdims=True)
+        return tf.reduce_any(mask[:, -1:] if self.zero_output_for_mask else mask, 1, keepdims=True)
 
     def compute_mask(self, sequences, mask=None):
         shown = first(mask) if self.return_sequences else None

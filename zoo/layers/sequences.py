@@ -10,8 +10,10 @@ from keras.src.backend import AutocastScope
 class OverSequences(keras.layers.Layer):
     """A layer over sequences [B, T, D], ragged ones too, that may be given its first states."""
 
+    mask_name = "mask"      # of the argument of `call`
+
     def __call__(self, sequences, *args, **kwargs):
-        sequences, kwargs = from_ragged(sequences, kwargs)
+        sequences, kwargs = from_ragged(sequences, kwargs, self.mask_name)
         self._check_states(batch_size(sequences), *args[:1], **kwargs)
         return super().__call__(sequences, *args, **kwargs)
 
@@ -53,13 +55,13 @@ def first(mask):
     return as_list(mask)[0]
 
 
-def from_ragged(sequences, kwargs):
+def from_ragged(sequences, kwargs, mask="mask"):
     """A ragged batch as a right-padded one and its mask; anything else as it is."""
     if not isinstance(sequences, tf.RaggedTensor):
         return sequences, kwargs
     dense = sequences.to_tensor()
     lengths = sequences.row_lengths()
-    return dense, {**kwargs, "mask": tf.sequence_mask(lengths, tf.shape(dense)[1])}
+    return dense, {**kwargs, mask: tf.sequence_mask(lengths, tf.shape(dense)[1])}
 
 
 def autocast(method):

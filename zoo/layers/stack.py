@@ -51,6 +51,11 @@ class Stack(OverSequences):
         self.layers = readable(layers)
         self.dropout = rate("dropout", dropout)
         self.residual = residual
+        below = self.layers if residual else self.layers[:-1]
+        if any(getattr(layer, "go_backwards", False) for layer in below):
+            raise ValueError("layers: expected go_backwards=False in all but the last, there too with "
+                             "residual: the outputs would be in another order than mask and inputs; "
+                             "received True")
         self.between = keras.layers.Dropout(
             dropout, noise_shape=self.noise_shape, dtype=self.dtype_policy)
         self.supports_masking = True

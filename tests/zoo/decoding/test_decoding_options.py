@@ -17,7 +17,7 @@ from zoo.decoding.options import BeamOptions, SamplingOptions
     (SamplingOptions, {"top_p": 1.1}, "top_p: expected a number from 0 to 1, received 1.1"),
     (SamplingOptions, {"typical": -0.1}, "typical: expected a number from 0 to 1, received -0.1"),
     (SamplingOptions, {"repetition_penalty": 0}, "repetition_penalty: expected .*, received 0"),
-    (BeamOptions, {"width": 0}, "width: expected a whole number of at least 1, received 0"),
+    (BeamOptions, {"width": 0}, "width: expected a whole number from 1 to 64, received 0"),
     (BeamOptions, {"alpha": -1}, "alpha: expected a number of at least 0, received -1")])
 def test_a_wrong_setting_is_refused(options, wrong, message):
     with pytest.raises(ValueError, match=message):
