@@ -114,6 +114,8 @@ def fit(rows, targets, width, score, numbers=False, seed=0, costs=1.0):
     predictions = np.zeros((len(scales), len(PENALTIES), *targets.shape), np.float32)
     for n in range(FOLDS):
         outside = np.flatnonzero(fold == n)
+        if not len(outside):
+            continue
         for scale, of_scale in zip(scales, predictions):
             for weights, found in zip(path(np.flatnonzero(fold != n), scale), of_scale):
                 found[outside] = [rows[i].values @ weights[rows[i].places] for i in outside]

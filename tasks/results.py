@@ -32,7 +32,8 @@ class Results:
             "train": {"seconds": result.seconds, "tokens_per_second": result.tokens_per_second,
                       "epochs": result.epochs},
             **{split: data[split].metrics(predictions[split]) for split in predictions},
-            **{name: {baseline: data[split].metrics(found[split]) for baseline, found in counted.items()}
+            **{name: {baseline: data[split].metrics_of_baseline(found[split])
+                      for baseline, found in counted.items()}
                for split, name in (("validation", "validation_baselines"), ("test", "baselines"))}}
         facts["report"] = {name: value for name, value in report.items() if name != "metrics"}
         run.write_lines("test_predictions.jsonl", test.rows(predictions["test"]))

@@ -314,6 +314,7 @@ class Task(Results):
             raise ValueError("output: expected a file with --mode=evaluate, received -; it prints anyway")
         run = Run.existing(self.settings.output_dir, self.name)
         whole = self.is_another_file(run)
+        self.settings = self.read_as(run)
         run, corpus = self.again(WHOLE if whole else HELD_OUT)
         if not whole and same(self.settings.corpus, run.settings["corpus"]) and (
                 corpus.fingerprint != run.settings[FINGERPRINT]):
@@ -322,6 +323,10 @@ class Task(Results):
         print(report)
         if self.settings.output:
             report.to_json(self.settings.output)
+
+    def read_as(self, run):
+        """The settings, by which another corpus is read as a run's own where the model depends on it."""
+        return self.settings
 
     def is_another_file(self, run):
         """Whether a file is to be evaluated that is not the corpus of the run.

@@ -29,7 +29,8 @@ def errors_through_time(layer, x, dy, states=None):
              dy      ∂L/∂y: [B, T, H], or [B, H] for a loss on the last step alone
              states  the first states, each [B, H]; zeros when left out
     Returns: an array [B, T+1, H] for h, and for an LSTM another one for c
-    Raises:  ValueError: not a layer or cell of the zoo, shapes that do not fit
+    Raises:  ValueError: not a layer or cell of the zoo, a step without a gradient of its own, shapes that
+             do not fit
     Source:  Werbos 1990
 
     >>> from zoo import LSTM
@@ -69,7 +70,8 @@ def jacobians(layer, x, states=None):
 
     Args:    layer, x, states  as `errors_through_time`
     Returns: [B, T, N, N]
-    Raises:  ValueError: not a layer or cell of the zoo, shapes that do not fit
+    Raises:  ValueError: not a layer or cell of the zoo, a step without a gradient of its own, shapes that
+             do not fit
 
     >>> from zoo import SimpleRNN
     >>> linear = SimpleRNN(2, activation="linear")
@@ -154,8 +156,8 @@ def _unrolled(layer, x, states):
         raise ValueError("expected a recurrent layer or cell of the zoo, received "
                          f"{type(layer).__module__}.{type(layer).__name__}")
     if not cell.has_backward:
-        raise ValueError("expected a cell with linearise, backward and weight_gradients, received "
-                         f"{type(cell).__name__}, which has step alone")
+        raise ValueError("expected a cell whose step has linearise, backward and weight_gradients, "
+                         f"received {type(cell).__name__}, whose step has none")
     x = tf.convert_to_tensor(x, cell.compute_dtype)
     if x.shape.rank != 3 or 0 in x.shape:
         raise ValueError(f"x: expected [B, T, D], none of them 0, received {x.shape.as_list()}")

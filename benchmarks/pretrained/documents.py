@@ -34,7 +34,7 @@ words that training has once were left to their vectors: their commands give oth
 
 In the tables `log_loss` is the mean −log p of the right label, `ece` how far probabilities are from
 how often they are right, `tokens` the share of tokens with the right tag, `unseen` that of words that
-training does not have, `both` the share of sentences with the right intent and all tags right, `exact`
+the model does not know, `both` the share of sentences with the right intent and all tags right, `exact`
 the share of translations equal to a reference, `unknown` the share of tokens read as unknown."""
 FINETUNING = """## Fewer labels
 

@@ -145,7 +145,8 @@ def keys(name, text, form):
 
 
 def intent_key(name, records, form):
-    """The key of the texts' labels: as given, else a usual one whose values are few; None without.
+    """The key of the texts' labels: as given, else `intent`, else a usual one whose values are few; None
+    without.
 
     Raises:  ValueError: no record has the key that is given
     """
@@ -153,7 +154,7 @@ def intent_key(name, records, form):
     usual = INTENT_NAMES if form.intents is not False else ()
     for key in usual if given is None else (given,):
         values = [record[key] for record in records if isinstance(record.get(key), str)]
-        if values and (given is not None or 2 * len(set(values)) <= len(values)):
+        if values and (key in (given, INTENT_NAMES[0]) or 2 * len(set(values)) <= len(values)):
             return key
     if given is not None:
         raise ValueError(f"{name}: expected a string in the key '{given}', received none; set "

@@ -141,9 +141,10 @@ def aligned(tokens_file, tags_file, tokens, tags, labels=None):
         if len(words) != len(labels):
             raise ValueError(f"{tags_file}, line {number}: expected a tag for each of the {len(words)} "
                              f"tokens of {tokens_file.name}, received {len(labels)}; correct the line")
-    if "" in (intent for words, intent in zip(tokens, intents) if words):
-        raise ValueError(f"{tokens_file.with_name('label')}, line {intents.index('') + 1}: expected a "
-                         "label, received none; correct the line, or set intent to false to read none")
+    missing = [n for n, (words, intent) in enumerate(zip(tokens, intents), 1) if words and intent == ""]
+    if missing:
+        raise ValueError(f"{tokens_file.with_name('label')}, line {missing[0]}: expected a label, "
+                         "received none; correct the line, or set intent to false to read none")
     rows = [Sentence(tuple(words), tuple(labels), intent)
             for words, labels, intent in zip(tokens, tags, intents) if words]
     blank = collections.Counter({"empty sentences": len(tokens) - len(rows)}) - collections.Counter()

@@ -26,7 +26,7 @@ class Corpus:
     multi_label, regression   of texts: any number of labels each, or a number in place of labels
     scheme                    of tags; None where they are no spans
     intents                   of sentences, sorted; empty where they have none
-    split                     that all its rows are of, where all are read for one thing
+    split                     that all rows of a file are of; None where that is not known
     source_language, target_language   codes such as "de", or "und" where nobody said
     stream                    None, or a `tasks.reading.sharded.Stream` of the training split, of which
                               `train` is a sample

@@ -95,11 +95,15 @@ def dialect_of(head, comma=True, separator=None):
     order = [*dict.fromkeys((",;" if comma else "\t") + LIKELY)]
     usual = [d for d in order if d not in (separator or "")]
     tried = {delimiter: _dialect(delimiter, head) for delimiter in order}
-    return tried[_fitting(usual, tried, head) or _fitting(order, tried, head) or usual[0]]
+    found, even = _fitting(usual, tried, head)
+    if found is None or not even and _in_prose(found, head):
+        found = _fitting(order, tried, head)[0] or order[0]
+    return tried[found]
 
 
 def _fitting(order, tried, head):
-    """The likeliest of some delimiters {delimiter: dialect} that part the first row; None: none does."""
+    """(the likeliest of some delimiters {delimiter: dialect} that part the first row, or None where none
+    does; whether all rows are of one width then)."""
     widths = {delimiter: list(map(len, tried[delimiter].sample(head))) for delimiter in order}
     able = {d: found for d, found in widths.items() if found and found[0] > 1}
     constant = [d for d, found in able.items() if len(set(found)) == 1]
@@ -107,7 +111,7 @@ def _fitting(order, tried, head):
         constant.sort(key=lambda d: (_in_prose(d, head), LIKELY.index(d)))
     like_first = sorted(able, key=lambda d: (-able[d].count(able[d][0]) / len(able[d]),
                                              _in_prose(d, head)))
-    return next(iter(constant or like_first), None)
+    return next(iter(constant or like_first), None), bool(constant)
 
 
 def _in_prose(delimiter, head):

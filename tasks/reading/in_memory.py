@@ -58,9 +58,9 @@ def sentences(tokens, tags, intents=None):
         columns["intents"] = intents
     for number, (words, given, *intent) in enumerate(zip(*aligned(**columns))):
         if (isinstance(words, str) or isinstance(given, str) or len(words) != len(given)
-                or any(map(is_missing, [*words, *given]))):
+                or any(map(is_missing, [*words, *given])) or not all(map(str, words))):
             raise ValueError(f"sentences[{number}]: expected a list of tokens and one of as many tags, "
-                             f"received {words!r} and {given!r}")
+                             f"none of them empty, received {words!r} and {given!r}")
         if intent and is_missing(intent[0]):
             raise ValueError(f"intents[{number}]: expected a label, received {intent[0]!r}")
         if len(words):

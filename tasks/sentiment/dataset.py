@@ -194,6 +194,9 @@ class MultiLabel(Texts):
     def metrics(self, predictions):
         return metrics.multi_label(self.targets, predictions, self.head.thresholds)
 
+    def metrics_of_baseline(self, predictions):
+        return metrics.multi_label(self.targets, predictions)
+
     def rows(self, predictions):
         for text, target, row in zip(self.texts, self.targets, predictions):
             yield {"text": text, "label": chosen(self.labels, target),

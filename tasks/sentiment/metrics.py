@@ -55,7 +55,8 @@ def multi_label(labels, probabilities, thresholds=0.5):
 
 
 def regression(targets, predictions):
-    """Mean squared and absolute error, R², and Pearson's correlation (0 if one side is constant).
+    """Mean squared and absolute error, R² (0 if the targets are constant), and Pearson's correlation (0
+    if one side is).
 
         R² = 1 − mean squared error / variance of the targets
 
@@ -67,7 +68,7 @@ def regression(targets, predictions):
     return {
         "mean_squared_error": squared,
         "mean_absolute_error": float(peer.mean_absolute_error(targets, predictions)),
-        "r_squared": float(1 - squared / max(np.var(targets), SMALLEST)),
+        "r_squared": float(1 - squared / np.var(targets)) if np.var(targets) > SMALLEST else 0.0,
         "pearson": pearson(targets, predictions),
     }
 
@@ -149,6 +150,8 @@ def _f1(labels, found, classes, average):
     """F1 over some classes; 1 if there is none."""
     if not len(classes):
         return 1.0
+    if labels.ndim == 2 and labels.shape[1] == 1:       # which scikit-learn takes for two classes
+        return float(peer.f1_score(labels[:, 0], found[:, 0], zero_division=0))
     return float(peer.f1_score(labels, found, labels=classes, average=average, zero_division=0))
 
 

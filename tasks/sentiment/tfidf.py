@@ -43,8 +43,10 @@ class Best(typing.NamedTuple):
 def svm(corpus, texts, labels):
     """Which labels the texts have, flags [N, C]: one each, unless the corpus has several a text."""
     if corpus.multi_label:
-        return best(corpus, texts, support_vectors, lambda examples: flags(examples, labels),
-                    lambda truth, found: metrics.multi_label(truth, found > 0)["micro_f1"])
+        found = best(corpus, texts, support_vectors, lambda examples: flags(examples, labels),
+                     lambda truth, found: metrics.multi_label(truth, found.reshape(truth.shape) > 0)[
+                         "micro_f1"])
+        return found._replace(predictions=found.predictions.reshape(-1, len(labels)))
     found, strength = best(corpus, texts, support_vectors, targets,
                            lambda truth, found: np.mean(truth == found))
     return Best(found[:, None] == np.array(labels), strength)

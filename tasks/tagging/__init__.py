@@ -31,6 +31,8 @@ def evaluate(model, sentences, tags=None, intents=None, **options):
 
     Args:    intents  None, or a list of the sentences' labels, which a model with intents also predicts
     """
+    if getattr(model, "scheme", None) is None:      # its tags are compared as they are
+        options = {"scheme": "none", **options}
     return fitting.evaluate("tagging", options, model, columns(sentences, tags, intents))
 
 

@@ -18,7 +18,7 @@ def tagging(tokens, gold, predicted, scheme, known):
     """The metrics of a tagger in one dictionary; those of spans only where the tags have a scheme.
 
     Args:  tokens  the sentences' tokens
-           known   the words of training
+           known   the words that the model has a row or a vector for
 
     >>> tagging([["in", "Oslo"]], [["O", "B-x"]], [["O", "O"]], "BIO", {"in"})["token_accuracy"]
     0.5
@@ -72,7 +72,7 @@ def token_accuracy(gold, predicted):
 
 
 def unseen_accuracy(tokens, gold, predicted, known):
-    """The same for tokens that training lacks; None if there are none."""
+    """The same for tokens that the model has no word for; None if there are none."""
     _check(gold, tokens)
     unseen = [token not in known for sentence in tokens for token in sentence]
     right = [a == b for (a, b), new in zip(_pairs(gold, predicted), unseen) if new]
@@ -109,7 +109,7 @@ def per_class(gold, predicted, scheme):
 
 def table(rows):
     """The lines of `per_label` as people read them."""
-    width = max(len("label"), *(len(row["label"]) for row in rows))
+    width = max([len("label"), *(len(row["label"]) for row in rows)])
     head = f"{'label':{width}}  precision  recall      f1    gold  predicted"
     return [head] + [f"{row['label']:{width}}  {row['precision']:9.4f}  {row['recall']:.4f}  "
                      f"{row['f1']:.4f}  {row['gold']:6,}  {row['predicted']:9,}" for row in rows]

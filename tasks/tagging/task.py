@@ -1,6 +1,7 @@
 """What tagging has of its own on the way of `tasks.task`."""
 
 import collections
+import dataclasses
 import time
 
 import numpy as np
@@ -57,6 +58,11 @@ class Tagging(Task):
             datasets["validation"] = in_memory.sentences(*validation)
         return corpora.assembled("sentences", datasets, self.settings.scheme, OWN_TERMS, [],
                                  held_out=held_out, intent=self.settings.intent)
+
+    def read_as(self, run):
+        """Tags that were learnt as they stand are compared as they stand."""
+        plain = run.settings.get("scheme") == NONE and "scheme" not in self.settings.given
+        return dataclasses.replace(self.settings, scheme=NONE) if plain else self.settings
 
     def recipe(self, corpus):
         """The settings of the corpus, else of its kind."""

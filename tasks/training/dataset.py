@@ -40,6 +40,10 @@ class Data:
     def __len__(self):
         return len(self.lengths)
 
+    def metrics_of_baseline(self, predictions):
+        """`metrics` of predictions that owe the head nothing."""
+        return self.metrics(predictions)
+
     def outputs(self, function, tokens=16384, read=None):
         """function(**inputs) [B, …] for every text, in order, read in batches of similar length.
 

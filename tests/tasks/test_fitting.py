@@ -224,6 +224,22 @@ def test_tagging_from_lists_tags_as_its_report_says():
     assert report.span_recall == report.per_class["per"]["recall"]
     with pytest.raises(ValueError, match=r"sentences\[0\]: expected a list of tokens and one of as many"):
         tagging.fit(tokens, [tags[0][:2]] * len(tokens))
+    with pytest.raises(ValueError, match=r"sentences\[0\]: .* none of them empty"):
+        tagging.fit([["the", "", "sings", "1"]], tags[:1])
+
+
+def test_tags_that_were_learnt_as_they_stand_are_compared_as_they_stand():
+    tokens = [["the", name, "sings", str(n)] for n in range(60) for name in ("ada", "kurt")]
+    tags = [["O", "U-per", "O", "O"]] * len(tokens)
+    model = tagging.fit(tokens, tags, verbose=False, scheme="none", **{
+        **SMALL, "epochs": 4, "learning_rate": 0.05})
+    assert model.scheme is None and tagging.evaluate(model, tokens, tags).token_accuracy == 1
+
+
+def test_four_texts_are_enough_to_count_n_grams():
+    model = sentiment.fit(["good a", "bad b", "good c", "bad d"], ["yes", "no"] * 2,
+                          (["good", "bad"], ["yes", "no"]), verbose=False, model="linear")
+    assert [row["label"] for row in model.predict(["good e", "bad f"])] == ["yes", "no"]
 
 
 def test_generation_from_lists_learns_and_scores():

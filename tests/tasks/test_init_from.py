@@ -1,11 +1,13 @@
 """`init_from` in every task: what is known goes on, what is new is added, and a line says which."""
 
+import types
+
 import numpy as np
 import pytest
 
 import zoo
 from conftest import slow_but
-from tasks import generation, sentiment, tagging, translation, tuning
+from tasks import generation, results, sentiment, tagging, translation, tuning
 from tasks.fitting import corpus_of
 from tasks.generation.options import Settings as GenerationSettings
 from tasks.generation.task import Generation
@@ -128,6 +130,15 @@ def test_the_network_of_the_earlier_model_keeps_its_name_and_is_not_tuned(traine
     assert task.settings.model == "bilstm"
     of_network = {"model", *names_of(ClassifierOptions)}
     assert not any(of_network & options.keys() for options in tuning.candidates(task, {}))
+
+
+@pytest.mark.parametrize("vectors, settings, said", [
+    (True, {"vectors": "words-en"}, " Its tokens are read with the vectors of words-en."),
+    (True, {"init_from": "runs/a"}, " Its tokens are read with the vectors of runs/a."),
+    (None, {"vectors": "words-en"}, "")])      # --model=auto took the n-grams
+def test_a_card_names_the_vectors_that_the_network_has(vectors, settings, said):
+    head = types.SimpleNamespace(network=types.SimpleNamespace(vectors=vectors))
+    assert results.read_with(head, SentimentSettings.of(**settings)) == said
 
 
 @pytest.mark.parametrize("table, options_class", [

@@ -7,15 +7,17 @@ import tensorflow as tf
 def elementwise(name, activation):
     """The activation, checked: its derivative is one number an element, so it must not mix elements."""
     function = keras.activations.get(activation)
-    if function in DERIVATIVES:
+    if function in DERIVATIVES or not (learns(function) or mixes(function) or learns(function)):
         return function
-    mixing = mixes(function)
-    if getattr(function, "weights", None):
+    if learns(function):
         raise ValueError(f"{name}: expected an activation without weights of its own, received "
                          f"{activation!r}; put it after the layer")
-    if not mixing:
-        return function
     raise ValueError(f"{name}: expected an elementwise activation, received {activation!r}")
+
+
+def learns(function):
+    """Whether it is a layer with weights, which some have once they were called."""
+    return isinstance(function, keras.layers.Layer) and bool(function.weights)
 
 
 def mixes(function):

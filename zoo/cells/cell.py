@@ -132,8 +132,8 @@ class Cell(keras.layers.Layer):
         """Whether the gradient is written out of this very step, not of one that a subclass replaced."""
         def place(name):
             return next((n for n, one in enumerate(type(self).__mro__) if name in vars(one)), math.inf)
-        written = max(map(place, ("linearise", "backward", "weight_gradients")))
-        return written <= place("step") and written < math.inf
+        written = max(place("linearise"), place("backward"))
+        return written <= place("step") and max(written, place("weight_gradients")) < math.inf
 
     # The recurrent product, normalised where there is a gain. `norm` is what its way back needs then.
 

@@ -60,8 +60,8 @@ class AttentionDecoder(keras.layers.Layer):
         if feeds not in FEEDS:
             raise ValueError(f"feeds: expected one of {list(FEEDS)}, received {feeds!r}")
         self.decoder = Decoder(layers, dropout=dropout, residual=residual, dtype=self.dtype_policy,
-                               name="decoder")
-        self.attention = attention or Attention(dtype=self.dtype_policy)
+                               name="decoder", trainable=self.trainable)
+        self.attention = attention or Attention(dtype=self.dtype_policy, trainable=self.trainable)
         self.feeds = feeds
         self.units = units or self.decoder.units
         self.combination = keras.layers.Dense(

@@ -72,7 +72,8 @@ class CharacterCNN(CharacterEncoder):
     def __init__(self, alphabet, **kwargs):
         super().__init__(alphabet, **kwargs)
         self.encoder = keras.layers.Conv1D(
-            self.options["units"], self.width, padding="same", dtype=self.dtype_policy)
+            self.options["units"], self.width, padding="same", dtype=self.dtype_policy,
+            trainable=self.trainable)
 
     def encode(self, x, mask, training):
         """x [N, C, E] → [N, H]."""
@@ -103,7 +104,8 @@ class CharacterLSTM(CharacterEncoder):
         if units % 2:
             raise ValueError(f"units: expected an even number, half for each direction, received {units}")
         self.options["engine"] = engine
-        self.encoder = Bidirectional(LSTM(units // 2, engine=engine, dtype=self.dtype_policy))
+        self.encoder = Bidirectional(LSTM(units // 2, engine=engine, dtype=self.dtype_policy,
+                                          trainable=self.trainable))
 
     def encode(self, x, mask, training):
         """x [N, C, E] → [N, H]."""

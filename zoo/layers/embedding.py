@@ -92,7 +92,8 @@ class WordVectors(keras.layers.Layer):
     def build(self, ids_shape, embedded_shape):
         self.table.build((None, None))
         if self.how == "projected":
-            self.projection = keras.layers.Dense(embedded_shape[-1], use_bias=False)
+            self.projection = keras.layers.Dense(embedded_shape[-1], use_bias=False,
+                                                 trainable=self.trainable)
             self.projection.build((None, None, self.width))
         self.built = True
 

@@ -35,8 +35,10 @@ class Intent(keras.layers.Layer):
         self.outputs, self.labels, self.ngrams = outputs, labels, ngrams
         self.attention = AttentionPooling(dtype=self.dtype_policy)
         self.dropout = keras.layers.Dropout(dropout)
-        self.linear = keras.layers.Dense(outputs, use_bias=False, dtype=self.dtype_policy)
-        self.given = keras.layers.Dense(labels, use_bias=False, dtype=self.dtype_policy)
+        self.linear = keras.layers.Dense(outputs, use_bias=False, dtype=self.dtype_policy,
+                                         trainable=self.trainable)
+        self.given = keras.layers.Dense(labels, use_bias=False, dtype=self.dtype_policy,
+                                        trainable=self.trainable)
         self.wide = NGrams(outputs, buckets_for(outputs, ngrams)) if ngrams else None
 
     def build(self, states_shape, mask_shape=None, code_points_shape=None):

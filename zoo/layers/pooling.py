@@ -71,7 +71,8 @@ class AttentionPooling(keras.layers.Layer):
 
     def build(self, sequence_shape, mask_shape=None):
         width = sequence_shape[-1]
-        self.hidden = keras.layers.Dense(width, activation="tanh", dtype=self.dtype_policy)
+        self.hidden = keras.layers.Dense(width, activation="tanh", dtype=self.dtype_policy,
+                                         trainable=self.trainable)
         self.hidden.build((None, None, width))
         self.score = self.add_weight(name="score", shape=(width, 1), initializer="glorot_uniform")
         self.built = True
@@ -115,8 +116,10 @@ class ConvolutionPooling(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.filters, self.widths = filters, tuple(widths)
-        self.convolutions = [keras.layers.Conv1D(filters, width, padding="same", activation="relu",
-                                                 dtype=self.dtype_policy) for width in self.widths]
+        self.convolutions = [
+            keras.layers.Conv1D(filters, width, padding="same", activation="relu",
+                                dtype=self.dtype_policy, trainable=self.trainable)
+            for width in self.widths]
 
     def build(self, sequence_shape, mask_shape=None):
         for convolution in self.convolutions:

@@ -54,9 +54,9 @@ class Recurrent(OverSequences):
         self.cell = self.cell_class(units, dtype=self.dtype_policy, name=self.cell_name,
                                     trainable=self.trainable, **cell)
         if truncate is not None and not self.cell.has_backward:
-            raise ValueError("truncate: expected a cell with linearise, backward and weight_gradients, "
-                             f"received {type(self.cell).__name__}, which has step alone; leave truncate "
-                             "out")
+            raise ValueError("truncate: expected a cell whose step has linearise, backward and "
+                             f"weight_gradients, received {type(self.cell).__name__}, whose step has "
+                             "none; leave truncate out")
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards
@@ -72,8 +72,9 @@ class Recurrent(OverSequences):
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.states = None
         # As in Keras, only a call refuses use_cudnn=True where cuDNN cannot run.
+        # XLA refuses TensorFlow's own gradient of a loop.
         self.supports_jit = (use_cudnn is not True and engines.choose(self) == "loop"
-                             and self.cell.has_backward)    # XLA refuses TensorFlow's own of a loop
+                             and (bool(unroll) or self.cell.has_backward))
 
     @property
     def engine_in_use(self):
@@ -140,7 +141,7 @@ class Recurrent(OverSequences):
         states = self._first_states(initial_state, tf.shape(x)[0])
         timing = self.timing(x, mask, training)
         if training and self.cell.dropout:
-            ones = tf.ones([tf.shape(x)[0], x.shape[-1]], x.dtype)
+            ones = tf.ones(tf.gather(tf.shape(x), [0, 2]), x.dtype)
             x *= tf.expand_dims(self.cell.drawn(ones, self.cell.dropout), 1)
         sequence, states = engines.ENGINES[self.engine_in_use].run(
             self.cell, x, states, timing, self.return_sequences)

@@ -51,11 +51,11 @@ class Stack(OverSequences):
         self.layers = readable(layers)
         self.dropout = rate("dropout", dropout)
         self.residual = residual
-        below = self.layers if residual else self.layers[:-1]
-        if any(getattr(layer, "go_backwards", False) for layer in below):
-            raise ValueError("layers: expected go_backwards=False in all but the last, there too with "
-                             "residual: the outputs would be in another order than mask and inputs; "
-                             "received True")
+        turned = [layer for layer in self.layers if getattr(layer, "go_backwards", False)]
+        if residual and any(layer.return_sequences for layer in turned):
+            raise ValueError("residual: expected go_backwards=False in the layers, whose outputs are "
+                             "added to their inputs in the same order; received True")
+        self.turned = any(layer is not self.layers[-1] for layer in turned)
         self.between = keras.layers.Dropout(
             dropout, noise_shape=self.noise_shape, dtype=self.dtype_policy)
         self.supports_masking = True
@@ -91,6 +91,9 @@ class Stack(OverSequences):
         self.built = True
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        if self.turned and mask is not None:
+            raise ValueError("mask: expected none where a layer below another has go_backwards=True: its "
+                             "outputs are in the opposite order; received one")
         # What is added to the first layer's output must be as clean as what that layer reads.
         below, states = cleared(sequences, mask) if self.residual else sequences, []
         for n, (layer, first) in enumerate(zip(self.layers, self._dealt(initial_state))):

@@ -185,6 +185,13 @@ def test_a_separator_that_fits_every_row_is_no_delimiter_where_another_is(tmp_pa
         load(tmp_path, "\n".join(rows), "a.csv", multi_label=True, text_column=1, label_column=2)
 
 
+def test_a_separator_delimits_where_commas_stand_in_prose(tmp_path):
+    labels = ["bad", "good"]
+    rows = [f"{text}{', of course' * (n % 3)}|{labels[n % 2]}" for n, text in enumerate(TEXTS)]
+    corpus = load(tmp_path, "\n".join(rows), "a.csv", multi_label=True)
+    assert corpus.labels == labels and len(everything(corpus)) == len(TEXTS)
+
+
 def test_texts_without_any_of_several_labels_are_counted(tmp_path):
     rows = [(text, ("a|b", "b", "", "NaN")[n % 4]) for n, text in enumerate(TEXTS)]
     corpus = load(tmp_path, table(rows, head=HEAD), multi_label=True, text_column="v1", label_column="v2")

@@ -50,6 +50,13 @@ def test_every_quality_is_a_metric_that_is_highest_for_the_truth(kind):
     assert right == 1 > wrong
 
 
+def test_baselines_are_not_judged_by_the_thresholds_of_the_network():
+    data = DATASETS["multi"].__new__(DATASETS["multi"])
+    data.targets, data.head = np.array([[1.0], [0]]), types.SimpleNamespace(thresholds=0.2)
+    p = np.array([[.6], [.3]])
+    assert data.metrics(p)["subset_accuracy"] == 0.5 < data.metrics_of_baseline(p)["subset_accuracy"] == 1
+
+
 def test_flags_are_calibrated_one_by_one():
     # Four decisions, each 80 % sure, three of them right.
     found = metrics_of("multi", np.array([[1, 0], [1, 1]]), np.array([[.8, .2], [.8, .2]]))

@@ -137,6 +137,16 @@ def test_perfect_predictions_of_several_labels_score_one(labels):
     assert result["micro_f1"] == result["macro_f1"] == result["subset_accuracy"] == 1.0
 
 
+def test_one_label_that_a_text_may_have_is_counted_by_hand():
+    result = metrics.multi_label([[1], [1], [0], [0]], [[.9], [.2], [.3], [.8]])
+    assert result["micro_f1"] == result["macro_f1"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))
+    assert metrics.multi_label([[1], [1]], [[.9], [.8]])["macro_f1"] == 1
+
+
+def test_targets_that_are_all_equal_have_no_variance_to_explain():
+    assert metrics.regression([2, 2], [1, 3])["r_squared"] == 0
+
+
 def test_regression_by_hand():
     result = metrics.regression([1, 2, 3, 4], [2, 2, 2, 6])
     assert result["mean_squared_error"] == (1 + 0 + 1 + 4) / 4

@@ -66,6 +66,12 @@ def test_several_labels_are_decided_one_by_one():
     assert found.predictions.tolist() == [[True, False, False], [True, True, False], [False] * 3]
 
 
+def test_a_single_label_that_a_text_may_have_is_a_column():
+    rows = [("loud and cheap", ("loud",)), ("cheap", ())] * 5
+    found = tfidf.svm(corpus_of(rows, rows[:2], multi_label=True), ["so loud", "so cheap"], ["loud"])
+    assert found.predictions.tolist() == [[True], [False]]
+
+
 def test_fewer_texts_are_read_of_more_labels(monkeypatch, capsys):
     rows = [("cheap", "x"), ("loud", "y"), ("dear", "z"), ("calm", "x")]
     monkeypatch.setattr(tfidf, "COST", 3 * sum(len(text) for text, _ in rows))

@@ -10,7 +10,7 @@ import zoo
 from conftest import exports_here
 from export import run as device
 from tasks import prediction, tagging
-from tasks.reading.splits import Sentence
+from tasks.reading.splits import WHOLE, Sentence
 from tasks.tagging import corpora, dataset, metrics
 from tasks.tagging.dataset import Sentences, Tagged
 from tasks.tagging.options import Settings
@@ -112,6 +112,13 @@ def test_a_column_of_strings_that_seldom_repeat_is_no_intent(tmp_path):
     rows = [row._replace(intent=f"request {n}") for n, row in enumerate(requests())]
     (tmp_path / "a.jsonl").write_text(as_json(rows, intent="label"))
     assert not corpora.load(str(tmp_path / "a.jsonl")).intents
+
+
+def test_the_key_intent_is_read_however_many_there_are(tmp_path):
+    rows = [row._replace(intent=f"request {n}") for n, row in enumerate(requests())]
+    (tmp_path / "a.jsonl").write_text(as_json(rows))
+    assert intents(corpora.load(str(tmp_path / "a.jsonl"), held_out=WHOLE)) == {
+        row.text: row.intent for row in rows}
 
 
 def test_a_row_without_an_intent_s_column_is_named(tmp_path):

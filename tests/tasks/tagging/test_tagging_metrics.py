@@ -124,6 +124,11 @@ def test_plain_tags_have_a_row_each():
     assert len(lines) == 4 and lines[1].split() == ["X", "0.3333", "1.0000", "0.5000", "1", "3"]
 
 
+def test_a_table_without_spans_has_its_head_alone():
+    assert metrics.table(metrics.per_label([["O", "O"]], [["O", "O"]], "BIO")) == [
+        "label  precision  recall      f1    gold  predicted"]
+
+
 def test_confusion_is_counted_by_pairs():
     rng = np.random.default_rng(0)
     labels = ["a", "b", "c"]

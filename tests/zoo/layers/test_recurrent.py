@@ -7,6 +7,7 @@ import tensorflow as tf
 import zoo
 from zoo import gradient_flow
 from zoo.cells.lstm import LSTMCell
+from zoo.cells.simple_rnn import SimpleRNNCell
 
 x = tf.random.stateless_normal([2, 5, 3], [1, 2])
 FROZEN = {
@@ -29,10 +30,39 @@ def test_what_is_frozen_stays_so(name):
         assert len(model.trainable_weights) == len(later.weights)
 
 
-def test_what_a_decoder_makes_is_frozen_with_it():
-    decoder = zoo.Decoder(zoo.LSTM(4, trainable=False), vector="first", trainable=False)
-    decoder(x, tf.ones([2, 6]))
-    assert not [weight for weight in decoder.weights if weight.trainable]
+@pytest.mark.parametrize("decoder, inputs", [
+    (lambda: zoo.Decoder(zoo.LSTM(4, trainable=False), trainable=False), (x, tf.ones([2, 6]))),
+    (lambda: zoo.AttentionDecoder(zoo.LSTM(4, trainable=False), trainable=False),
+     (x, tf.ones([2, 4, 6]), tf.ones([2, 6])))])
+def test_what_a_decoder_makes_is_frozen_with_it(decoder, inputs):
+    decoder = decoder()
+    decoder(*inputs)
+    assert decoder.weights and not [weight for weight in decoder.weights if weight.trainable]
+
+
+def test_inputs_of_a_width_that_the_graph_does_not_know_are_dropped():
+    layer = zoo.GRU(4, dropout=0.5)
+    layer(x)
+    call = tf.function(lambda x: layer(x, training=True),
+                       input_signature=[tf.TensorSpec([None, None, None], tf.float32)])
+    assert call(x).shape == (2, 4)
+
+
+class Half(SimpleRNNCell):
+    """A step of its own with its gradient, in which the weights enter as before."""
+
+    def step(self, x_gates, states, weights, dropout=None):
+        return super().step(x_gates, states, weights, dropout)
+
+    def linearise(self, x_gates, states, new, weights, dropout):
+        return super().linearise(x_gates, states, new, weights, dropout)
+
+    def backward(self, errors, local, weights, dropout):
+        return super().backward(errors, local, weights, dropout)
+
+
+def test_a_gradient_that_comes_with_its_step_is_taken():
+    assert Half(3).has_backward
 
 
 class Doubled(LSTMCell):
@@ -91,12 +121,14 @@ def test_a_decoder_takes_ragged_inputs_by_their_name():
 
 def test_a_stack_refuses_an_order_that_does_not_fit_the_mask():
     back, front = zoo.LSTM(3, go_backwards=True, return_sequences=True), zoo.LSTM(3)
-    with pytest.raises(ValueError, match="layers: expected go_backwards=False"):
-        zoo.Stack([back, front])
-    with pytest.raises(ValueError, match="layers: expected go_backwards=False"):
+    with pytest.raises(ValueError, match="mask: expected none where a layer below another has go_back"):
+        zoo.Stack([back, front])(x, mask=tf.ones([2, 5], tf.bool))
+    assert zoo.Stack([back, front])(x).shape == (2, 3)
+    with pytest.raises(ValueError, match="residual: expected go_backwards=False"):
         zoo.Stack([zoo.LSTM(3, return_sequences=True), back], residual=True)
     last = zoo.LSTM(3, go_backwards=True)
-    assert zoo.Stack([zoo.LSTM(3, return_sequences=True), last])(x).shape == (2, 3)
+    stack = zoo.Stack([zoo.LSTM(3, return_sequences=True), last], residual=True)
+    assert stack(x, mask=tf.ones([2, 5], tf.bool)).shape == (2, 3)
 
 
 def test_an_activation_with_weights_is_refused():
@@ -105,5 +137,5 @@ def test_an_activation_with_weights_is_refused():
 
 
 def test_the_flow_of_a_step_without_a_gradient_is_refused():
-    with pytest.raises(ValueError, match="received Doubled, which has step alone"):
+    with pytest.raises(ValueError, match="received Doubled, whose step has none"):
         gradient_flow.errors_through_time(DoubledLSTM(4), x, tf.ones([2, 4]))
