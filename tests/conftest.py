@@ -120,14 +120,18 @@ def shared():
 
 
 @contextlib.contextmanager
-def exports_here():
-    """A SavedModel unverified, and TFLite files that are converted in this process: those of their own
-    take long to start, and have their own tests."""
+def exports_here(variants=None):
+    """A SavedModel unverified, and TFLite files, perhaps of some variants alone, converted in this
+    process: what is left out takes long, and has its own tests."""
     from export import saved_model, tflite
     report = {"ops_checked": 0, "milliseconds": 1.0, "milliseconds_p95": 1.0, "skipped": []}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_model, "_verify", lambda *arguments: report)
         patch.setattr(tflite, "_convert_all", converted)
+        write = tflite.write
+        if variants:
+            patch.setattr(tflite, "write", lambda *places, **options: write(
+                *places, **{**options, "variants": variants}))
         yield
 
 

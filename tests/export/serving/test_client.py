@@ -21,7 +21,8 @@ TEXTS = ["a good film", "", "not 好 bad"]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A head, and the address of a server that answers Predict with its SavedModel."""
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    from tensorflow_serving.apis import (
+        get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc)
     run = tmp_path_factory.mktemp("exported") / "tags"
     head = tagger("lstm")
     with pytest.MonkeyPatch.context() as patch:
@@ -39,6 +40,14 @@ def served(tmp_path_factory):
             answer = predict_pb2.PredictResponse()
             for name, value in outputs.items():
                 answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+            return answer
+
+        def GetModelMetadata(self, request, context):
+            answer, known = (get_model_metadata_pb2.GetModelMetadataResponse(),
+                             get_model_metadata_pb2.SignatureDefMap())
+            for name, signature in found.live[found.newest()].signatures.items():
+                known.signature_def[name].CopyFrom(signature)
+            answer.metadata["signature_def"].Pack(known)
             return answer
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)

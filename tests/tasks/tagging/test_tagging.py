@@ -64,7 +64,8 @@ def finished(tmp_path_factory):
     child.send_signal(signal.SIGKILL)
     child.communicate()
     out = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, exports_here(), contextlib.redirect_stdout(out):
+    some = exports_here(("float32", "int8"))
+    with pytest.MonkeyPatch.context() as patch, some, contextlib.redirect_stdout(out):
         patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
         here(*arguments)
     return folder, out.getvalue()
@@ -212,7 +213,7 @@ def test_evaluating_and_exporting_again_take_the_settings_of_the_run(streaming, 
     here("--mode=evaluate", f"--output_dir={streaming}")
     printed = f"token_accuracy               {stored['test']['token_accuracy']:.4f}"
     assert printed in capsys.readouterr().out
-    with exports_here():
+    with exports_here(("float32",)):
         here("--mode=export", f"--output_dir={streaming}")
     again = json.loads((streaming / "metrics.json").read_text())
     assert again["exports"]["saved_model"]["version"] == 2
@@ -227,7 +228,7 @@ def test_odd_sentences_are_trained_on_tagged_and_counted(tmp_path, monkeypatch, 
     (tmp_path / "train.conll").write_text("\n \n\n".join(train))
     (tmp_path / "dev.conll").write_text("in O\nOslo B-x\n\nUlm B-new\n")
     (tmp_path / "test.conll").write_text("in B-new\n\n" + "Oslo B-x\n" * 2000)
-    with exports_here():
+    with exports_here(("float32", "static")):
         here(f"--corpus={tmp_path}", *SMALL, "--epochs=1", f"--output_dir={tmp_path}/run")
     printed = capsys.readouterr().out
     assert "note: train: 1 tags break the scheme BIO, the first in sentence 41: I-x after O" in printed

@@ -41,7 +41,7 @@ def here(*arguments):
 def finished(tmp_path_factory):
     """The folder of a small run."""
     folder = tmp_path_factory.mktemp("runs") / "translation"
-    with exports_here():
+    with exports_here(("float32", "int8")):
         here(*SMALL, f"--output_dir={folder}")
     return folder
 
