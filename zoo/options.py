@@ -87,7 +87,7 @@ def checked(field, value):
     if isinstance(value, str) or not isinstance(value, (tuple, list)):
         raise ValueError(f"{field.name}: expected a list, received {value!r}")
     if field.default and not value:
-        raise ValueError(f"{field.name}: expected at least {KINDS[field.metadata['of']]}, received none")
+        raise ValueError(f"{field.name}: expected at least one, received none")
     return tuple(one_checked(field, field.metadata["of"], item) for item in value)
 
 

@@ -7,6 +7,8 @@ Prints a line of JSON for every text. `rest` needs Python alone and asks `export
 REST API; `grpc_predict` needs tensorflow-serving-api and asks TF Serving. Both take and give every
 signature of every model.
 """
+import contextlib
+import importlib
 import json
 import sys
 import urllib.error
@@ -123,6 +125,8 @@ def _texts(value):
 def _over_grpc(place, texts):
     """`grpc_predict` for the command line, whose errors are one line."""
     try:
+        with contextlib.suppress(ModuleNotFoundError):      # a copy of this module stands alone
+            importlib.import_module("export.quiet").import_tensorflow()
         import grpc
         return grpc_predict(place.netloc, place.path.strip("/"), texts)
     except ModuleNotFoundError as error:

@@ -27,12 +27,6 @@ class FlowOptions(Options):
     learning_rate: float = option(0.1, "Learning rate of the step taken on each of them.", above=0)
     clip_norm: float = option(1.0, "Norm to which that step's gradient is clipped.", above=0)
 
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("cells", "radii"):
-            if not getattr(self, name):
-                raise ValueError(f"{name}: expected at least one, received none")
-
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions(options.RunOptions, output_dir="runs/gradient_flow"):

@@ -272,7 +272,7 @@ def test_a_mistake_is_one_clear_line_and_a_failing_exit(tmp_path, capsys, argume
 
 @pytest.mark.parametrize("wrong, expected", [
     ("--epochs=many", "epochs"), ("--model=bert", "char_rnn"), ("--cutoffs=2000,many", "whole number"),
-    ("--temperature=-1", "temperature"), ("--temperature=", "at least a number"),
+    ("--temperature=-1", "temperature"), ("--temperature=", "at least one"),
     ("--top_p=2", "top_p"), ("--weight_drop=1", "below 1"),
     ("--level=syllable", "character"), ("--windows=3", "windows")])
 def test_a_wrong_flag_is_one_clear_line(capsys, wrong, expected):
