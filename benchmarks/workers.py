@@ -38,6 +38,7 @@ def one(name):
     corpus = task.load_corpus()
     head, _ = task.begun(corpus)
     data = task.datasets(head, corpus, ("train",))["train"]
+    task.prepare(head, data)    # what is fitted before is not sent
     training = loop.Training(task.trained(head), task.loss(head), task.batches(head, data),
                              loop.Settings())
     batches = task.batches(head, data)(0)

@@ -28,6 +28,7 @@ from tasks.tagging.task import Tagging, main
 from tasks.training import loop
 from zoo import trained
 
+SAMPLE = ("--corpus=sample", "--epochs=4", "--features=8192")
 SMALL = ("--units=16", "--embedding=16", "--character_units=10")
 
 
@@ -56,7 +57,7 @@ def here(*arguments):
 def finished(tmp_path_factory):
     """The folder of a run that was killed while it trained and then went on, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "tagging"
-    arguments = "--corpus=sample", "--epochs=4", f"--output_dir={folder}"
+    arguments = *SAMPLE, f"--output_dir={folder}"
     child = start(*arguments)
     while not (folder / "checkpoints/best.npz").exists():
         assert child.poll() is None, child.communicate()
@@ -64,9 +65,10 @@ def finished(tmp_path_factory):
     child.send_signal(signal.SIGKILL)
     child.communicate()
     out = io.StringIO()
-    some = exports_here(("float32", "int8"))
+    some, environment = exports_here(("float32", "int8")), loop.environment()
     with pytest.MonkeyPatch.context() as patch, some, contextlib.redirect_stdout(out):
-        patch.setattr(loop, "deterministic", keras.utils.set_random_seed)
+        patch.setattr(loop, "deterministic", keras.utils.set_random_seed)   # it would stay on
+        patch.setattr(loop, "environment", lambda: {**environment, "op_determinism": True})
         here(*arguments)
     return folder, out.getvalue()
 
@@ -136,7 +138,7 @@ def test_predict_marks_the_spans(finished):
 
 @pytest.mark.slow
 def test_a_finished_run_is_shown_again_and_other_settings_are_an_error(finished):
-    code, out, _ = run("--corpus=sample", "--epochs=4", f"--output_dir={finished[0]}")
+    code, out, _ = run(*SAMPLE, f"--output_dir={finished[0]}")
     assert code == 0 and "finished" in out and "TFLite int8" in out
     code, _, err = run("--corpus=sample", "--units=7", f"--output_dir={finished[0]}")
     assert code == 2 and "--units" in err and err.count("\n") == 1
