@@ -56,7 +56,7 @@ def test_a_step_alone_trains_as_the_gradient_by_hand_does(options, mask, compile
 
 
 def test_truncation_needs_a_gradient_by_hand():
-    with pytest.raises(ValueError, match="truncate: expected a cell with linearise.*PlainCell"):
+    with pytest.raises(ValueError, match="truncate: expected a cell whose step has linearise.*PlainCell"):
         Plain(3, truncate=2)
 
 
